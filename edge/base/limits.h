@@ -1,0 +1,75 @@
+// Every maximum of the node, with its unit, its reason and what happens at it. Configuration may lower or
+// raise those marked [config]; the rest are fixed because buffers are sized by them.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "edge/base/clock.h"
+
+namespace nodex::limits {
+
+// --- the loop (performance.md section 5) ---
+inline constexpr unsigned submission_entries = 4'096;   // ring full: submit early, then continue
+inline constexpr unsigned completion_entries = 32'768;  // kernel overflow list beyond it
+inline constexpr unsigned recv_buffers_count = 4'096;   // empty: -ENOBUFS, re-armed next turn
+inline constexpr std::size_t recv_buffer_bytes = 4'096;
+inline constexpr unsigned completions_per_turn_max = 1'024;  // the rest waits for the next turn
+inline constexpr unsigned turn_tasks_max = 65'536;           // flushes per turn; the rest next turn
+inline constexpr Nanoseconds loop_stall_ns = 50 * millisecond;  // a longer turn is counted as a stall
+
+// --- connections ---
+inline constexpr unsigned connections_max = 100'000;    // per node [config]: accept pauses, see descriptors
+inline constexpr unsigned connections_unauthenticated_per_ip_max = 1'000;
+inline constexpr std::size_t outbound_high_bytes = 64 * 1024;  // a channel's queue: writer is told to pause
+inline constexpr std::size_t outbound_low_bytes = 16 * 1024;   // and to go on
+static_assert(outbound_low_bytes < outbound_high_bytes);
+inline constexpr Nanoseconds handshake_deadline = 5 * second;
+inline constexpr Nanoseconds head_deadline = 5 * second;        // in total, whatever the speed: 408, close
+inline constexpr Nanoseconds body_deadline = 10 * second;       // in total, extended while >= 1 KiB/s arrives
+inline constexpr std::size_t body_rate_min_bytes_per_s = 1'024;
+inline constexpr Nanoseconds keep_alive_deadline = 60 * second; // [config]
+inline constexpr Nanoseconds stalled_reader_deadline = 10 * second;  // no byte taken: cut
+inline constexpr Nanoseconds close_deadline = 2 * second;       // lingering close, then abort
+
+// --- HTTP (reliability.md section 2, promise 4) ---
+inline constexpr std::size_t head_bytes_max = 16 * 1024;        // 431
+inline constexpr std::size_t request_line_bytes_max = 8 * 1024; // 414
+inline constexpr std::size_t fields_count_max = 100;            // 431
+inline constexpr std::size_t body_bytes_max = 20 * 1024 * 1024; // [config] 413
+inline constexpr std::size_t chunk_extension_line_bytes_max = 4 * 1024;
+inline constexpr std::size_t chunk_extension_body_bytes_max = 64 * 1024;
+inline constexpr std::size_t trailer_bytes_max = 8 * 1024;      // dropped after the check
+inline constexpr std::size_t drain_bytes_max = 64 * 1024;       // early answer: a longer rest closes instead
+inline constexpr unsigned pipelined_requests_max = 16;          // reading pauses
+inline constexpr unsigned informational_responses_max = 8;      // 1xx from a provider, then 502
+
+// --- JSON ---
+inline constexpr std::size_t json_depth_max = 64;
+inline constexpr std::size_t json_object_keys_max = 10'000;
+inline constexpr std::size_t idempotency_key_bytes_max = 255;
+
+// --- server-sent events ---
+inline constexpr std::size_t event_bytes_max = 8 * 1024 * 1024; // one provider event; larger: stream ends, upstream_error
+inline constexpr std::size_t stream_window_bytes = 256 * 1024;  // of one running answer kept in memory; full: provider is paused
+inline constexpr Nanoseconds heartbeat_interval = 15 * second;
+inline constexpr std::size_t answer_bytes_max = 64 * 1024 * 1024; // a whole provider answer; larger: cut
+
+// --- disconnect (product.md, Streams) ---
+inline constexpr Nanoseconds disconnect_grace = 2 * second;     // an SDK's own retry may come back
+inline constexpr Nanoseconds drain_deadline = 900 * second;     // a drained stream ends at the latest with D_max
+inline constexpr Nanoseconds request_deadline = 900 * second;   // D_max: replication.md section 11
+
+// --- storage ---
+inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;   // plaintext of one sealed chunk
+inline constexpr unsigned commit_batch_operations_max = 4'096;     // operations in one group commit
+inline constexpr std::size_t commit_batch_bytes_max = 8 * 1024 * 1024;
+
+// --- replication (replication.md sections 5 and 6) ---
+inline constexpr unsigned ship_records_max = 256;
+inline constexpr std::size_t ship_bytes_max = 256 * 1024;
+inline constexpr unsigned outbox_window_records = 8'192;        // unshipped records kept in memory
+inline constexpr Nanoseconds lease_ask_deadline = 2 * second;   // then 503 budget_unavailable
+inline constexpr Nanoseconds lease_ttl = 600 * second;
+inline constexpr std::size_t message_bytes_max = 1024 * 1024;   // NATS max_payload
+
+}  // namespace nodex::limits

@@ -1,0 +1,105 @@
+// Agent: a POP's side of replication, on a thread of its own: registers, keeps leases filled, ships the outbox
+// (go-back-N on the ledger's watermark), applies feeds to the Directory, forwards queries. The gateway sees
+// only this header: whether the centre is in this process or behind NATS is the Transport's business.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "edge/base/mailbox.h"
+#include "replication/directory.h"
+#include "replication/transport.h"
+#include "storage/commit_thread.h"
+#include "storage/vault.h"
+
+namespace nodex::replication {
+
+// An operation asked of the agent by a loop; a member of its owner, joined like a completion.
+class AgentOperation {
+  public:
+    [[nodiscard]] bool in_flight() const noexcept { return in_flight_; }
+    virtual ~AgentOperation() { NX_ASSERT(!in_flight_); }
+
+  protected:
+    AgentOperation() noexcept;
+
+  private:
+    friend class Agent;
+    friend struct AgentAccess;
+    struct Link final : Mail {
+        Link(Run run, AgentOperation& owner) noexcept : Mail(run), operation(owner) {}
+        AgentOperation& operation;
+    };
+    Link link_;
+    Mailbox* reply_to_ = nullptr;
+    storage::OperationDone done_{};
+    bool in_flight_ = false;
+};
+
+// Reserve with the centre's help: for requests that do not fit what the lease has left.
+class LeaseAsk final : public AgentOperation {
+  public:
+    enum class Verdict : std::uint8_t {
+        reserved,              // both scopes hold `amount` now
+        insufficient_balance,  // the account has not that much left
+        insufficient_quota,    // the key's budget has not
+        unavailable,           // the centre did not answer in time
+    };
+    LeaseScope* account = nullptr;  // in
+    LeaseScope* key = nullptr;      // in; may be null
+    Nano amount = 0;                // in
+    Verdict verdict = Verdict::unavailable;  // out
+};
+
+// A question to the centre, JSON both ways (GET /v1/balance, /v1/usage, the admin socket).
+class CentralQuery final : public AgentOperation {
+  public:
+    std::string subject;  // in: "balance", "usage", "admin": the last token of nx.v1.rpc.*
+    std::string request;  // in: JSON object
+    int status = 0;       // out: HTTP-like; 503 when the centre did not answer
+    std::string reply;    // out: JSON
+};
+
+struct AgentStats {
+    std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0}, lease_requests{0},
+        lease_asks{0}, outbox_depth{0};
+    std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
+};
+
+struct AgentOptions {
+    PopId pop{1};
+    std::string pop_name = "pop1";
+    Nanoseconds heartbeat_ns = 1 * second;
+    Nanoseconds ship_delay_ns = 10 * millisecond;  // to gather a batch; at once when ship_records_max wait
+    Nano lease_slice = 20 * nano_per_unit;         // most that one refill keeps ahead
+};
+
+class Agent {
+  public:
+    // Before a directory is published, every account in it has a body key in `vault` (made and stored here).
+    Agent(Transport& transport, storage::CommitThread& commits, storage::Journal& journal, storage::Vault& vault,
+          Clock& clock, Random& random, AgentOptions options);
+    ~Agent();
+
+    // Registers, gets the first directory, then returns; the thread goes on until stop(). With a centre that
+    // does not answer: unavailable(central) after `timeout_ns` (the caller decides whether to serve anyway).
+    Status start(Nanoseconds timeout_ns);
+    void stop();  // ships what it can within 2 s, then joins
+
+    // Any thread.
+    void ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) noexcept;
+    void query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept;
+    [[nodiscard]] std::shared_ptr<const Directory> directory() const noexcept;  // takes a lock: at start and on change only
+    // `changed` runs on the agent's thread after every new snapshot; it posts mail to the loops.
+    void on_directory(std::function<void(std::shared_ptr<const Directory>)> changed);
+
+    [[nodiscard]] AgentStats& stats() noexcept;
+    [[nodiscard]] bool linked() const noexcept;  // contact within three heartbeats
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace nodex::replication

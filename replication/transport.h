@@ -1,0 +1,38 @@
+// Transport: request/reply and publish/subscribe between a POP and the centre, in NATS's terms. Twins: in
+// process (standalone), simulated, and NATS. It may lose, repeat and reorder messages: nothing above may care.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "edge/base/bytes.h"
+#include "edge/base/clock.h"
+#include "edge/base/result.h"
+
+namespace nodex::replication {
+
+class Transport {
+  public:
+    using ReplyHandler = std::function<void(Result<std::string> reply)>;
+    using MessageHandler = std::function<void(Bytes subject, Bytes payload)>;
+    virtual ~Transport() = default;
+
+    // The handler runs exactly once, on the thread that drives this end of the transport: the reply, or
+    // timed_out(central), unavailable(central) (nobody listens). Payload at most limits::message_bytes_max.
+    virtual void request(Bytes subject, std::string payload, Nanoseconds timeout_ns, ReplyHandler handler) = 0;
+    virtual void publish(Bytes subject, std::string payload) = 0;
+    // For the process's lifetime; made once at start.
+    virtual void subscribe(Bytes subject, MessageHandler handler) = 0;
+};
+
+// The centre's end: answers requests of its queue group. `respond` may be called later, from the centre's thread.
+class TransportServer {
+  public:
+    using Respond = std::function<void(std::string reply)>;
+    using RequestHandler = std::function<void(Bytes subject, Bytes payload, Respond respond)>;
+    virtual ~TransportServer() = default;
+    virtual void serve(Bytes subject, RequestHandler handler) = 0;
+    virtual void publish(Bytes subject, std::string payload) = 0;
+};
+
+}  // namespace nodex::replication

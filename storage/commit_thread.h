@@ -1,0 +1,156 @@
+// CommitThread: the one writer. Takes operations from all cores through a mailbox, merges what is waiting
+// into one batch (group commit), writes it at the configured durability, then posts every operation back to
+// the mailbox it came from. Operations are members of their owners and are joined like completions.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/base/clock.h"
+#include "edge/base/histogram.h"
+#include "edge/base/mailbox.h"
+#include "storage/journal.h"
+#include "storage/store.h"
+
+namespace nodex::storage {
+
+class CommitThread;
+
+// What runs on the requesting thread when the operation is durable (or failed).
+struct OperationDone {
+    void (*run)(void* owner) noexcept = nullptr;
+    void* owner = nullptr;
+};
+template <auto Method, class Owner>
+OperationDone when_done(Owner* owner) noexcept {
+    return {[](void* self) noexcept { (static_cast<Owner*>(self)->*Method)(); }, owner};
+}
+
+// Base of all operations. After the callback `status()` tells success; results are in the derived class.
+class Operation {
+  public:
+    virtual ~Operation() { NX_ASSERT(!in_flight_); }
+    [[nodiscard]] bool in_flight() const noexcept { return in_flight_; }
+    [[nodiscard]] const Status& status() const noexcept { return status_; }
+
+  protected:
+    Operation() noexcept;
+    // Commit thread: adds to the batch, or reads. What it answers becomes status(), unless the write fails.
+    virtual Status apply(Journal& journal, Store& store, Batch& batch, std::int64_t now_ms) = 0;
+
+  private:
+    friend class CommitThread;
+    struct Link final : Mail {
+        Link(Run run, Operation& owner) noexcept : Mail(run), operation(owner) {}
+        Operation& operation;
+    };
+    Link link_;
+    Mailbox* reply_to_ = nullptr;
+    CommitThread* thread_ = nullptr;
+    OperationDone done_{};
+    Status status_{};
+    bool in_flight_ = false;
+};
+
+class ClaimOperation final : public Operation {
+  public:
+    OpenRequest request;   // in
+    Owner owner;           // in
+    ClaimOutcome outcome;  // out
+  protected:
+    Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+};
+
+// Chunks of any number of running answers of one core: one operation a turn.
+class AppendOperation final : public Operation {
+  public:
+    struct Chunk {
+        BodyId body;
+        std::uint32_t number;
+        std::size_t sealed_offset, sealed_size;          // into arena
+        std::size_t key_record_offset, key_record_size;  // into arena; size 0 but for the first chunk
+    };
+    std::vector<Chunk> chunks;  // in
+    std::string arena;          // in
+    void clear() noexcept { chunks.clear(); arena.clear(); }
+  protected:
+    Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+};
+
+// The end of a request: last chunks, answer, settlement, claim, outbox: one write (B4).
+class FinishOperation final : public Operation {
+  public:
+    Finish finish;                       // in
+    BodyId body;                         // in: for `chunks`
+    struct Chunk { std::uint32_t number; std::string sealed; };
+    std::vector<Chunk> chunks;           // in: not yet appended
+    std::string key_record;              // in: when the first chunk is among them
+  protected:
+    Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+};
+
+class ReleaseOperation final : public Operation {
+  public:
+    RequestId request_id;  // in
+  protected:
+    Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+};
+
+// Reads sealed chunks [first, first + count) of a body, and its key record when asked.
+class ReadOperation final : public Operation {
+  public:
+    BodyId body;                       // in
+    std::uint32_t first = 0;           // in
+    std::uint32_t count = 0;           // in
+    std::size_t bytes_max = 256 * 1024;// in: stops after the chunk that reaches it
+    std::vector<std::string> chunks;   // out: fewer when absent
+  protected:
+    Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+};
+
+// Anything else that must run on the commit thread (the agent's outbox reads, truncation, lease rows, KEKs).
+class CallOperation final : public Operation {
+  public:
+    std::function<Status(Journal&, Store&, Batch&)> call;  // in
+  protected:
+    Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+};
+
+struct CommitStats {
+    std::atomic<std::uint64_t> batches{0};
+    std::atomic<std::uint64_t> operations{0};
+    std::atomic<std::uint64_t> bytes{0};
+    std::atomic<std::uint64_t> failures{0};
+    Histogram batch_ns;  // one write, fsync included
+};
+
+class CommitThread {
+  public:
+    // Owns the writing side of `store` and `journal` until stop(). `durability`: of B1, B4 and CallOperations;
+    // B3 and B5 are always `process` when alone in a batch (replication.md section 6).
+    CommitThread(Store& store, Journal& journal, Clock& clock, Durability durability);
+    ~CommitThread();
+    void start();
+    void stop();  // finishes what was submitted, then joins
+
+    // Any thread; the callback runs on the thread that owns `reply_to`.
+    void submit(Operation& operation, Mailbox& reply_to, OperationDone done) noexcept;
+    // Woken after every batch that added to the outbox (the agent's mailbox), at most one mail outstanding.
+    void on_outbox(Mailbox& mailbox, OperationDone notify) noexcept;
+
+    [[nodiscard]] bool failed() const noexcept;  // a write failed: nothing more will succeed
+    [[nodiscard]] CommitStats& stats() noexcept;
+
+    // Simulator and tests: runs what is waiting on the calling thread instead of start().
+    void run_once() noexcept;
+
+  private:
+    friend class Operation;
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace nodex::storage

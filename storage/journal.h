@@ -1,0 +1,103 @@
+// Journal: the POP's durable claims, reservations, answers, stream logs and outbox as one state machine over
+// Store. Single-threaded (the commit thread); deterministic: time and identifiers come in with the requests.
+// Every verb adds to the caller's batch and changes memory; the caller then writes the batch. A failed write
+// fails the journal for good (fail-stop): memory is then ahead of the disk and nothing more is answered with success.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/records.h"
+#include "storage/store.h"
+
+namespace nodex::storage {
+
+// Where the running request lives: a core and a slot with its generation, never a pointer.
+struct Owner {
+    std::uint16_t core = 0;
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+};
+
+enum class ClaimVerdict : std::uint8_t {
+    granted,         // the claim is ours: go on
+    running,         // the same request runs: join `owner`
+    finished,        // replay `answer`
+    mismatch,        // the key was used with another body: 422
+};
+
+struct ClaimOutcome {
+    ClaimVerdict verdict = ClaimVerdict::granted;
+    Owner owner;                    // running
+    RequestId running_request;      // running
+    std::optional<Answer> answer;   // finished
+    std::string key_record;         // finished: CF dek of the answer; "" when it was shredded or expired
+};
+
+// B4: everything that ends a request, in one write.
+struct Finish {
+    RequestId request_id;
+    Answer answer;
+    std::optional<Settlement> settlement;  // absent: nothing is charged (amount 0 requests still settle)
+};
+
+class Journal {
+  public:
+    // Reads meta, leases, open requests, outbox bounds. Errors: corrupt, storage_failed.
+    static Result<std::unique_ptr<Journal>> open(Store& store);
+    ~Journal();
+
+    // What was open when the process ended. The caller decides by rule (see storage/recovery.h) and ends each
+    // with finish() or release() before serving.
+    [[nodiscard]] const std::vector<OpenRequest>& recovered() const noexcept;
+
+    // B1. Looks the key up (memory, then Store); when granted adds the open row.
+    Result<ClaimOutcome> claim(const OpenRequest& request, Owner owner, std::int64_t now_ms, Batch& batch);
+    // B3. One sealed chunk of a running answer; `key_record` with the first chunk, else "".
+    void append_chunk(BodyId body, std::uint32_t number, Bytes sealed, Bytes key_record, Batch& batch);
+    // B4. not_found(self) when the request is not open (already finished): the caller's mistake or a late duplicate.
+    Status finish(const Finish& finish, Batch& batch);
+    // Frees the key: validation failed later, upstream failed before anything was produced, never dispatched.
+    Status release(const RequestId& request_id, Batch& batch);
+    // The answer ended or moves elsewhere while running: new owner for joiners (an exchange that drains alone).
+    void reassign(const RequestId& request_id, Owner owner);
+
+    // The outbox. Sequence numbers are contiguous from 1; chain = SHA-256(previous, record).
+    struct OutboxEntry {
+        std::uint64_t sequence = 0;
+        std::string record;  // encoded Settlement
+    };
+    // Oldest first, from `first_sequence`, at most `records_max` and `bytes_max`.
+    Result<std::vector<OutboxEntry>> read_outbox(std::uint64_t first_sequence, unsigned records_max, std::size_t bytes_max);
+    // B5: the ledger has applied everything up to `sequence`.
+    void truncate_outbox(std::uint64_t sequence, Batch& batch);
+    struct OutboxBounds {
+        std::uint64_t applied = 0;   // everything up to here is applied by the ledger
+        std::uint64_t last = 0;      // the newest written
+        ChainHash chain_at_applied;
+        ChainHash chain_at_last;
+    };
+    [[nodiscard]] OutboxBounds outbox() const noexcept;
+
+    // Lease counters as they are durable: changed by finish() (settled) and set_lease() (generation, grant, return).
+    struct Scope {
+        enum class Kind : std::uint8_t { account, key } kind = Kind::account;
+        std::uint64_t id = 0;
+        auto operator<=>(const Scope&) const noexcept = default;
+    };
+    [[nodiscard]] std::optional<LeaseCounters> lease(const Scope& scope) const noexcept;
+    void set_lease(const Scope& scope, const LeaseCounters& counters, Batch& batch);
+
+    [[nodiscard]] InstallId install_id() const noexcept;
+    [[nodiscard]] std::size_t open_count() const noexcept;
+
+  private:
+    Journal();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace nodex::storage

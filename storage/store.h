@@ -1,0 +1,93 @@
+// Store: ordered key-value families with atomic batches. Two implementations, RocksStore and SimStore, held
+// to one contract test. Used by one writer thread (the commit thread); reads are thread-safe.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edge/base/bytes.h"
+#include "edge/base/result.h"
+
+namespace nodex::storage {
+
+// Column families; keys and values: storage/keyspace.h. The c_ ones belong to the centre and exist in
+// nodex-central's store, or in the edge's when it runs --standalone.
+enum class Family : std::uint8_t {
+    meta,       // install id, incarnation, schema version
+    lease,      // settled and returned counters per scope
+    open,       // claim + reservation of a running request (B1); small, scanned at start
+    idem,       // finished claims: idempotency key -> answer; TTL
+    outbox,     // settlements not yet applied by the ledger; FIFO by sequence
+    body,       // sealed chunks of answers and stream logs; TTL
+    dek,        // wrapped body keys; TTL
+    c_account, c_key, c_lease, c_charge, c_row, c_price, c_mark, c_meta, c_key_hash, c_usage,
+    count
+};
+const char* name(Family family) noexcept;
+
+// How far a write must have gone when write() returns.
+//   process  survives kill -9 of the process (operating system buffers)
+//   power    survives power loss (fdatasync)
+enum class Durability : std::uint8_t { process, power };
+
+// An ordered list of changes, applied atomically. Reusable: clear() keeps the memory.
+class Batch {
+  public:
+    void put(Family family, Bytes key, Bytes value) { add(Kind::put, family, key, value); }
+    void erase(Family family, Bytes key) { add(Kind::erase, family, key, {}); }
+    void erase_range(Family family, Bytes from, Bytes to) { add(Kind::erase_range, family, from, to); }  // [from, to)
+    void clear() noexcept { changes_.clear(); arena_.clear(); }
+    [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
+    [[nodiscard]] std::size_t count() const noexcept { return changes_.size(); }
+    [[nodiscard]] std::size_t bytes() const noexcept { return arena_.size(); }
+
+    enum class Kind : std::uint8_t { put, erase, erase_range };
+    struct Change {
+        Kind kind;
+        Family family;
+        Bytes key;
+        Bytes value;
+    };
+    [[nodiscard]] Change change(std::size_t index) const noexcept {
+        const Slot& slot = changes_[index];
+        return {slot.kind, slot.family, Bytes(arena_).substr(slot.key_offset, slot.key_size),
+                Bytes(arena_).substr(slot.key_offset + slot.key_size, slot.value_size)};
+    }
+
+  private:
+    struct Slot {
+        std::size_t key_offset;
+        std::uint32_t key_size;
+        std::uint32_t value_size;
+        Kind kind;
+        Family family;
+    };
+    void add(Kind kind, Family family, Bytes key, Bytes value) {
+        changes_.push_back({arena_.size(), static_cast<std::uint32_t>(key.size()),
+                            static_cast<std::uint32_t>(value.size()), kind, family});
+        arena_.append(key).append(value);
+    }
+    std::vector<Slot> changes_;
+    std::string arena_;
+};
+
+class Store {
+  public:
+    virtual ~Store() = default;
+    // Nothing when absent; corrupt(storage), storage_failed(storage).
+    virtual Result<std::optional<std::string>> get(Family family, Bytes key) noexcept = 0;
+    // All or nothing. storage_full or storage_failed: this and every later write is refused until the store is
+    // opened anew (a failed fsync is not retried: what the kernel dropped cannot be known).
+    virtual Status write(const Batch& batch, Durability durability) noexcept = 0;
+    // Visits [from, to) in key order until the visitor answers false. Empty `to`: to the end of the family.
+    virtual Status scan(Family family, Bytes from, Bytes to,
+                        const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
+    // Same, from the last key below `to` downwards to `from`.
+    virtual Status scan_backwards(Family family, Bytes from, Bytes to,
+                                  const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
+    [[nodiscard]] virtual bool failed() const noexcept = 0;
+};
+
+}  // namespace nodex::storage

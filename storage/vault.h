@@ -1,0 +1,83 @@
+// Vault: sealed bodies. A key (DEK) per body, wrapped by the account's key (KEK, versioned), itself wrapped by
+// the node's key file. Without the account's key nothing of it can be read again (crypto-shredding).
+// Sealing and opening are pure and run on loops; the KEK table is read-mostly and thread-safe.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "edge/base/ids.h"
+#include "edge/base/random.h"
+#include "edge/crypto/crypto.h"
+
+namespace nodex::storage {
+
+// Seals the chunks of one body, in order. Chunk: flags u8 (1: zstd), payload; sealed with AES-256-GCM.
+// At most limits::stored_chunk_bytes_max of plaintext a chunk (asserted); several chunks may be sealed for a longer body.
+class BodyWriter {
+  public:
+    [[nodiscard]] BodyId id() const noexcept { return id_; }
+    [[nodiscard]] std::uint32_t chunks_count() const noexcept { return next_chunk_; }
+    // CF dek value: header and wrapped key; written with (or before) the first chunk.
+    [[nodiscard]] const std::string& key_record() const noexcept { return key_record_; }
+    // The sealed chunk number chunks_count(), appended to `target`.
+    void seal(Bytes plaintext, bool last, std::string& target);
+
+  private:
+    friend class Vault;
+    BodyWriter(BodyId id, crypto::BodySealer sealer, std::string key_record)
+        : id_(id), sealer_(std::move(sealer)), key_record_(std::move(key_record)) {}
+    BodyId id_;
+    crypto::BodySealer sealer_;
+    std::string key_record_;
+    std::uint32_t next_chunk_ = 0;
+};
+
+class BodyReader {
+  public:
+    // Appends the plaintext of chunk `number`. corrupt(storage) when altered, truncated or another body's.
+    Status open(std::uint32_t number, bool last, Bytes sealed, std::string& target) const noexcept;
+
+  private:
+    friend class Vault;
+    explicit BodyReader(crypto::BodySealer sealer) : sealer_(std::move(sealer)) {}
+    crypto::BodySealer sealer_;
+};
+
+class Vault {
+  public:
+    // `node_key_path`: 32 octets in hex, mode 0600 or 0400, made on first use when `create` is set.
+    // Errors: bad_configuration (missing, wrong size, readable by others) with a log line that says what to do.
+    static Result<std::unique_ptr<Vault>> open(const std::string& node_key_path, bool create, Random& random);
+    ~Vault();
+
+    // The account's current KEK. New accounts get one on first use; `persist` is told the wrapped key record
+    // and must have stored it (CF meta "kek/<account>/<version>") before a body under it is written.
+    struct KekRecord {
+        AccountId account{};
+        std::uint32_t version = 0;
+        std::string wrapped;  // by the node key
+    };
+    // Loads a stored record; corrupt(storage) when the node key does not open it.
+    Status load(const KekRecord& record);
+    // Makes the next version for `account`, current from now on. The caller persists it first.
+    KekRecord make_next(AccountId account, Random& random);
+    void activate(const KekRecord& record);
+    [[nodiscard]] std::optional<std::uint32_t> current_version(AccountId account) const noexcept;
+    // Forgets every version: the account's bodies are unreadable from here on (the caller erases the stored records).
+    void shred(AccountId account) noexcept;
+
+    // not_found(storage) when the account has no key (shredded or never made).
+    Result<BodyWriter> create_body(AccountId account, Random& random) const;
+    // `key_record` from CF dek. forbidden(storage): the account's key is gone; corrupt(storage) otherwise.
+    Result<BodyReader> open_body(AccountId account, BodyId id, Bytes key_record) const noexcept;
+
+  private:
+    Vault();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace nodex::storage
