@@ -59,6 +59,7 @@ class ClaimOperation final : public Operation {
   public:
     OpenRequest request;   // in
     Owner owner;           // in
+    bool look_up_only = false;  // in: Journal::look_up instead of claim
     ClaimOutcome outcome;  // out
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;

@@ -54,6 +54,8 @@ class Journal {
     // with finish() or release() before serving.
     [[nodiscard]] const std::vector<OpenRequest>& recovered() const noexcept;
 
+    // What claim() would answer, without claiming (a replay must not need money). `granted`: the key is free.
+    Result<ClaimOutcome> look_up(const OpenRequest& request, std::int64_t now_ms);
     // B1. Looks the key up (memory, then Store); when granted adds the open row.
     Result<ClaimOutcome> claim(const OpenRequest& request, Owner owner, std::int64_t now_ms, Batch& batch);
     // B3. One sealed chunk of a running answer; `key_record` with the first chunk, else "".
