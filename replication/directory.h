@@ -70,7 +70,12 @@ class Directory {
   private:
     std::unordered_map<KeyHash, KeyEntry, OpaqueHash> keys_;
     std::vector<ModelEntry> models_;
-    std::unordered_map<std::string, std::size_t> model_index_;
+    // Found by view: a look-up makes no string.
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+    };
+    std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> model_index_;
     std::uint64_t version_ = 0;
 };
 
