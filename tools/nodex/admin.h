@@ -1,0 +1,55 @@
+// Operator commands: the table of what the admin interface knows, and the call itself.
+#pragma once
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tools/nodex/session.h"
+
+namespace nodex::cli {
+
+// How a typed argument becomes JSON.
+enum class Form : std::uint8_t {
+    identifier,  // digits become a number
+    text,
+    whole,       // a whole number from 0
+    amount,      // decimal with at most 9 places, sent as a string; below zero where the command allows it
+    yes_no,      // "yes" or "no", a boolean
+    list,        // repeated, an array of strings
+};
+
+struct Field {
+    const char* name;    // in "args"; "prices.input" nests
+    const char* option;  // "--budget"; without dashes it is positional
+    Form form;
+    bool required;
+    const char* help;
+};
+
+struct Command {
+    const char* group;  // "account"
+    const char* verb;   // "create"
+    const char* help;
+    std::span<const Field> fields;
+    bool destroys;      // asks for --yes
+};
+
+std::span<const Command> admin_commands() noexcept;
+
+// What was typed for one field of the table; empty when it was left out.
+struct Typed {
+    const Field* field;
+    std::vector<std::string> values;
+};
+
+// The "args" object, or the sentence that says what is wrong with them.
+std::variant<Json, std::string> admin_args(const std::vector<Typed>& typed);
+
+// POST /admin on the node's admin socket; shows "result" or complains.
+Exit run_admin(const Settings& settings, const Command& command, Json args);
+
+// GET /admin/status.
+Exit run_admin_status(const Settings& settings);
+
+}  // namespace nodex::cli

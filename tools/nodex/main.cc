@@ -1,0 +1,168 @@
+// nodex: the command line of customers and operators. This file is the grammar; the work is in admin.cc,
+// customer.cc and chat.cc.
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <deque>
+
+#include "tools/nodex/admin.h"
+#include "tools/nodex/customer.h"
+
+namespace nodex::cli {
+
+namespace {
+
+constexpr const char* exit_statuses =
+    "Exit status: 0 done, 1 wrong command line, 2 refused by the node, 3 no answer, 4 node or provider failed.";
+
+// A command of the admin table as CLI11 knows it, with the places its values go to.
+struct AdminEntry {
+    const Command* command;
+    CLI::App* parser;
+    std::vector<Typed> typed;
+    bool confirmed = false;  // --yes, where the command destroys
+};
+
+struct CustomerParsers {
+    CLI::App* chat;
+    CLI::App* models;
+    CLI::App* balance;
+    CLI::App* usage;
+    CLI::App* status;
+};
+
+struct Grammar {
+    CLI::App app{"nodex: talk to a Nodex node, as a customer or as its operator"};
+    Settings settings;
+    CLI::App* admin = nullptr;
+    CLI::App* admin_status = nullptr;
+    std::deque<AdminEntry> entries;  // addresses stay valid
+    CustomerParsers customer{};
+    Chat chat;
+    std::string model_id;            // of `models`
+    std::string usage_from, usage_to, usage_model, usage_limit, usage_cursor;
+};
+
+void add_field(CLI::App& parser, Typed& typed) {
+    const Field& field = *typed.field;
+    CLI::Option* option = parser.add_option(field.option, typed.values, field.help);
+    option->required(field.required);
+    if (field.form == Form::list)
+        option->expected(1, 1'000)->take_all()->type_size(1)->allow_extra_args(false);
+    else
+        option->expected(1);
+}
+
+void add_admin(Grammar& grammar) {
+    grammar.admin = grammar.app.add_subcommand("admin", "operate the node behind --admin");
+    grammar.admin->require_subcommand(1);
+    grammar.admin_status = grammar.admin->add_subcommand("status", "the node's own state");
+    CLI::App* group = nullptr;  // the table keeps the commands of a group together
+    for (const Command& command : admin_commands()) {
+        if (group == nullptr || group->get_name() != command.group) {
+            group = grammar.admin->add_subcommand(command.group, std::string(command.group) + " commands");
+            group->require_subcommand(1);
+        }
+        AdminEntry& entry = grammar.entries.emplace_back();
+        entry.command = &command;
+        entry.parser = group->add_subcommand(command.verb, command.help);
+        for (const Field& field : command.fields) entry.typed.push_back({&field, {}});
+        for (Typed& typed : entry.typed) add_field(*entry.parser, typed);
+        if (command.destroys)
+            entry.parser->add_flag("--yes", entry.confirmed, "do it: there is no way back")->required();
+    }
+}
+
+void add_customer(Grammar& grammar) {
+    CLI::App& app = grammar.app;
+    CustomerParsers& parsers = grammar.customer;
+    parsers.chat = app.add_subcommand("chat", "ask a model");
+    parsers.chat->add_option("TEXT", grammar.chat.text, "your message")->required();
+    parsers.chat->add_flag("--stream", grammar.chat.stream, "print the answer as it comes");
+    parsers.chat->add_option("--model", grammar.chat.model, "model id, alias or assistant; else the first one");
+    parsers.chat->add_option("--system", grammar.chat.system, "instructions before your message");
+    parsers.chat->add_option("--max-tokens", grammar.chat.max_tokens, "longest answer")
+        ->check(CLI::Range(1, 1'000'000));
+    parsers.chat->add_option("--idempotency-key", grammar.chat.idempotency_key,
+                             "same key, same question: the same answer, charged once");
+    parsers.models = app.add_subcommand("models", "what your key may use");
+    parsers.models->add_option("MODEL", grammar.model_id, "only this one");
+    parsers.balance = app.add_subcommand("balance", "what is left");
+    parsers.usage = app.add_subcommand("usage", "what was charged");
+    parsers.usage->add_option("--from", grammar.usage_from, "unix time in seconds");
+    parsers.usage->add_option("--to", grammar.usage_to, "unix time in seconds");
+    parsers.usage->add_option("--model", grammar.usage_model, "only this model");
+    parsers.usage->add_option("--limit", grammar.usage_limit, "rows a page");
+    parsers.usage->add_option("--cursor", grammar.usage_cursor, "next_cursor of the page before");
+    parsers.status = app.add_subcommand("status", "the node, its link and its providers");
+}
+
+void build(Grammar& grammar) {
+    CLI::App& app = grammar.app;
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.footer(exit_statuses);
+    Settings& settings = grammar.settings;
+    settings.admin = "unix:/run/nodex/admin.sock";
+    settings.base_url = "https://localhost:8443/v1";
+    app.add_flag("--json", settings.json, "JSON for programs instead of tables for people");
+    app.add_option("--admin", settings.admin, "admin socket, unix:PATH")->envname("NODEX_ADMIN")->capture_default_str();
+    app.add_option("--base-url", settings.base_url, "node, with /v1")->envname("NODEX_BASE_URL")->capture_default_str();
+    // A key on the command line is seen by everybody on the machine; the environment is the better place.
+    app.add_option("--key", settings.key, "API key (better: the environment)")->envname("NODEX_API_KEY");
+    app.add_option("--ca", settings.ca_file, "PEM file of the node's authority")
+        ->envname("NODEX_CA")
+        ->check(CLI::ExistingFile);
+    add_admin(grammar);
+    add_customer(grammar);
+}
+
+Exit run_admin_entry(const Settings& settings, const AdminEntry& entry) {
+    std::variant<Json, std::string> args = admin_args(entry.typed);
+    if (const auto* problem = std::get_if<std::string>(&args))
+        return complain(settings, Exit::usage, "usage", *problem);
+    return run_admin(settings, *entry.command, std::get<Json>(std::move(args)));
+}
+
+Exit run(const Grammar& grammar) {
+    const Settings& settings = grammar.settings;
+    const CustomerParsers& parsers = grammar.customer;
+    for (const AdminEntry& entry : grammar.entries)
+        if (entry.parser->parsed()) return run_admin_entry(settings, entry);
+    if (grammar.admin_status->parsed()) return run_admin_status(settings);
+    if (parsers.chat->parsed()) return run_chat(settings, grammar.chat);
+    if (parsers.models->parsed()) {
+        const std::string path = grammar.model_id.empty() ? "/models" : "/models/" + grammar.model_id;
+        return run_get(settings, path, {});
+    }
+    if (parsers.balance->parsed()) return run_get(settings, "/balance", {});
+    if (parsers.usage->parsed()) {
+        return run_get(settings, "/usage",
+                       {{"from", grammar.usage_from},
+                        {"to", grammar.usage_to},
+                        {"model", grammar.usage_model},
+                        {"limit", grammar.usage_limit},
+                        {"cursor", grammar.usage_cursor}});
+    }
+    return run_get(settings, "/status", {});
+}
+
+int main_of(int argc, char** argv) {
+    Grammar grammar;
+    build(grammar);
+    try {
+        grammar.app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        // CLI11 prints help or the mistake; its own exit numbers are not ours.
+        return grammar.app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    }
+    return static_cast<int>(run(grammar));
+}
+
+}  // namespace
+
+}  // namespace nodex::cli
+
+int main(int argc, char** argv) {
+    return nodex::cli::main_of(argc, argv);
+}
