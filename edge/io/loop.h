@@ -1,5 +1,6 @@
-// Loop: one thread's turn. Submit, wait, collect, run continuations, expire timers, deliver mail, run the
-// end-of-turn hooks (flushes), repeat; each step has a per-turn budget in limits.h.
+// Loop: one thread's turn. Submit, wait, deliver mail, run continuations, expire timers, run the end-of-turn
+// hooks (flushes), repeat; each step has a per-turn budget in limits.h. Mail comes first because delivering
+// it also says that the loop is awake, and from there on senders need no wake-up.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -61,13 +62,18 @@ class Loop {
     // run in the same turn, bounded by limits::turn_tasks_max, the rest in the next turn.
     void at_turn_end(TurnTask& task, TurnTask::Run run, void* owner) noexcept;
 
-    // Runs turns until stop() was called (by a callback or, through mail, by another thread).
+    // Runs turns until stop() was called (by a callback or, through mail, by another thread). May be called
+    // again, always by the same thread.
     virtual void run() noexcept = 0;
     void stop() noexcept { stopping_ = true; }
 
   protected:
     Loop(Waker& waker, Nanoseconds now_ns) noexcept : mailbox_(waker), timers_(now_ns), now_ns_(now_ns) {}
     void run_turn_tasks() noexcept;
+    [[nodiscard]] bool has_turn_tasks() const noexcept { return first_task_ != nullptr; }
+    static void count(std::atomic<std::uint64_t>& counter, std::uint64_t by) noexcept {
+        counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+    }
 
     Mailbox mailbox_;
     TimerWheel timers_;
@@ -77,6 +83,7 @@ class Loop {
 
   private:
     friend class TurnTask;
+    void leave(TurnTask& task) noexcept;
     TurnTask* first_task_ = nullptr;
     TurnTask* last_task_ = nullptr;
 };

@@ -22,7 +22,7 @@ class Timer {
 
   private:
     friend class TimerWheel;
-    Timer* previous_ = nullptr;
+    Timer** link_ = nullptr;  // the pointer that points here: a slot's head or the neighbour's next_
     Timer* next_ = nullptr;
     class TimerWheel* wheel_ = nullptr;  // non-null exactly while armed
     std::uint64_t expires_tick_ = 0;
@@ -48,12 +48,21 @@ class TimerWheel {
     static constexpr unsigned slot_bits = 6;
     static constexpr std::size_t slots_count = 1u << slot_bits;
     static constexpr std::size_t levels_count = 5;  // 64^5 ms: 12 days; later deadlines wait at the rim
+    static constexpr std::uint64_t never = UINT64_MAX;
     void place(Timer& timer) noexcept;
+    void link(Timer*& head, Timer& timer) noexcept;
     void unlink(Timer& timer) noexcept;
+    void push_slot(std::size_t level, std::uint64_t tick, Timer& timer) noexcept;
+    Timer* take_slot(std::size_t level, std::uint64_t tick) noexcept;
+    void cascade(std::uint64_t tick) noexcept;
+    std::uint32_t run_all(Timer* list) noexcept;
+    [[nodiscard]] std::uint64_t next_event_tick() const noexcept;
 
     Timer* slots_[levels_count][slots_count] = {};
-    std::array<std::uint64_t, levels_count> occupied_{};  // one bit a slot
-    std::uint64_t now_tick_;
+    std::array<std::uint64_t, levels_count> occupied_{};  // one bit a slot: its list is not empty
+    Timer* overdue_ = nullptr;  // started with a deadline that had passed: due on the next expire()
+    Timer* running_ = nullptr;  // taken out to be run now; a callback may cancel what still waits here
+    std::uint64_t now_tick_;    // every slot up to and including this tick has run
     std::uint32_t armed_count_ = 0;
 };
 
