@@ -43,9 +43,18 @@ inline constexpr std::size_t drain_bytes_max = 64 * 1024;       // early answer:
 inline constexpr unsigned pipelined_requests_max = 16;          // reading pauses
 inline constexpr unsigned informational_responses_max = 8;      // 1xx from a provider, then 502
 
+// --- TLS ---
+inline constexpr std::size_t certificate_file_bytes_max = 256 * 1024;  // PEM chain or key; larger: refused at start
+inline constexpr std::size_t certificate_chain_count_max = 10;         // what verifiers accept; longer: refused
+inline constexpr std::size_t tls_cached_hosts_max = 256;               // as client; beyond it another host is forgotten
+inline constexpr std::size_t tls_cached_sessions_per_host_max = 16;    // the oldest is dropped
+
 // --- JSON ---
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t json_object_keys_max = 10'000;
+inline constexpr std::size_t json_number_bytes_max = 128;       // one number's text: 400
+inline constexpr std::size_t model_name_bytes_max = 256;        // `model` of a request: 400
+inline constexpr std::uint64_t request_tokens_max = 1'000'000'000;  // max_tokens: 400; a provider's usage: not usable
 inline constexpr std::size_t idempotency_key_bytes_max = 255;
 
 // --- server-sent events ---
@@ -54,10 +63,30 @@ inline constexpr std::size_t stream_window_bytes = 256 * 1024;  // of one runnin
 inline constexpr Nanoseconds heartbeat_interval = 15 * second;
 inline constexpr std::size_t answer_bytes_max = 64 * 1024 * 1024; // a whole provider answer; larger: cut
 
+// --- the gateway's pools, per core ---
+inline constexpr unsigned exchanges_per_core_max = 65'536;      // requests in flight; at it 503 overloaded
+inline constexpr unsigned runs_per_core_max = 32'768;           // model runs; at it 503 overloaded
+inline constexpr unsigned provider_attempts_max = 3;            // endpoints tried before the first byte
+inline constexpr unsigned claim_attempts_max = 4;               // a joined run that vanished: claim anew, then 503
+inline constexpr std::size_t refusal_bytes_max = 64 * 1024;     // of a provider's error body that is read
+inline constexpr std::size_t refusal_text_bytes_max = 1'024;    // of its message that is passed on
+
 // --- disconnect (product.md, Streams) ---
 inline constexpr Nanoseconds disconnect_grace = 2 * second;     // an SDK's own retry may come back
 inline constexpr Nanoseconds drain_deadline = 900 * second;     // a drained stream ends at the latest with D_max
 inline constexpr Nanoseconds request_deadline = 900 * second;   // D_max: replication.md section 11
+
+// --- providers (edge/upstream) ---
+inline constexpr unsigned ejection_failures = 5;                      // in a row: the endpoint is tried last
+inline constexpr Nanoseconds ejection_backoff_min = 10 * second;      // then one probe; doubled while probes fail
+inline constexpr Nanoseconds ejection_backoff_max = 300 * second;
+inline constexpr std::size_t endpoints_chosen_max = 8;                // attempts of one request at the most
+inline constexpr Nanoseconds provider_idle_deadline = 30 * second;    // below the 60 s after which providers close
+inline constexpr std::size_t resolved_addresses_max = 8;              // of one name; the rest is ignored
+inline constexpr std::size_t resolved_names_max = 1'024;              // the name unused for longest is forgotten
+inline constexpr Nanoseconds resolve_refresh_interval = 30 * second;  // in the background
+inline constexpr Nanoseconds resolve_retry_interval = 1 * second;     // after a failure; older addresses still serve
+inline constexpr Nanoseconds resolve_unused_deadline = 600 * second;  // a name nobody asks for is forgotten
 
 // --- storage ---
 inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;   // plaintext of one sealed chunk
@@ -71,5 +100,11 @@ inline constexpr unsigned outbox_window_records = 8'192;        // unshipped rec
 inline constexpr Nanoseconds lease_ask_deadline = 2 * second;   // then 503 budget_unavailable
 inline constexpr Nanoseconds lease_ttl = 600 * second;
 inline constexpr std::size_t message_bytes_max = 1024 * 1024;   // NATS max_payload
+inline constexpr unsigned lease_entries_max = 4'096;            // scopes in one request; the rest in the next
+inline constexpr unsigned feed_records_max = 4'096;             // objects in one feed reply; then "more"
+inline constexpr std::size_t feed_bytes_max = 256 * 1024;       // of one feed reply
+inline constexpr unsigned lease_asks_max = 16'384;              // requests waiting for the centre; then unavailable
+inline constexpr unsigned link_requests_max = 1'024;            // unanswered requests of one POP; then unavailable
+inline constexpr unsigned query_json_depth_max = 16;            // admin and customer queries to the centre
 
 }  // namespace nodex::limits
