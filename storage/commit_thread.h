@@ -39,7 +39,12 @@ class Operation {
   protected:
     Operation() noexcept;
     // Commit thread: adds to the batch, or reads. What it answers becomes status(), unless the write fails.
+    // An operation that refuses must have added nothing to the batch.
     virtual Status apply(Journal& journal, Store& store, Batch& batch, std::int64_t now_ms) = 0;
+    // Whether what it added needs the configured durability; false: `process` will do (B3, B5, B6).
+    [[nodiscard]] virtual bool must_survive_power_loss() const noexcept { return true; }
+    // Runs when the batch it came with is in the store, and adds nothing: reads.
+    [[nodiscard]] virtual bool after_write() const noexcept { return false; }
 
   private:
     friend class CommitThread;
@@ -79,6 +84,7 @@ class AppendOperation final : public Operation {
     void clear() noexcept { chunks.clear(); arena.clear(); }
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+    [[nodiscard]] bool must_survive_power_loss() const noexcept override { return false; }
 };
 
 // The end of a request: last chunks, answer, settlement, claim, outbox: one write (B4).
@@ -98,6 +104,8 @@ class ReleaseOperation final : public Operation {
     RequestId request_id;  // in
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+    // Undone by a power loss it is repeated by recovery: nothing was logged for that request.
+    [[nodiscard]] bool must_survive_power_loss() const noexcept override { return false; }
 };
 
 // Reads sealed chunks [first, first + count) of a body, and its key record when asked.
@@ -110,14 +118,17 @@ class ReadOperation final : public Operation {
     std::vector<std::string> chunks;   // out: fewer when absent
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+    [[nodiscard]] bool after_write() const noexcept override { return true; }
 };
 
 // Anything else that must run on the commit thread (the agent's outbox reads, truncation, lease rows, KEKs).
 class CallOperation final : public Operation {
   public:
     std::function<Status(Journal&, Store&, Batch&)> call;  // in
+    bool sync = true;  // in: false when a power loss may undo it (B5 truncation, B6 feeds)
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+    [[nodiscard]] bool must_survive_power_loss() const noexcept override { return sync; }
 };
 
 struct CommitStats {
@@ -135,12 +146,14 @@ class CommitThread {
     CommitThread(Store& store, Journal& journal, Clock& clock, Durability durability);
     ~CommitThread();
     void start();
-    void stop();  // finishes what was submitted, then joins
+    void stop();  // finishes what was submitted before, then joins; nothing may be submitted after it
 
     // Any thread; the callback runs on the thread that owns `reply_to`.
     void submit(Operation& operation, Mailbox& reply_to, OperationDone done) noexcept;
     // Woken after every batch that added to the outbox (the agent's mailbox), at most one mail outstanding.
     void on_outbox(Mailbox& mailbox, OperationDone notify) noexcept;
+    // The thread that owns that mailbox, before it goes away: after this no mail of ours is in it or will come.
+    void off_outbox() noexcept;
 
     [[nodiscard]] bool failed() const noexcept;  // a write failed: nothing more will succeed
     [[nodiscard]] CommitStats& stats() noexcept;

@@ -2,6 +2,7 @@
 // to one contract test. Used by one writer thread (the commit thread); reads are thread-safe.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -38,6 +39,13 @@ class Batch {
     void put(Family family, Bytes key, Bytes value) { add(Kind::put, family, key, value); }
     void erase(Family family, Bytes key) { add(Kind::erase, family, key, {}); }
     void erase_range(Family family, Bytes from, Bytes to) { add(Kind::erase_range, family, from, to); }  // [from, to)
+    // The value of an earlier put, of the same size: a row that many operations change is written once a batch.
+    void replace_value(std::size_t index, Bytes value) noexcept {
+        const Slot& slot = changes_[index];
+        NX_ASSERT(slot.kind == Kind::put);
+        NX_ASSERT(slot.value_size == value.size());
+        std::memcpy(arena_.data() + slot.key_offset + slot.key_size, value.data(), value.size());
+    }
     void clear() noexcept { changes_.clear(); arena_.clear(); }
     [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
     [[nodiscard]] std::size_t count() const noexcept { return changes_.size(); }
@@ -88,6 +96,9 @@ class Store {
     virtual Status scan_backwards(Family family, Bytes from, Bytes to,
                                   const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
     [[nodiscard]] virtual bool failed() const noexcept = 0;
+    // New work should be refused (storage_full) while running work may still end: the floor below which write()
+    // fails is near. Goes away again when space comes back. Any thread.
+    [[nodiscard]] virtual bool low_on_space() const noexcept { return false; }
 };
 
 }  // namespace nodex::storage

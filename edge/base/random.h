@@ -17,8 +17,8 @@ class Random {
     }
     // Uniform enough for jitter and choice: 0 <= result < bound, bound > 0.
     std::uint64_t below(std::uint64_t bound) noexcept {
-        __extension__ using Wide = unsigned __int128;
-        return static_cast<std::uint64_t>((static_cast<Wide>(next_u64()) * bound) >> 64);
+        __extension__ using Product = unsigned __int128;
+        return static_cast<std::uint64_t>((static_cast<Product>(next_u64()) * bound) >> 64);
     }
 };
 

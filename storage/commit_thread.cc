@@ -1,0 +1,221 @@
+// CommitThread: intake, batch, write, replies. There is no wait to gather a larger batch: while one is being
+// written the next fills by itself, so a lone request pays one write and a crowd shares one.
+//
+//   idle --mail--> intake --> apply until a limit --> write --> reads --> reply --> next batch or idle
+//
+// Reads run after the write, because the store shows a batch only then: a read sees every append that was
+// submitted before it.
+#include "storage/commit_thread.h"
+
+#include <pthread.h>
+
+#include <mutex>
+#include <thread>
+
+#include "edge/base/limits.h"
+#include "edge/base/log.h"
+
+namespace nodex::storage {
+
+struct CommitThread::State final : Waker {
+    State(Store& the_store, Journal& the_journal, Clock& the_clock, Durability the_durability)
+        : store(the_store), journal(the_journal), clock(the_clock), durability(the_durability) {}
+
+    void wake() noexcept override {
+        wakes.fetch_add(1, std::memory_order_release);
+        wakes.notify_one();
+    }
+    void run() noexcept;
+    void drain() noexcept;
+    void commit_some() noexcept;
+    [[nodiscard]] Durability apply_some(std::size_t end_limit) noexcept;
+    void write(Durability needed) noexcept;
+    void fail(Error error) noexcept;
+    void reply_all(std::size_t count) noexcept;
+    void notify_outbox() noexcept;
+
+    // Mail to the agent: at most one is under way, and none once off_outbox() has returned.
+    struct OutboxMail final : Mail {
+        OutboxMail() noexcept
+            : Mail([](Mail& mail) noexcept {
+                  const OperationDone done = static_cast<OutboxMail&>(mail).notify;
+                  if (done.run != nullptr) done.run(done.owner);
+              }) {}
+        OperationDone notify{};
+    };
+
+    Store& store;
+    Journal& journal;
+    Clock& clock;
+    const Durability durability;
+    Mailbox mailbox{*this};
+    std::atomic<std::uint32_t> wakes{0};
+    std::atomic<bool> stopping{false};
+    std::atomic<bool> failed{false};
+    Error failure{};                      // valid when failed; commit thread only
+    std::vector<Operation*> waiting;      // in order of arrival; [0, next) have been answered
+    std::size_t next = 0;
+    std::vector<Operation*> reads;        // of the current batch
+    Batch batch;
+    std::mutex outbox_mutex;              // guards outbox_mailbox: registering races with the commit thread
+    Mailbox* outbox_mailbox = nullptr;
+    OutboxMail outbox_mail;
+    CommitStats stats;
+    std::thread thread;
+};
+
+Operation::Operation() noexcept
+    : link_(
+          [](Mail& mail) noexcept {
+              Operation& operation = static_cast<Link&>(mail).operation;
+              if (CommitThread* thread = operation.thread_; thread != nullptr) {  // arrived at the commit thread
+                  operation.thread_ = nullptr;
+                  thread->state_->waiting.push_back(&operation);
+                  return;
+              }
+              operation.in_flight_ = false;  // came back
+              operation.done_.run(operation.done_.owner);
+          },
+          *this) {}
+
+CommitThread::CommitThread(Store& store, Journal& journal, Clock& clock, Durability durability)
+    : state_(std::make_unique<State>(store, journal, clock, durability)) {}
+
+CommitThread::~CommitThread() { NX_ASSERT(!state_->thread.joinable()); }
+
+void CommitThread::start() {
+    NX_ASSERT(!state_->thread.joinable());
+    state_->thread = std::thread([this] { state_->run(); });
+}
+
+void CommitThread::stop() {
+    if (!state_->thread.joinable()) return;
+    state_->stopping.store(true, std::memory_order_release);
+    state_->wake();
+    state_->thread.join();
+}
+
+void CommitThread::submit(Operation& operation, Mailbox& reply_to, OperationDone done) noexcept {
+    NX_ASSERT(!operation.in_flight_);
+    NX_ASSERT(done.run != nullptr);
+    operation.reply_to_ = &reply_to;
+    operation.thread_ = this;
+    operation.done_ = done;
+    operation.status_ = {};
+    operation.in_flight_ = true;
+    state_->mailbox.post(operation.link_);
+}
+
+void CommitThread::on_outbox(Mailbox& mailbox, OperationDone notify) noexcept {
+    const std::lock_guard lock(state_->outbox_mutex);
+    NX_ASSERT(state_->outbox_mailbox == nullptr);
+    state_->outbox_mail.notify = notify;
+    state_->outbox_mailbox = &mailbox;
+}
+
+void CommitThread::off_outbox() noexcept {
+    Mailbox* mailbox = nullptr;
+    {
+        const std::lock_guard lock(state_->outbox_mutex);
+        mailbox = std::exchange(state_->outbox_mailbox, nullptr);
+    }
+    if (mailbox == nullptr) return;
+    state_->outbox_mail.notify = {};
+    while (state_->outbox_mail.posted()) mailbox->deliver();
+}
+
+bool CommitThread::failed() const noexcept { return state_->failed.load(std::memory_order_acquire); }
+CommitStats& CommitThread::stats() noexcept { return state_->stats; }
+void CommitThread::run_once() noexcept { state_->drain(); }
+
+void CommitThread::State::run() noexcept {
+    pthread_setname_np(pthread_self(), "nodex-commit");
+    for (;;) {
+        const std::uint32_t seen = wakes.load(std::memory_order_acquire);
+        const bool last_round = stopping.load(std::memory_order_acquire);
+        drain();
+        if (last_round) return;
+        if (mailbox.may_sleep()) wakes.wait(seen, std::memory_order_acquire);
+    }
+}
+
+// Everything that has arrived; what arrives meanwhile belongs to the next call.
+void CommitThread::State::drain() noexcept {
+    mailbox.deliver();
+    while (next < waiting.size()) commit_some();
+    waiting.clear();
+    next = 0;
+}
+
+// One batch: at most commit_batch_operations_max operations, ended by the one that reaches commit_batch_bytes_max.
+void CommitThread::State::commit_some() noexcept {
+    const std::size_t first = next;
+    const std::size_t end_limit = std::min(waiting.size(), first + limits::commit_batch_operations_max);
+    const std::uint64_t outbox_before = journal.outbox().last;
+    const Durability needed = apply_some(end_limit);
+    if (!failed && !batch.empty()) write(needed);
+    for (Operation* read : reads) {
+        if (failed) break;
+        read->status_ = read->apply(journal, store, batch, clock.wall_ms());
+    }
+    reads.clear();
+    batch.clear();
+    const bool outbox_grew = !failed && journal.outbox().last != outbox_before;
+    reply_all(next - first);
+    if (outbox_grew) notify_outbox();
+}
+
+// Advances `next` over the operations of one batch; answers the durability that they need together.
+Durability CommitThread::State::apply_some(std::size_t end_limit) noexcept {
+    Durability needed = Durability::process;
+    const std::int64_t now_ms = clock.wall_ms();
+    for (; next < end_limit && batch.bytes() < limits::commit_batch_bytes_max; ++next) {
+        if (failed) continue;
+        Operation& operation = *waiting[next];
+        if (operation.after_write()) {
+            reads.push_back(&operation);
+            continue;
+        }
+        const std::size_t changes_before = batch.count();
+        operation.status_ = operation.apply(journal, store, batch, now_ms);
+        // What changed nothing (a join, a replay, a look) needs no sync of its own.
+        if (operation.must_survive_power_loss() && batch.count() != changes_before) needed = durability;
+    }
+    return needed;
+}
+
+void CommitThread::State::write(Durability needed) noexcept {
+    const Nanoseconds began_ns = clock.now_ns();
+    const Status written = store.write(batch, needed);
+    stats.batch_ns.record(static_cast<std::uint64_t>(clock.now_ns() - began_ns));
+    stats.batches.fetch_add(1, std::memory_order_relaxed);
+    stats.bytes.fetch_add(batch.bytes(), std::memory_order_relaxed);
+    if (!written) fail(written.error());
+}
+
+// For good: memory is ahead of the disk now, and what the kernel dropped cannot be known.
+void CommitThread::State::fail(Error error) noexcept {
+    failure = error;
+    failed.store(true, std::memory_order_release);
+    log::error("store_write_failed", {{"error", error}, {"remedy", "nothing more is accepted; repair the disk and restart"}});
+}
+
+// The last `count` operations before `next`. An operation may be destroyed or submitted again as soon as it is posted.
+void CommitThread::State::reply_all(std::size_t count) noexcept {
+    stats.operations.fetch_add(count, std::memory_order_relaxed);
+    for (std::size_t i = next - count; i < next; ++i) {
+        Operation& operation = *waiting[i];
+        if (failed) {
+            operation.status_ = failure;
+            stats.failures.fetch_add(1, std::memory_order_relaxed);
+        }
+        operation.reply_to_->post(operation.link_);
+    }
+}
+
+void CommitThread::State::notify_outbox() noexcept {
+    const std::lock_guard lock(outbox_mutex);
+    if (outbox_mailbox != nullptr && !outbox_mail.posted()) outbox_mailbox->post(outbox_mail);
+}
+
+}  // namespace nodex::storage

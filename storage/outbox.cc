@@ -1,0 +1,143 @@
+// Outbox: rows, chain and window.
+//   row = chain id[32], settlement        (chain: SHA-256(chain of the row before, settlement))
+// The chain is stored beside the record so that a row damaged on disk is noticed before it is shipped, and so
+// that truncation knows the chain at any applied number without hashing again.
+#include "storage/outbox.h"
+
+#include <algorithm>
+
+#include "edge/base/codec.h"
+#include "edge/base/limits.h"
+#include "edge/base/log.h"
+#include "edge/crypto/crypto.h"
+#include "storage/keyspace.h"
+
+namespace nodex::storage {
+namespace {
+
+// Records of the batch that is being filled are not in the store yet: they must be readable from the window.
+static_assert(limits::outbox_window_records >= limits::commit_batch_operations_max);
+
+ChainHash chain_after(const ChainHash& before, Bytes record) noexcept {
+    crypto::Sha256Stream hash;
+    hash.update(before.view());
+    hash.update(record);
+    return ChainHash::from(crypto::view(hash.finish()));
+}
+
+Error corrupt_row(std::uint64_t sequence) {
+    log::error("outbox_corrupt", {{"sequence", sequence}});
+    return Error{ErrorCode::corrupt, ErrorSource::storage};
+}
+
+}  // namespace
+
+Status Outbox::open(Store& store) {
+    window_.resize(limits::outbox_window_records);
+    auto mark = store.get(Family::meta, meta_key::outbox);
+    if (!mark) return mark.error();
+    if (mark->has_value()) {
+        const auto decoded = decode_outbox_mark(**mark);
+        if (!decoded) return decoded.error();
+        bounds_.applied = bounds_.last = decoded->applied;
+        bounds_.chain_at_applied = bounds_.chain_at_last = decoded->chain;
+    }
+    Status verdict;
+    const Status scanned = store.scan(
+        Family::outbox, outbox_key(bounds_.applied + 1).view(), {}, [this, &verdict](Bytes key, Bytes row) {
+            const std::uint64_t expected = bounds_.last + 1;
+            const bool well_formed = key == outbox_key(expected).view() && row.size() > ChainHash::size;
+            if (!well_formed) {
+                verdict = corrupt_row(expected);
+                return false;
+            }
+            const Bytes record = row.substr(ChainHash::size);
+            const ChainHash chain = chain_after(bounds_.chain_at_last, record);
+            if (chain.view() != row.substr(0, ChainHash::size) || !decode_settlement(record)) {
+                verdict = corrupt_row(expected);
+                return false;
+            }
+            Entry& entry = slot(expected);
+            entry.chain = chain;
+            entry.record = record;
+            bounds_.last = expected;
+            bounds_.chain_at_last = chain;
+            return true;
+        });
+    if (!scanned) return scanned;
+    return verdict;
+}
+
+void Outbox::append(const Settlement& settlement, Batch& batch) {
+    const std::uint64_t sequence = ++bounds_.last;
+    Entry& entry = slot(sequence);
+    entry.record.clear();
+    encode(settlement, entry.record);
+    entry.chain = chain_after(bounds_.chain_at_last, entry.record);
+    bounds_.chain_at_last = entry.chain;
+    row_.assign(entry.chain.view());
+    row_.append(entry.record);
+    batch.put(Family::outbox, outbox_key(sequence).view(), row_);
+}
+
+Result<std::vector<Journal::OutboxEntry>> Outbox::read(Store& store, std::uint64_t first_sequence,
+                                                       unsigned records_max, std::size_t bytes_max) const {
+    if (first_sequence <= bounds_.applied) return Error{ErrorCode::stale, ErrorSource::self};
+    std::vector<Journal::OutboxEntry> entries;
+    std::size_t bytes = 0;
+    for (std::uint64_t sequence = first_sequence; sequence <= bounds_.last && entries.size() < records_max; ++sequence) {
+        std::string record;
+        if (in_window(sequence)) {
+            record = slot(sequence).record;
+        } else {
+            auto loaded = load(store, sequence);
+            if (!loaded) return loaded.error();
+            record = std::move(loaded->record);
+        }
+        bytes += record.size();
+        if (bytes > bytes_max && !entries.empty()) break;  // one record always fits
+        entries.push_back({sequence, std::move(record)});
+    }
+    return entries;
+}
+
+Status Outbox::truncate(Store& store, std::uint64_t sequence, Batch& batch) {
+    if (sequence <= bounds_.applied) return {};
+    NX_ASSERT(sequence <= bounds_.last);
+    ChainHash chain;
+    if (in_window(sequence)) {
+        chain = slot(sequence).chain;
+    } else {
+        const auto loaded = load(store, sequence);
+        if (!loaded) return loaded.error();
+        chain = loaded->chain;
+    }
+    bounds_.applied = sequence;
+    bounds_.chain_at_applied = chain;
+    std::string mark;
+    encode(OutboxMark{bounds_.applied, bounds_.chain_at_applied}, mark);
+    batch.put(Family::meta, meta_key::outbox, mark);
+    // From zero, not from the last mark: one range whatever an earlier truncation left behind.
+    batch.erase_range(Family::outbox, outbox_key(0).view(), outbox_key(sequence + 1).view());
+    return {};
+}
+
+bool Outbox::in_window(std::uint64_t sequence) const noexcept {
+    return sequence > bounds_.applied && sequence <= bounds_.last && bounds_.last - sequence < window_.size();
+}
+
+Outbox::Entry& Outbox::slot(std::uint64_t sequence) noexcept { return window_[sequence % window_.size()]; }
+const Outbox::Entry& Outbox::slot(std::uint64_t sequence) const noexcept {
+    return window_[sequence % window_.size()];
+}
+
+Result<Outbox::Entry> Outbox::load(Store& store, std::uint64_t sequence) {
+    const auto row = store.get(Family::outbox, outbox_key(sequence).view());
+    if (!row) return row.error();
+    if (!row->has_value() || (*row)->size() <= ChainHash::size) return corrupt_row(sequence);
+    const Bytes bytes = **row;
+    if (!decode_settlement(bytes.substr(ChainHash::size))) return corrupt_row(sequence);
+    return Entry{ChainHash::from(bytes.substr(0, ChainHash::size)), std::string(bytes.substr(ChainHash::size))};
+}
+
+}  // namespace nodex::storage
