@@ -17,7 +17,8 @@ class Resolution {
     Resolution() noexcept;
     ~Resolution() { NX_ASSERT(!in_flight_); }
     [[nodiscard]] bool in_flight() const noexcept { return in_flight_; }
-    Result<std::vector<SocketAddress>> addresses = Error{ErrorCode::name_not_found, ErrorSource::provider};  // out, not empty
+    // Out; not empty.
+    Result<std::vector<SocketAddress>> addresses = Error{ErrorCode::name_not_found, ErrorSource::provider};
 
   private:
     friend class Resolver;
@@ -36,11 +37,18 @@ class Resolution {
 
 class Resolver {
   public:
+    // Blocks; the addresses of `host` without a port, in the order to try them. Empty: not found.
+    using LookUp = std::vector<SocketAddress> (*)(const std::string& host) noexcept;
+
     Resolver();
+    explicit Resolver(LookUp look_up);  // tests: instead of getaddrinfo
     ~Resolver();
     void start();
+    // Waits for a running look-up; everybody still waiting is answered with `cancelled`. Before the loops are
+    // destroyed, because the answers go to their mailboxes. Names are not looked up after it.
     void stop();
     // Any thread; `done` runs on the thread that owns `reply_to`, at once through its mailbox when cached.
+    // Errors: name_not_found(provider), cancelled(self).
     void resolve(Resolution& resolution, const std::string& host, std::uint16_t port, Mailbox& reply_to,
                  void (*done)(void*) noexcept, void* owner) noexcept;
 

@@ -25,7 +25,9 @@ class CallEvents {
     // The whole answer arrived. The call is idle again.
     virtual void call_complete() noexcept = 0;
     // It failed; the call is idle again. `sent`: the request may have reached the provider (a retry elsewhere
-    // may run the model twice). Sources: provider (refused, reset, malformed, timed_out), kernel, tls.
+    // may run the model twice); false only if the kernel never took a byte of it. Sources: provider (refused,
+    // reset, peer_closed, malformed, timed_out, name_not_found, limit_exceeded), kernel, tls, self
+    // (limit_exceeded: connections_max), configuration (unavailable: removed by a reload).
     virtual void call_failed(Error error, bool sent) noexcept = 0;
 
   protected:
@@ -37,8 +39,8 @@ class Call {
   public:
     Call(Upstream& upstream, CallEvents& events) noexcept;
     ~Call();  // asserts idle
-    // Sends POST base_path + path with the given body to `endpoint`; credentials, Host and framing are added here,
-    // nothing of the client's head is. `body` is copied. `request_id` is sent as X-Request-Id.
+    // Sends POST base_path + path with the given body to `endpoint`; credentials, Host and framing are added
+    // here, nothing of the client's head is. `body` is copied. `request_id` is sent as X-Request-Id.
     void start(std::size_t endpoint, Bytes path, Bytes body, bool stream, Bytes request_id) noexcept;
     void pause() noexcept;   // backpressure from a slow reader
     void resume() noexcept;
@@ -62,20 +64,26 @@ struct EndpointStatus {
 
 class Upstream {
   public:
-    Upstream(Loop& loop, std::vector<std::shared_ptr<const EndpointConfig>> endpoints, Resolver& resolver, Random& random);
+    Upstream(Loop& loop, std::vector<std::shared_ptr<const EndpointConfig>> endpoints, Resolver& resolver,
+             Random& random);
     ~Upstream();
 
     // Endpoints that serve `model` (catalogue id), healthy ones first, each tier shuffled by weight; at most
-    // 8. Ejected ones come last so that a request is never refused while something might work.
+    // 8. Ejected ones come last so that a request is never refused while something might work; only one whose
+    // probe is due comes before all. An index names the same endpoint across replace_endpoints().
     std::vector<std::size_t> choose(Bytes model) const;
     [[nodiscard]] const EndpointConfig& endpoint(std::size_t index) const noexcept;
 
-    // What the caller found out after the head: counts towards ejection (5 failures in a row, then 10 s doubling
-    // to 5 min, one probe request at a time) or resets it.
+    // What the caller found out from the head, once per answer: counts towards ejection (5 failures in a row,
+    // then 10 s doubling to 5 min, one probe request at a time) or resets it. A call_failed that the provider
+    // caused is counted already.
     void report(std::size_t endpoint, bool success) noexcept;
     [[nodiscard]] std::vector<EndpointStatus> status() const;
-    void replace_endpoints(std::vector<std::shared_ptr<const EndpointConfig>> endpoints);  // SIGHUP: running calls finish on the old ones
+    // SIGHUP: running calls finish on the old ones.
+    void replace_endpoints(std::vector<std::shared_ptr<const EndpointConfig>> endpoints);
     void close_idle() noexcept;  // draining
+    // No connection is open or closing: it may be destroyed (after close_idle(), when the calls have ended).
+    [[nodiscard]] bool idle() const noexcept;
 
   private:
     friend class Call;
