@@ -56,6 +56,7 @@ enum class Refusal : std::uint8_t {
     method_not_allowed,    // 405: CONNECT, TRACE
     expectation_failed,    // 417
     not_implemented,       // 501: a transfer coding other than chunked
+    timed_out,             // 408: head or body deadline (raised by the connection, never by the parser)
 };
 int status_of(Refusal refusal) noexcept;
 const char* name(Refusal refusal) noexcept;  // stable, for logs

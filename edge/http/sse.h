@@ -33,9 +33,13 @@ class SseParser {
     void reset() noexcept;
 
   private:
+    std::size_t take_events(Bytes text, SseEvents& events) noexcept;
+
     std::string pending_;      // bytes of the unfinished event
-    std::size_t scanned_ = 0;  // of pending_, known to hold no blank line
+    std::size_t line_start_ = 0;  // in pending_: its unfinished line
+    std::size_t scanned_ = 0;  // in pending_: the unfinished line has no end before here
     std::string joined_;       // data lines of a multi-line event
+    bool skip_lf_ = false;     // the last event ended with a CR: a LF that follows belongs to it
     bool started_ = false;     // the first bytes (a BOM) have been looked at
     bool failed_ = false;
 };
