@@ -1,6 +1,8 @@
 // Vault: sealed bodies. A key (DEK) per body, wrapped by the account's key (KEK, versioned), itself wrapped by
 // the node's key file. Without the account's key nothing of it can be read again (crypto-shredding).
 // Sealing and opening are pure and run on loops; the KEK table is read-mostly and thread-safe.
+//   CF dek value   format u8 (1), kek version u32, nonce prefix[7], commitment[16], wrapped DEK[72]   (little endian)
+//   body header    format u8, account u64, body id[16], kek version u32, nonce prefix[7]: never stored, bound to all
 #pragma once
 #include <array>
 #include <cstdint>
@@ -22,7 +24,7 @@ class BodyWriter {
     [[nodiscard]] std::uint32_t chunks_count() const noexcept { return next_chunk_; }
     // CF dek value: header and wrapped key; written with (or before) the first chunk.
     [[nodiscard]] const std::string& key_record() const noexcept { return key_record_; }
-    // The sealed chunk number chunks_count(), appended to `target`.
+    // The sealed chunk number chunks_count(), appended to `target`. Nothing follows the last one (asserted).
     void seal(Bytes plaintext, bool last, std::string& target);
 
   private:
@@ -33,6 +35,7 @@ class BodyWriter {
     crypto::BodySealer sealer_;
     std::string key_record_;
     std::uint32_t next_chunk_ = 0;
+    bool finished_ = false;  // the last chunk is sealed
 };
 
 class BodyReader {
@@ -62,9 +65,10 @@ class Vault {
     };
     // Loads a stored record; corrupt(storage) when the node key does not open it.
     Status load(const KekRecord& record);
-    // Makes the next version for `account`, current from now on. The caller persists it first.
+    // Makes the next version for `account`; activate() makes it current, once the caller has persisted it.
+    // Two threads that make one at the same time get different versions: neither record replaces the other.
     KekRecord make_next(AccountId account, Random& random);
-    void activate(const KekRecord& record);
+    void activate(const KekRecord& record);  // asserts that the record is this vault's own
     [[nodiscard]] std::optional<std::uint32_t> current_version(AccountId account) const noexcept;
     // Forgets every version: the account's bodies are unreadable from here on (the caller erases the stored records).
     void shred(AccountId account) noexcept;

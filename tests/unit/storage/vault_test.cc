@@ -1,0 +1,236 @@
+// The vault: what is sealed opens for its account only, and not at all once the account's key is gone.
+#include "storage/vault.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "edge/base/limits.h"
+#include "storage/chunk_codec.h"
+
+namespace nodex::storage {
+namespace {
+
+constexpr AccountId account{7};
+constexpr AccountId other_account{8};
+
+struct Sealed {
+    BodyId id;
+    std::string record;
+    std::vector<std::string> chunks;
+};
+
+class VaultTest : public testing::Test {
+  protected:
+    VaultTest() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "nodex-vault-XXXXXX").string();
+        NX_ASSERT(::mkdtemp(pattern.data()) != nullptr);
+        folder = pattern;
+        vault = open(folder + "/node.key");
+    }
+    ~VaultTest() override {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    }
+    std::unique_ptr<Vault> open(const std::string& path) {
+        auto opened = Vault::open(path, true, random);
+        NX_ASSERT(opened.has_value());
+        return std::move(*opened);
+    }
+    Vault::KekRecord add_key(AccountId id) {
+        Vault::KekRecord record = vault->make_next(id, random);
+        vault->activate(record);
+        return record;
+    }
+    Sealed seal(const std::vector<std::string>& plaintexts) {
+        Result<BodyWriter> writer = vault->create_body(account, random);
+        NX_ASSERT(writer.has_value());
+        Sealed sealed{writer->id(), writer->key_record(), {}};
+        for (std::size_t i = 0; i < plaintexts.size(); ++i)
+            writer->seal(plaintexts[i], i + 1 == plaintexts.size(), sealed.chunks.emplace_back());
+        NX_ASSERT(writer->chunks_count() == plaintexts.size());
+        return sealed;
+    }
+    static ErrorCode code(const Status& status) { return status ? ErrorCode::none : status.error().code; }
+    ErrorCode open_code(AccountId id, const Sealed& sealed) {
+        const Result<BodyReader> reader = vault->open_body(id, sealed.id, sealed.record);
+        return reader ? ErrorCode::none : reader.error().code;
+    }
+
+    SeededRandom random{11};
+    std::string folder;
+    std::unique_ptr<Vault> vault;
+};
+
+TEST_F(VaultTest, OpensWhatItSealedChunkByChunk) {
+    add_key(account);
+    const std::vector<std::string> plaintexts = {"", "short", std::string(limits::stored_chunk_bytes_max, 'x')};
+    const Sealed sealed = seal(plaintexts);
+    const Result<BodyReader> reader = vault->open_body(account, sealed.id, sealed.record);
+    ASSERT_TRUE(reader);
+    std::string text = "before ";
+    for (std::uint32_t i = 0; i < 3; ++i) ASSERT_TRUE(reader->open(i, i == 2, sealed.chunks[i], text));
+    EXPECT_EQ(text, "before short" + plaintexts[2]);
+}
+
+TEST_F(VaultTest, ABodyIsSmallerThanItsTextWhereThatCompresses) {
+    add_key(account);
+    const std::string text(4096, 'a');
+    std::string noise(4096, '\0');
+    random.fill(noise.data(), noise.size());
+    const Sealed sealed = seal({text, noise, std::string(255, 'a')});
+    EXPECT_LT(sealed.chunks[0].size(), 200u);
+    EXPECT_EQ(sealed.chunks[1].size(), noise.size() + 17);
+    EXPECT_EQ(sealed.chunks[2].size(), 255u + 17);
+}
+
+TEST_F(VaultTest, RefusesAnAccountWithoutAKey) {
+    const Result<BodyWriter> writer = vault->create_body(account, random);
+    ASSERT_FALSE(writer);
+    EXPECT_EQ(writer.error().code, ErrorCode::not_found);
+    EXPECT_EQ(vault->current_version(account), std::nullopt);
+}
+
+TEST_F(VaultTest, ShreddingMakesOldBodiesUnreadableEvenUnderANewKey) {
+    add_key(account);
+    const Sealed sealed = seal({"secret"});
+    vault->shred(account);
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::forbidden);
+    EXPECT_FALSE(vault->create_body(account, random));
+    add_key(account);  // version 1 again, another key
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::corrupt);
+}
+
+TEST_F(VaultTest, ShreddingOneAccountLeavesTheOthers) {
+    add_key(account);
+    add_key(other_account);
+    const Sealed sealed = seal({"secret"});
+    vault->shred(other_account);
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::none);
+}
+
+TEST_F(VaultTest, RotationKeepsOldVersionsReadable) {
+    add_key(account);
+    const Sealed old_body = seal({"old"});
+    EXPECT_EQ(vault->current_version(account), 1u);
+    add_key(account);
+    EXPECT_EQ(vault->current_version(account), 2u);
+    const Sealed new_body = seal({"new"});
+    EXPECT_EQ(open_code(account, old_body), ErrorCode::none);
+    EXPECT_EQ(open_code(account, new_body), ErrorCode::none);
+}
+
+TEST_F(VaultTest, TwoMakersOfTheNextVersionGetDifferentOnes) {
+    const Vault::KekRecord first = vault->make_next(account, random);
+    const Vault::KekRecord second = vault->make_next(account, random);
+    EXPECT_EQ(first.version, 1u);
+    EXPECT_EQ(second.version, 2u);
+    EXPECT_EQ(vault->current_version(account), std::nullopt) << "a key that is not persisted must not be used";
+    vault->activate(second);
+    vault->activate(first);
+    EXPECT_EQ(vault->current_version(account), 2u);
+}
+
+TEST_F(VaultTest, StoredKeysOpenAfterARestartWithTheSameNodeKey) {
+    const Vault::KekRecord record = add_key(account);
+    const Sealed sealed = seal({"text"});
+    vault = open(folder + "/node.key");
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::forbidden);
+    ASSERT_TRUE(vault->load(record));
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::none);
+    EXPECT_EQ(vault->make_next(account, random).version, 2u);
+}
+
+TEST_F(VaultTest, RefusesStoredKeysUnderAnotherNodeKey) {
+    const Vault::KekRecord record = add_key(account);
+    vault = open(folder + "/another.key");
+    EXPECT_EQ(code(vault->load(record)), ErrorCode::corrupt);
+    EXPECT_EQ(vault->current_version(account), std::nullopt);
+}
+
+TEST_F(VaultTest, AStoredKeyLoadsUnderItsOwnAccountAndVersionOnly) {
+    const Vault::KekRecord record = add_key(account);
+    EXPECT_EQ(code(vault->load({other_account, record.version, record.wrapped})), ErrorCode::corrupt);
+    EXPECT_EQ(code(vault->load({account, record.version + 1, record.wrapped})), ErrorCode::corrupt);
+    EXPECT_EQ(code(vault->load({account, record.version, record.wrapped.substr(1)})), ErrorCode::corrupt);
+}
+
+TEST_F(VaultTest, RefusesAKeyRecordAlteredAnywhere) {
+    add_key(account);
+    const Sealed sealed = seal({"text"});
+    for (std::size_t i = 0; i < sealed.record.size(); ++i) {
+        Sealed altered = sealed;
+        altered.record[i] = static_cast<char>(altered.record[i] ^ 0x20);
+        const bool in_version = i >= 1 && i < 5;  // names a key that does not exist
+        EXPECT_EQ(open_code(account, altered), in_version ? ErrorCode::forbidden : ErrorCode::corrupt) << i;
+    }
+    for (std::size_t size = 0; size < sealed.record.size(); ++size) {
+        Sealed cut = sealed;
+        cut.record.resize(size);
+        EXPECT_EQ(open_code(account, cut), ErrorCode::corrupt) << size;
+    }
+    Sealed longer = sealed;
+    longer.record += '\0';
+    EXPECT_EQ(open_code(account, longer), ErrorCode::corrupt);
+}
+
+TEST_F(VaultTest, AKeyRecordOpensItsOwnBodyAndAccountOnly) {
+    add_key(account);
+    add_key(other_account);
+    Sealed sealed = seal({"text"});
+    EXPECT_EQ(open_code(other_account, sealed), ErrorCode::corrupt);
+    sealed.id.octets[0] ^= 1;
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::corrupt);
+}
+
+TEST_F(VaultTest, RefusesChunksThatAreAlteredMovedOrTruncated) {
+    add_key(account);
+    const Sealed sealed = seal({"one", "two", "three"});
+    const Sealed foreign = seal({"one", "two", "three"});
+    const Result<BodyReader> reader = vault->open_body(account, sealed.id, sealed.record);
+    ASSERT_TRUE(reader);
+    std::string text;
+    EXPECT_EQ(code(reader->open(0, false, sealed.chunks[1], text)), ErrorCode::corrupt);
+    EXPECT_EQ(code(reader->open(1, true, sealed.chunks[1], text)), ErrorCode::corrupt) << "cut after two";
+    EXPECT_EQ(code(reader->open(2, false, sealed.chunks[2], text)), ErrorCode::corrupt);
+    EXPECT_EQ(code(reader->open(0, false, foreign.chunks[0], text)), ErrorCode::corrupt);
+    EXPECT_EQ(code(reader->open(0, false, {}, text)), ErrorCode::corrupt);
+    std::string altered = sealed.chunks[0];
+    altered.back() = static_cast<char>(altered.back() ^ 1);
+    EXPECT_EQ(code(reader->open(0, false, altered, text)), ErrorCode::corrupt);
+    EXPECT_EQ(text, "");
+}
+
+TEST_F(VaultTest, AMissingNodeKeyIsAnErrorUnlessItMayBeMade) {
+    const std::string path = folder + "/absent.key";
+    const auto opened = Vault::open(path, false, random);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::bad_configuration);
+    EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(VaultTest, RefusesANodeKeyThatOthersCanRead) {
+    ASSERT_EQ(::chmod((folder + "/node.key").c_str(), 0640), 0);
+    const auto opened = Vault::open(folder + "/node.key", true, random);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::bad_configuration);
+}
+
+TEST(ChunkCodec, RefusesWhatTheEncoderNeverWrites) {
+    std::string target = "kept";
+    EXPECT_FALSE(decode_chunk("", target));
+    EXPECT_FALSE(decode_chunk(Bytes("\x02zzz", 4), target));
+    EXPECT_FALSE(decode_chunk(Bytes("\x01not a frame", 12), target));
+    EXPECT_FALSE(decode_chunk(std::string(1, '\0') + std::string(limits::stored_chunk_bytes_max + 1, 'x'), target));
+    std::string frame;
+    encode_chunk(std::string(1000, 'a'), frame);
+    EXPECT_FALSE(decode_chunk(Bytes(frame).substr(0, frame.size() - 1), target));
+    EXPECT_FALSE(decode_chunk(frame + "x", target)) << "octets after the frame";
+    EXPECT_EQ(target, "kept");
+}
+
+}  // namespace
+}  // namespace nodex::storage
