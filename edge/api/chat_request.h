@@ -24,6 +24,7 @@ struct ChatRequest {
     std::size_t model_offset = 0, model_size = 0;             // the JSON string, quotes included
     std::size_t object_offset = 0;                            // just behind the opening '{'
     std::size_t stream_options_offset = 0, stream_options_size = 0;  // the value, size 0: absent
+    std::size_t include_usage_offset = 0, include_usage_size = 0;    // the value inside it, size 0: absent
 };
 
 // Checks ranges (temperature 0..2, top_p 0..1, penalties -2..2, n 1..128, max tokens >= 1, stop 1..4 strings,

@@ -23,6 +23,9 @@ class JsonReader {
     std::unique_ptr<State> state_;
 };
 
+// Checks any JSON object (routes that need no facts of it); nothing when it is fine.
+std::optional<ApiError> check_json(JsonReader& reader, Bytes body);
+
 // SHA-256 over method, path and canonical JSON (keys sorted bytewise, white space gone, numbers as parsed).
 // `body` has been accepted by parse_chat_request or check_json with the same reader just before (reuses its parse).
 Fingerprint fingerprint(JsonReader& reader, Bytes method, Bytes path);
