@@ -143,7 +143,8 @@ bool RequestReader::requirements() {
     if (!has_model_) return refuse("model", "Missing required parameter: 'model'.");
     if (!has_messages_) return refuse("messages", "Missing required parameter: 'messages'.");
     if (has_options_ && !request_.stream)
-        return refuse("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is true.");
+        return refuse("stream_options",
+                      "The 'stream_options' parameter is only allowed when 'stream' is true.");
     if (request_.user.empty()) request_.user = safety_identifier_;
     return true;
 }
@@ -152,7 +153,9 @@ bool RequestReader::model(Bytes key, dom::element value) {
     if (!value.is_string()) return wrong_type(key, "a string", value);
     request_.model = string_of(value);
     if (request_.model.empty())
-        return refuse("model", "Invalid 'model': empty string. Expected the name of a model; GET /v1/models lists them.");
+        return refuse(
+            "model",
+            "Invalid 'model': empty string. Expected the name of a model; GET /v1/models lists them.");
     if (request_.model.size() > limits::model_name_bytes_max)
         return refuse("model", "Invalid 'model': string too long. Expected at most " +
                                    std::to_string(limits::model_name_bytes_max) + " bytes.");
@@ -168,7 +171,8 @@ bool RequestReader::messages(Bytes key, dom::element value) {
     for (const dom::element entry : array_of(value))
         if (!message(entry, index++)) return false;
     if (index == 0)
-        return refuse("messages", "Invalid 'messages': empty array. Expected an array with at least 1 message.");
+        return refuse("messages",
+                      "Invalid 'messages': empty array. Expected an array with at least 1 message.");
     request_.messages_count = static_cast<std::uint32_t>(index);
     has_messages_ = true;
     return true;
@@ -252,8 +256,10 @@ bool RequestReader::stop(Bytes key, dom::element value) {
     if (!value.is_array()) return wrong_type(key, "a string, an array of strings, or null", value);
     const std::size_t count = array_of(value).size();
     if (count < 1 || count > stops_max)
-        return refuse("stop", "Invalid 'stop': expected a string or an array of 1 to 4 strings, but got an array with " +
-                                  std::to_string(count) + " elements instead.");
+        return refuse(
+            "stop",
+            "Invalid 'stop': expected a string or an array of 1 to 4 strings, but got an array with " +
+                std::to_string(count) + " elements instead.");
     std::size_t index = 0;
     for (const dom::element entry : array_of(value)) {
         if (!entry.is_string()) return wrong_type("stop[" + std::to_string(index) + "]", "a string", entry);
@@ -312,7 +318,9 @@ bool RequestReader::wrong_type(Bytes param, const char* expected, dom::element g
 
 bool RequestReader::out_of_range(Bytes param, const Rule& rule, const std::string& got) {
     std::string message = "Invalid '";
-    message.append(param).append(rule.integer ? "': integer" : "': number").append(" out of range. Expected a value ");
+    message.append(param)
+        .append(rule.integer ? "': integer" : "': number")
+        .append(" out of range. Expected a value ");
     message.append("between ").append(decimal(rule.low)).append(" and ").append(decimal(rule.high));
     message.append(", but got ").append(got).append(" instead.");
     return refuse(std::string(param), std::move(message));

@@ -16,7 +16,9 @@ struct ChatRequest {
     bool include_usage = false;                      // the client asked for the usage chunk
     std::uint32_t choices = 1;                       // n, 1..128
     std::optional<std::uint64_t> output_tokens_max;  // max_completion_tokens, else max_tokens; per choice
-    std::uint64_t input_text_bytes = 0;  // of everything a tokenizer sees: a token is at least one byte, so an upper bound of tokens
+    // Of everything a tokenizer sees: a token is at least one byte, so an upper bound of tokens. Keys inside
+    // messages count too: they outweigh what a chat template puts around a message. Images do not.
+    std::uint64_t input_text_bytes = 0;
     std::uint32_t messages_count = 0;
     std::uint32_t images_count = 0;
     std::string user;                                // `user` or `safety_identifier`, "" when absent
@@ -28,7 +30,8 @@ struct ChatRequest {
 };
 
 // Checks ranges (temperature 0..2, top_p 0..1, penalties -2..2, n 1..128, max tokens >= 1, stop 1..4 strings,
-// top_logprobs 0..20), required fields and JSON limits. An ApiError names the parameter and the allowed range.
+// top_logprobs 0..20), required fields and JSON limits. An ApiError names the parameter and the allowed
+// range.
 std::variant<ChatRequest, ApiError> parse_chat_request(JsonReader& reader, Bytes body);
 
 // The body for a provider: `provider_model` in place of the model and stream_options.include_usage true when

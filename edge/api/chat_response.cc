@@ -12,7 +12,8 @@ namespace {
 
 std::optional<std::uint64_t> tokens_of(dom::element value) noexcept {
     std::uint64_t tokens = 0;
-    if (value.get_uint64().get(tokens) != simdjson::SUCCESS) return std::nullopt;  // negative, decimal, not a number
+    if (value.get_uint64().get(tokens) != simdjson::SUCCESS)
+        return std::nullopt;  // negative, decimal, not a number
     if (tokens > limits::request_tokens_max) return std::nullopt;
     return tokens;
 }
@@ -127,7 +128,8 @@ Bytes trim(Bytes data) noexcept {
 // The field's text together with the one comma that has to go with it.
 Span span_with_comma(const FieldCursor& cursor, bool last) noexcept {
     const std::size_t value_end = cursor.value().offset + cursor.value().size;
-    if (cursor.comma_before() != Bytes::npos) return {cursor.comma_before(), value_end - cursor.comma_before()};
+    if (cursor.comma_before() != Bytes::npos)
+        return {cursor.comma_before(), value_end - cursor.comma_before()};
     if (last) return {cursor.key().offset, value_end - cursor.key().offset};
     return {cursor.key().offset, cursor.end_offset() + 1 - cursor.key().offset};
 }
@@ -154,7 +156,8 @@ ChatAnswer read_chat_answer(JsonReader& reader, Bytes body) {
     answer.valid_json = true;
     for (const dom::key_value_pair field : document.root()) {
         if (field.key == "usage") answer.usage = usage_of(field.value);
-        if (field.key == "choices") answer.output_text_bytes = read_choices(field.value, "message").text_bytes;
+        if (field.key == "choices")
+            answer.output_text_bytes = read_choices(field.value, "message").text_bytes;
     }
     return answer;
 }
@@ -172,7 +175,8 @@ ChatChunk read_chat_chunk(JsonReader& reader, Bytes data, bool hide_usage) {
     }
     bool error = false, null_usage = false, has_usage = false;
     Choices choices;
-    for (const dom::key_value_pair field : document.root()) {  // of equal keys the last counts, as in JSON.parse
+    // Of equal keys the last counts, as in JSON.parse.
+    for (const dom::key_value_pair field : document.root()) {
         if (field.key == "choices") {
             choices = read_choices(field.value, "delta");
         } else if (field.key == "usage") {

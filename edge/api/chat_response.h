@@ -36,7 +36,8 @@ struct ChatChunk {
     std::optional<Usage> usage;
     std::uint64_t output_text_bytes = 0;
     bool finish_reason = false;           // some choice ended
-    // A content chunk that carries "usage":null only because we asked for usage: span of `,"usage":null` to hide, size 0: none.
+    // A content chunk that carries "usage":null only because we asked for usage: span of `,"usage":null` to
+    // hide, size 0: none.
     std::size_t hide_offset = 0, hide_size = 0;
 };
 ChatChunk read_chat_chunk(JsonReader& reader, Bytes data, bool hide_usage);

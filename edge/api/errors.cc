@@ -23,7 +23,8 @@ struct Row {
 
 constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
     {Code::unauthenticated, 401, false, "unauthenticated", invalid_request,
-     "You did not provide an API key. Send it in the header 'Authorization: Bearer KEY' or 'x-api-key: KEY'."},
+     "You did not provide an API key. Send it in the header 'Authorization: Bearer KEY' or 'x-api-key: "
+     "KEY'."},
     {Code::invalid_api_key, 401, false, "invalid_api_key", invalid_request,
      "The API key is not known here. Check that it was copied whole."},
     {Code::key_expired, 403, false, "key_expired", invalid_request,
@@ -47,8 +48,8 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
     {Code::unsupported_media_type, 415, false, "unsupported_media_type", invalid_request,
      "Send the body as 'Content-Type: application/json' without a Content-Encoding."},
     {Code::idempotency_key_required, 400, false, "idempotency_key_required", invalid_request,
-     "This API key requires an 'X-Idempotency-Key' header on paid requests: a value of your own, unique for each "
-     "logical request and repeated on its retries."},
+     "This API key requires an 'X-Idempotency-Key' header on paid requests: a value of your own, unique for "
+     "each logical request and repeated on its retries."},
     {Code::idempotency_key_reused, 422, false, "idempotency_key_reused", invalid_request,
      "This idempotency key was used with a different request. Use a new key for a new request."},
     {Code::idempotency_key_invalid, 400, false, "idempotency_key_invalid", invalid_request,
@@ -56,9 +57,11 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
     {Code::invalid_last_event_id, 400, false, "invalid_last_event_id", invalid_request,
      "'Last-Event-ID' does not name an event of this stream. Send the id of the last event you received."},
     {Code::stream_expired, 410, false, "stream_expired", invalid_request,
-     "The stream is no longer kept and cannot be resumed. Send the request again with a new idempotency key."},
+     "The stream is no longer kept and cannot be resumed. Send the request again with a new idempotency "
+     "key."},
     {Code::insufficient_balance, 402, false, "insufficient_balance", quota,
-     "The balance of the account does not cover the most this request can cost. Add funds or lower max_tokens."},
+     "The balance of the account does not cover the most this request can cost. Add funds or lower "
+     "max_tokens."},
     {Code::insufficient_quota, 403, false, "insufficient_quota", quota,
      "The budget of this API key does not cover the most this request can cost. Raise the budget or lower "
      "max_tokens."},
@@ -87,8 +90,8 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
      "The model provider failed. Retry with the same idempotency key."},
     // What was delivered is charged and a retry with the same key replays it: repeating cannot help.
     {Code::upstream_lost, 502, false, "upstream_lost", server,
-     "The answer was cut off and cannot be completed; what was delivered is charged. Send the request again with "
-     "a new idempotency key."},
+     "The answer was cut off and cannot be completed; what was delivered is charged. Send the request again "
+     "with a new idempotency key."},
     {Code::gateway_error, 502, true, "gateway_error", server,
      "The model provider's answer could not be read. Retry with the same idempotency key."},
     {Code::overloaded, 503, true, "overloaded", server,

@@ -21,7 +21,8 @@ constexpr std::size_t canonical_flush_bytes = 64 * 1024;
 // Integers are little endian. No value starts with ']' or '}', so the encoding cannot be read in two ways.
 class CanonicalHash {
   public:
-    explicit CanonicalHash(JsonReader::State& document) noexcept : document_(document), out_(document.canonical) {
+    explicit CanonicalHash(JsonReader::State& document) noexcept
+        : document_(document), out_(document.canonical) {
         out_.assign("nodex-fp1");
     }
 
@@ -42,7 +43,8 @@ class CanonicalHash {
         const std::size_t base = fields.size();
         for (const dom::key_value_pair field : object) fields.emplace_back(field.key, field.value);
         const auto first = fields.begin() + static_cast<std::ptrdiff_t>(base);
-        std::sort(first, fields.end(), [](const auto& left, const auto& right) { return left.first < right.first; });
+        std::sort(first, fields.end(),
+                  [](const auto& left, const auto& right) { return left.first < right.first; });
         const std::size_t end = fields.size();
         out_ += '{';
         for (std::size_t index = base; index < end; ++index) {

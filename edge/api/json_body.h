@@ -27,7 +27,8 @@ class JsonReader {
 std::optional<ApiError> check_json(JsonReader& reader, Bytes body);
 
 // SHA-256 over method, path and canonical JSON (keys sorted bytewise, white space gone, numbers as parsed).
-// `body` has been accepted by parse_chat_request or check_json with the same reader just before (reuses its parse).
+// `body` has been accepted by parse_chat_request or check_json with the same reader just before (reuses its
+// parse: nothing else may have been read with it since).
 Fingerprint fingerprint(JsonReader& reader, Bytes method, Bytes path);
 
 }  // namespace nodex::api

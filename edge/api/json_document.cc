@@ -20,7 +20,9 @@ JsonFault fault_of(simdjson::error_code error) noexcept {
         case simdjson::DEPTH_ERROR: return JsonFault::too_deep;
         case simdjson::CAPACITY:
         case simdjson::MEMALLOC: return JsonFault::too_large;
-        default: return JsonFault::malformed;  // simdjson's other codes say which token broke, as its versions differ
+        default:
+            return JsonFault::malformed;  // simdjson's other codes say which token broke, as its versions
+                                          // differ
     }
 }
 
@@ -41,9 +43,10 @@ JsonReader::State::State() { canonical.reserve(4 * 1024); }
 bool JsonReader::State::reserve(std::size_t text_bytes) noexcept {
     const bool shrink = capacity_ > retained_bytes_max && text_bytes <= retained_bytes_max;
     if (capacity_ >= text_bytes && capacity_ > 0 && !shrink) return true;
-    const std::size_t wanted = text_bytes <= retained_bytes_max
-                                   ? std::max<std::size_t>(4 * 1024, std::min(retained_bytes_max, text_bytes * 2))
-                                   : text_bytes;
+    const std::size_t wanted =
+        text_bytes <= retained_bytes_max
+            ? std::max<std::size_t>(4 * 1024, std::min(retained_bytes_max, text_bytes * 2))
+            : text_bytes;
     capacity_ = 0;
     parser_ = dom::parser();
     padded_.reset(new (std::nothrow) char[wanted + simdjson::SIMDJSON_PADDING]);
@@ -83,7 +86,8 @@ JsonFault JsonReader::State::check() noexcept {
     return check_object(root_, 1);
 }
 
-// The parser has refused deeper texts, except for empty containers at one level more, which it does not count.
+// The parser has refused deeper texts, except for empty containers at one level more, which it does not
+// count.
 JsonFault JsonReader::State::check_element(dom::element element, std::size_t depth) noexcept {
     if (element.is_object()) return check_object(object_of(element), depth);
     if (!element.is_array()) return JsonFault::none;
@@ -110,7 +114,8 @@ JsonFault JsonReader::State::check_object(dom::object object, std::size_t depth)
             return JsonFault::duplicate_key;
     }
     for (const dom::key_value_pair field : object)
-        if (const JsonFault fault = check_element(field.value, depth + 1); fault != JsonFault::none) return fault;
+        if (const JsonFault fault = check_element(field.value, depth + 1); fault != JsonFault::none)
+            return fault;
     return JsonFault::none;
 }
 
@@ -176,6 +181,7 @@ ApiError error_of(JsonFault fault) {
     NX_ASSERT(fault != JsonFault::none);
     return ApiError{};
 }
-static_assert(limits::json_depth_max == 64 && limits::json_object_keys_max == 10'000, "named in the texts above");
+static_assert(limits::json_depth_max == 64 && limits::json_object_keys_max == 10'000,
+              "named in the texts above");
 
 }  // namespace nodex::api

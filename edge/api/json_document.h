@@ -2,8 +2,8 @@
 // Private to edge/api .cc files: the only header that shows simdjson.
 //
 // simdjson's DOM has checked the whole text (grammar, UTF-8, depth) but forgets where values stood. Its first
-// stage leaves the positions of all structural characters ({ } [ ] : , and the first character of each key and
-// value), so a walk over these beside the DOM gives exact offsets without a second parser.
+// stage leaves the positions of all structural characters ({ } [ ] : , and the first character of each key
+// and value), so a walk over these beside the DOM gives exact offsets without a second parser.
 #pragma once
 #include <simdjson.h>
 
@@ -98,8 +98,8 @@ class FieldCursor {
     std::size_t end_offset_ = Bytes::npos;
 };
 
-// The value of an element whose type has been asked before. By value: what simdjson's value_unsafe() refers to
-// dies at the end of the expression, also in the head of a range-for.
+// The value of an element whose type has been asked before. By value: what simdjson's value_unsafe() refers
+// to dies at the end of the expression, also in the head of a range-for.
 template <class T>
 T value_of(dom::element element) noexcept {
     T value{};

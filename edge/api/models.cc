@@ -102,7 +102,8 @@ std::string openai_model(const ModelCard& model) {
     return body;
 }
 
-std::variant<std::string, ApiError> anthropic_models(std::span<const ModelCard> models, const ModelsPage& page) {
+std::variant<std::string, ApiError> anthropic_models(std::span<const ModelCard> models,
+                                                     const ModelsPage& page) {
     const std::variant<Range, ApiError> selected = select(models, page);
     if (const ApiError* error = std::get_if<ApiError>(&selected)) return *error;
     const Range range = std::get<Range>(selected);

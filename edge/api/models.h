@@ -30,7 +30,8 @@ struct ModelsPage {
     std::optional<Bytes> after_id{}, before_id{};
 };
 // An ApiError when the limit is out of range, a cursor is not in `models`, or both cursors are given.
-std::variant<std::string, ApiError> anthropic_models(std::span<const ModelCard> models, const ModelsPage& page);
+std::variant<std::string, ApiError> anthropic_models(std::span<const ModelCard> models,
+                                                     const ModelsPage& page);
 std::string anthropic_model(const ModelCard& model);
 
 // "2026-11-21T03:00:00Z" of Unix seconds (RFC 3339). Years 1970 to 9999; beyond them the nearest bound.

@@ -17,7 +17,8 @@ bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c 
 Splice include_usage_splice(const ChatRequest& request, Bytes body) {
     if (request.stream_options_size == 0)  // the object holds "model" at least, so a comma follows
         return {request.object_offset, 0, "\"stream_options\":{\"include_usage\":true},"};
-    if (request.include_usage_size > 0) return {request.include_usage_offset, request.include_usage_size, "true"};
+    if (request.include_usage_size > 0)
+        return {request.include_usage_offset, request.include_usage_size, "true"};
     if (body[request.stream_options_offset] != '{')  // null
         return {request.stream_options_offset, request.stream_options_size, "{\"include_usage\":true}"};
     std::size_t first = request.stream_options_offset + 1;

@@ -52,8 +52,9 @@ TEST(ChatRequestParser, ReadsTheFactsOfARequest) {
 
 TEST(ChatRequestParser, DefaultsAreThoseOfTheApiAlsoForNull) {
     for (const std::string& body :
-         {with("\"x\":1"), with(R"("stream":null,"stream_options":null,"n":null,"max_tokens":null,"temperature":null,)"
-                                R"("top_p":null,"stop":null,"user":null,"logprobs":null,"top_logprobs":null)")}) {
+         {with("\"x\":1"),
+          with(R"("stream":null,"stream_options":null,"n":null,"max_tokens":null,"temperature":null,)"
+               R"("top_p":null,"stop":null,"user":null,"logprobs":null,"top_logprobs":null)")}) {
         const ChatRequest request = accepted(body);
         EXPECT_FALSE(request.stream);
         EXPECT_FALSE(request.include_usage);
@@ -75,10 +76,14 @@ TEST(ChatRequestParser, UserComesBeforeSafetyIdentifier) {
 }
 
 TEST(ChatRequestParser, UnknownFieldsPass) {
-    accepted(with(R"("reasoning_effort":"xhigh","store":true,"metadata":{"a":"b"},"from_the_future":[{"x":1}])"));
-    accepted(R"({"model":"m","messages":[{"role":"critic","content":[{"type":"hologram","h":{}}],"extra":1}]})");
-    accepted(R"({"model":"m","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function",)"
-             R"("function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}]})");
+    accepted(
+        with(R"("reasoning_effort":"xhigh","store":true,"metadata":{"a":"b"},"from_the_future":[{"x":1}])"));
+    accepted(
+        R"({"model":"m","messages":[{"role":"critic","content":[{"type":"hologram","h":{}}],"extra":1}]})");
+    accepted(
+        R"({"model":"m","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"c",)"
+        R"("type":"function",)"
+        R"("function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"r"}]})");
 }
 
 TEST(ChatRequestParser, RangesEndWhereTheySay) {
@@ -127,8 +132,9 @@ TEST(ChatRequestParser, RangesEndWhereTheySay) {
 }
 
 TEST(ChatRequestParser, AMessageSaysWhatIsAllowed) {
-    EXPECT_EQ(refused(with("\"temperature\":2.5")).message,
-              "Invalid 'temperature': number out of range. Expected a value between 0 and 2, but got 2.5 instead.");
+    EXPECT_EQ(
+        refused(with("\"temperature\":2.5")).message,
+        "Invalid 'temperature': number out of range. Expected a value between 0 and 2, but got 2.5 instead.");
     EXPECT_EQ(refused(with("\"n\":\"two\"")).message,
               "Invalid type for 'n': expected an integer, but got a string instead.");
 }
@@ -169,7 +175,8 @@ TEST(ChatRequestParser, InputTextIsAnUpperBoundOfWhatATokenizerSees) {
     const std::uint64_t plain = accepted(with("\"temperature\":1")).input_text_bytes;
     EXPECT_GE(plain, Bytes("userhello").size());
     EXPECT_LE(plain, hello.size());
-    const Bytes tools = R"([{"type":"function","function":{"name":"f","parameters":{"type":"object","maxLength":100}}}])";
+    const Bytes tools =
+        R"([{"type":"function","function":{"name":"f","parameters":{"type":"object","maxLength":100}}}])";
     EXPECT_GE(accepted(with("\"tools\":" + std::string(tools))).input_text_bytes, plain + tools.size());
     EXPECT_EQ(accepted(with("\"metadata\":{\"k\":\"not part of the prompt\"}")).input_text_bytes, plain);
     const std::string image(100'000, 'A');
@@ -179,8 +186,9 @@ TEST(ChatRequestParser, InputTextIsAnUpperBoundOfWhatATokenizerSees) {
     EXPECT_EQ(vision.images_count, 1u);
     EXPECT_GE(vision.input_text_bytes, 500u);
     EXPECT_LT(vision.input_text_bytes, 1'000u);  // the image is not text
-    const ChatRequest fake = accepted(  // text called an image in a text part is still text
-        R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x","image_url":{"url":")" +
+    const ChatRequest fake = accepted(           // text called an image in a text part is still text
+        R"({"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x",)"
+        R"("image_url":{"url":")" +
         image + R"("}}]}]})");
     EXPECT_EQ(fake.images_count, 0u);
     EXPECT_GE(fake.input_text_bytes, image.size());
@@ -194,22 +202,29 @@ TEST(ProviderBody, ReplacesExactlyTheTwoPlaces) {
     } rows[] = {
         {R"({"model":"a","messages":[{"role":"user","content":"x"}]})",
          R"({"model":"M","messages":[{"role":"user","content":"x"}]})"},
-        {R"( { "messages" : [{"role":"user","model":"no","content":"\"model\":\"no\""}] , "model" : "a\u0062\"" } )",
+        {R"( { "messages" : [{"role":"user","model":"no","content":"\"model\":\"no\""}] ,)"
+         R"( "model" : "a\u0062\"" } )",
          R"( { "messages" : [{"role":"user","model":"no","content":"\"model\":\"no\""}] , "model" : "M" } )"},
         {R"({"mod\u0065l":"a","messages":[{"role":"user","content":"x"}]})",
          R"({"mod\u0065l":"M","messages":[{"role":"user","content":"x"}]})"},
-        {R"({"metadata":{"model":"in","stream_options":null},"model":"a","stream":true,"messages":[{"role":"u"}]})",
-         R"({"stream_options":{"include_usage":true},"metadata":{"model":"in","stream_options":null},"model":"M",)"
+        {R"({"metadata":{"model":"in","stream_options":null},"model":"a","stream":true,)"
+         R"("messages":[{"role":"u"}]})",
+         R"({"stream_options":{"include_usage":true},"metadata":{"model":"in","stream_options":null},)"
+         R"("model":"M",)"
          R"("stream":true,"messages":[{"role":"u"}]})"},
         {R"({"stream_options":null,"model":"a","stream":true,"messages":[{"role":"u"}]})",
          R"({"stream_options":{"include_usage":true},"model":"M","stream":true,"messages":[{"role":"u"}]})"},
         {R"({"model":"a","stream":true,"stream_options": { } ,"messages":[{"role":"u"}]})",
-         R"({"model":"M","stream":true,"stream_options": {"include_usage":true } ,"messages":[{"role":"u"}]})"},
-        {R"({"model":"a","stream":true,"stream_options":{"x":{"include_usage":false}},"messages":[{"role":"u"}]})",
+         R"({"model":"M","stream":true,"stream_options": {"include_usage":true } ,)"
+         R"("messages":[{"role":"u"}]})"},
+        {R"({"model":"a","stream":true,"stream_options":{"x":{"include_usage":false}},)"
+         R"("messages":[{"role":"u"}]})",
          R"({"model":"M","stream":true,"stream_options":{"include_usage":true,"x":{"include_usage":false}},)"
          R"("messages":[{"role":"u"}]})"},
-        {R"({"stream":true,"stream_options":{"a":1,"include_usage" : false ,"b":2},"model":"a","messages":[{"role":"u"}]})",
-         R"({"stream":true,"stream_options":{"a":1,"include_usage" : true ,"b":2},"model":"M","messages":[{"role":"u"}]})"},
+        {R"({"stream":true,"stream_options":{"a":1,"include_usage" : false ,"b":2},"model":"a",)"
+         R"("messages":[{"role":"u"}]})",
+         R"({"stream":true,"stream_options":{"a":1,"include_usage" : true ,"b":2},"model":"M",)"
+         R"("messages":[{"role":"u"}]})"},
         {R"({"model":"a","stream":true,"stream_options":{"include_usage":null},"messages":[{"role":"u"}]})",
          R"({"model":"M","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"u"}]})"},
         {R"({"model":"a","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"u"}]})",
@@ -217,7 +232,8 @@ TEST(ProviderBody, ReplacesExactlyTheTwoPlaces) {
         {R"({"model":"a","stream":false,"stream_options":null,"messages":[{"role":"u"}]})",
          R"({"model":"M","stream":false,"stream_options":null,"messages":[{"role":"u"}]})"},
     };
-    for (const auto& row : rows) EXPECT_EQ(provider_body(accepted(row.body), row.body, "M"), row.spliced) << row.body;
+    for (const auto& row : rows)
+        EXPECT_EQ(provider_body(accepted(row.body), row.body, "M"), row.spliced) << row.body;
 }
 
 TEST(ProviderBody, EscapesTheProvidersName) {
@@ -231,7 +247,8 @@ TEST(ProviderBody, WhatWasSplicedParsesToTheSameFacts) {
                                         R"("stream_options":{"include_usage":false,"z":[1]},)"};
     for (const Bytes option : options) {
         const std::string body = std::string("{").append(option).append(
-            R"("stream":true,"n":3,"max_tokens":5,"user":"u","model":"a","messages":[{"role":"user","content":"h\u00e9"}]})");
+            R"("stream":true,"n":3,"max_tokens":5,"user":"u","model":"a","messages":[{"role":"user",)"
+            R"("content":"h\u00e9"}]})");
         const ChatRequest before = accepted(body);
         const std::string spliced = provider_body(before, body, "provider/model");
         const ChatRequest after = accepted(spliced);

@@ -53,10 +53,19 @@ TEST(ChatUsage, DetailsNeverExceedTheirTotals) {
 
 TEST(ChatUsage, UnusableUsageIsNoUsage) {
     const Bytes rows[] = {
-        "null", "5", "\"x\"", "[]", "{}", R"({"prompt_tokens":1})", R"({"completion_tokens":1})",
-        R"({"prompt_tokens":-1,"completion_tokens":1})", R"({"prompt_tokens":1.5,"completion_tokens":1})",
-        R"({"prompt_tokens":1.0,"completion_tokens":1})", R"({"prompt_tokens":"1","completion_tokens":1})",
-        R"({"prompt_tokens":1,"completion_tokens":null})", R"({"prompt_tokens":1,"completion_tokens":1000000001})",
+        "null",
+        "5",
+        "\"x\"",
+        "[]",
+        "{}",
+        R"({"prompt_tokens":1})",
+        R"({"completion_tokens":1})",
+        R"({"prompt_tokens":-1,"completion_tokens":1})",
+        R"({"prompt_tokens":1.5,"completion_tokens":1})",
+        R"({"prompt_tokens":1.0,"completion_tokens":1})",
+        R"({"prompt_tokens":"1","completion_tokens":1})",
+        R"({"prompt_tokens":1,"completion_tokens":null})",
+        R"({"prompt_tokens":1,"completion_tokens":1000000001})",
         R"({"prompt_tokens":18446744073709551615,"completion_tokens":1})",
     };
     for (const Bytes row : rows) {
@@ -75,8 +84,10 @@ TEST(ChatUsage, UnusableUsageIsNoUsage) {
 
 TEST(ChatAnswerReader, CountsWhatTheModelWroteInEveryChoice) {
     const ChatAnswer read = answer(
-        R"({"choices":[{"message":{"role":"assistant","content":"ab"}},{"message":{"content":null,"refusal":"cde",)"
-        R"("tool_calls":[{"id":"call_1","type":"function","function":{"name":"fn","arguments":"{}"}}]}},7,{"message":1}]})");
+        R"({"choices":[{"message":{"role":"assistant","content":"ab"}},{"message":{"content":null,)"
+        R"("refusal":"cde",)"
+        R"("tool_calls":[{"id":"call_1","type":"function","function":{"name":"fn","arguments":"{}"}}]}},)"
+        R"(7,{"message":1}]})");
     EXPECT_EQ(read.output_text_bytes, 2u + 3u + 4u);
     EXPECT_FALSE(answer("<html>").valid_json);
     EXPECT_FALSE(answer("[]").valid_json);
@@ -99,7 +110,8 @@ TEST(ChatChunkReader, TellsTheKindsApart) {
         {R"({"choices":[{"delta":{"content":"hi"}}]})", Kind::content},
         {R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})", Kind::usage_only},
         {R"({"usage":{"prompt_tokens":1,"completion_tokens":2},"choices":[]})", Kind::usage_only},
-        {R"({"choices":[],"usage":{"prompt_tokens":-1}})", Kind::usage_only},  // useless, but still not for clients
+        {R"({"choices":[],"usage":{"prompt_tokens":-1}})",
+         Kind::usage_only},  // useless, but still not for clients
         {R"({"choices":[],"usage":null})", Kind::content},
         {R"({"choices":[],"prompt_filter_results":[]})", Kind::content},
         {R"({"choices":[{"delta":{}}],"usage":{"prompt_tokens":1,"completion_tokens":2}})", Kind::content},
@@ -113,14 +125,16 @@ TEST(ChatChunkReader, TellsTheKindsApart) {
         {R"({"error":0,"choices":[]})", Kind::content},
         {R"({"choices":[{"delta":{"content":"\"error\":{\"message\":1},\"usage\":{}"}}]})", Kind::content},
         {R"({"choices":[{"delta":{"content":"[DONE]"}}]})", Kind::content},
-        {R"({"choices":[{"error":{"m":1},"usage":{"prompt_tokens":1,"completion_tokens":1}}]})", Kind::content},
+        {R"({"choices":[{"error":{"m":1},"usage":{"prompt_tokens":1,"completion_tokens":1}}]})",
+         Kind::content},
     };
     for (const auto& row : rows) EXPECT_EQ(chunk(row.data).kind, row.kind) << row.data;
 }
 
 TEST(ChatChunkReader, ReadsUsageWhereverItComes) {
     const ChatChunk last = chunk(
-        R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":4,"completion_tokens":2}})");
+        R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":4,)"
+        R"("completion_tokens":2}})");
     EXPECT_TRUE(last.finish_reason);
     ASSERT_TRUE(last.usage);
     EXPECT_EQ(last.usage->completion_tokens, 2u);
@@ -130,7 +144,8 @@ TEST(ChatChunkReader, ReadsUsageWhereverItComes) {
 TEST(ChatChunkReader, CountsTextAndSeesTheEndOfAnyChoice) {
     const ChatChunk read = chunk(
         R"({"choices":[{"index":0,"delta":{"role":"assistant","content":"\u00e4b"},"finish_reason":null},)"
-        R"({"index":1,"delta":{"tool_calls":[{"index":0,"id":"call_9","type":"function","function":{"name":"f",)"
+        R"({"index":1,"delta":{"tool_calls":[{"index":0,"id":"call_9","type":"function",)"
+        R"("function":{"name":"f",)"
         R"("arguments":"{\"a\""}}]},"finish_reason":"length"}]})");
     EXPECT_EQ(read.output_text_bytes, 3u + 1u + 4u);
     EXPECT_TRUE(read.finish_reason);
@@ -159,7 +174,9 @@ TEST(ChatChunkReader, HidesANullUsageWithTheRightComma) {
     };
     for (const auto& row : rows) EXPECT_EQ(hidden(row.data), row.rest) << row.data;
     EXPECT_EQ(chunk(R"({"choices":[],"usage":null})", false).hide_size, 0u);
-    EXPECT_EQ(chunk(R"({"choices":[{"delta":{}}],"usage":{"prompt_tokens":1,"completion_tokens":1}})", true).hide_size, 0u);
+    EXPECT_EQ(chunk(R"({"choices":[{"delta":{}}],"usage":{"prompt_tokens":1,"completion_tokens":1}})", true)
+                  .hide_size,
+              0u);
 }
 
 }  // namespace

@@ -30,12 +30,28 @@ TEST(Errors, StatusesAreThoseOfTheProductPage) {
         const char* name;
         int status;
     } expected[] = {
-        {"unauthenticated", 401}, {"invalid_api_key", 401}, {"key_expired", 403}, {"key_revoked", 403},
-        {"key_suspended", 403}, {"model_forbidden", 403}, {"model_not_found", 404}, {"invalid_request_error", 400},
-        {"idempotency_key_required", 400}, {"idempotency_key_reused", 422}, {"insufficient_balance", 402},
-        {"insufficient_quota", 403}, {"rate_limited", 429}, {"body_too_large", 413}, {"header_too_large", 431},
-        {"upstream_unavailable", 503}, {"upstream_timeout", 504}, {"gateway_error", 502}, {"overloaded", 503},
-        {"internal_error", 500}, {"invalid_last_event_id", 400}, {"stream_expired", 410},
+        {"unauthenticated", 401},
+        {"invalid_api_key", 401},
+        {"key_expired", 403},
+        {"key_revoked", 403},
+        {"key_suspended", 403},
+        {"model_forbidden", 403},
+        {"model_not_found", 404},
+        {"invalid_request_error", 400},
+        {"idempotency_key_required", 400},
+        {"idempotency_key_reused", 422},
+        {"insufficient_balance", 402},
+        {"insufficient_quota", 403},
+        {"rate_limited", 429},
+        {"body_too_large", 413},
+        {"header_too_large", 431},
+        {"upstream_unavailable", 503},
+        {"upstream_timeout", 504},
+        {"gateway_error", 502},
+        {"overloaded", 503},
+        {"internal_error", 500},
+        {"invalid_last_event_id", 400},
+        {"stream_expired", 410},
     };
     for (const auto& row : expected) {
         bool found = false;
@@ -83,13 +99,14 @@ TEST(JsonText, EscapesWhatJsonReserves) {
         {"\"\\/", R"("\"\\/")"},
         {"\b\f\n\r\t", R"("\b\f\n\r\t")"},
         {Bytes("\0\x1f\x7f", 3), R"("\u0000\u001f\u007f")"},
-        {"gr\xc3\xbc\xc3\x9f \xe6\xb1\x89 \xf0\x9f\x98\x80", "\"gr\xc3\xbc\xc3\x9f \xe6\xb1\x89 \xf0\x9f\x98\x80\""},
-        {"\xff", "\"\xef\xbf\xbd\""},                        // never a lead octet
-        {"\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},        // overlong '/'
+        {"gr\xc3\xbc\xc3\x9f \xe6\xb1\x89 \xf0\x9f\x98\x80",
+         "\"gr\xc3\xbc\xc3\x9f \xe6\xb1\x89 \xf0\x9f\x98\x80\""},
+        {"\xff", "\"\xef\xbf\xbd\""},                  // never a lead octet
+        {"\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},  // overlong '/'
         {"\xe0\x80\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-        {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},  // a surrogate
+        {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},                  // a surrogate
         {"\xf4\x90\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},  // above U+10FFFF
-        {"a\xe6\xb1", "\"a\xef\xbf\xbd\xef\xbf\xbd\""},      // cut inside a character
+        {"a\xe6\xb1", "\"a\xef\xbf\xbd\xef\xbf\xbd\""},  // cut inside a character
     };
     for (const auto& row : rows) {
         std::string json;

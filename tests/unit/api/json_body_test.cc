@@ -38,10 +38,36 @@ std::string reason(Bytes body) {
 }
 
 TEST(JsonAdmission, RefusesWhatIsNotOneJsonObject) {
-    const Bytes refused[] = {"", " ", "{", "}", "[]", "null", "1", "\"a\"", "{} {}", "{}x", "{}]", "{\"a\"}",
-                             "{\"a\":}", "{\"a\":1,}", "{a:1}", "{'a':1}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}",
-                             "{\"a\":NaN}", "{\"a\":tru}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\ud800\"}",
-                             "{\"a\":1 2}", "{\"a\" 1}", "{,}", "\xef\xbb\xbf{}", "{\"a\":1}//", "{\"a\":[1,]}"};
+    const Bytes refused[] = {"",
+                             " ",
+                             "{",
+                             "}",
+                             "[]",
+                             "null",
+                             "1",
+                             "\"a\"",
+                             "{} {}",
+                             "{}x",
+                             "{}]",
+                             "{\"a\"}",
+                             "{\"a\":}",
+                             "{\"a\":1,}",
+                             "{a:1}",
+                             "{'a':1}",
+                             "{\"a\":01}",
+                             "{\"a\":+1}",
+                             "{\"a\":.5}",
+                             "{\"a\":NaN}",
+                             "{\"a\":tru}",
+                             "{\"a\":\"\n\"}",
+                             "{\"a\":\"\\x\"}",
+                             "{\"a\":\"\\ud800\"}",
+                             "{\"a\":1 2}",
+                             "{\"a\" 1}",
+                             "{,}",
+                             "\xef\xbb\xbf{}",
+                             "{\"a\":1}//",
+                             "{\"a\":[1,]}"};
     for (const Bytes body : refused) EXPECT_FALSE(accepts(body)) << body;
     EXPECT_FALSE(accepts(Bytes("{}\0", 3)));
     for (const Bytes body : {"{}", " {} ", "{\"a\":-0}", "{\"a\":1e3}", "{\"\":\"\\u0000\"}", "\r\n{\t}\n"})
@@ -139,8 +165,10 @@ TEST(FingerprintOfJson, DependsOnMethodAndPathAndTheirBorder) {
     EXPECT_NE(of("{}", "POST", "x"), of("{}", "POS", "Tx"));
 }
 
-TEST(FingerprintOfJson, IsStableAcrossReleases) {  // stored for 24 h: a change of it would refuse honest retries
-    EXPECT_EQ(to_hex(of(R"({"model":"m","n":1,"x":[0.5,null]})").view()), "2de19fd0e1ef80446aa69d26c61936245e86843d564c1ae56e25e04f043306ac");
+TEST(FingerprintOfJson,
+     IsStableAcrossReleases) {  // stored for 24 h: a change of it would refuse honest retries
+    EXPECT_EQ(to_hex(of(R"({"model":"m","n":1,"x":[0.5,null]})").view()),
+              "2de19fd0e1ef80446aa69d26c61936245e86843d564c1ae56e25e04f043306ac");
 }
 
 TEST(FingerprintOfJson, HashesStringsLargerThanItsBuffer) {

@@ -23,9 +23,10 @@ std::string page(const ModelsPage& wanted) {
 }
 
 TEST(Models, OpenAiShapeHasContextSizeAndProvider) {
-    EXPECT_EQ(openai_model(cards[0]),
-              R"({"id":"gpt-x","object":"model","created":1700000000,"owned_by":"openai","provider":"openai",)"
-              R"("context_window":128000,"max_output_tokens":16384})");
+    EXPECT_EQ(
+        openai_model(cards[0]),
+        R"({"id":"gpt-x","object":"model","created":1700000000,"owned_by":"openai","provider":"openai",)"
+        R"("context_window":128000,"max_output_tokens":16384})");
     EXPECT_EQ(openai_models({}), R"({"object":"list","data":[]})");
     EXPECT_EQ(openai_models(std::span(cards, 2)),
               R"({"object":"list","data":[)" + openai_model(cards[0]) + "," + openai_model(cards[1]) + "]}");
