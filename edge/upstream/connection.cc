@@ -101,6 +101,7 @@ void Connection::open(const EndpointConfig& endpoint, std::shared_ptr<tls::Clien
     paused_ = false;
     host_ = endpoint.host;
     context_ = std::move(context);
+    parser_ = http::ResponseParser();  // the last one may have failed
     connect_by_ns_ = std::min(loop_.now_ns() + deadlines.connect_ns, deadlines.end_ns);
     enter(Phase::resolving);
     resolve(endpoint.host, endpoint.port);
@@ -225,12 +226,11 @@ void Connection::response_complete() noexcept {
 }
 
 void Connection::channel_ended() noexcept {
-    switch (phase_) {
-        case Phase::pooled: return close_pooled();
-        case Phase::awaiting_head:
-        case Phase::receiving: break;
-        default: return;
-    }
+    if (phase_ == Phase::pooled) return close_pooled();
+    // Without an answer it matters whether the kernel took the request: channel_closed() will know, because
+    // by then no send is in flight any more.
+    if (phase_ == Phase::awaiting_head) return channel_.abort(cut);
+    if (phase_ != Phase::receiving) return;
     const Status finished = parser_.finish(*this);
     if (phase_ == Phase::closing) return;
     if (phase_ == Phase::complete) return finish(Next::close);
@@ -262,15 +262,18 @@ void Connection::fail(Error error) noexcept {
     close_join();
 }
 
-// A request counts as undelivered only if the kernel took nothing since it was handed over. On a fresh TLS
-// connection the end of the handshake may leave in the same send and is then counted as delivery: a doubt
-// is reported as possible.
+// A request counts as undelivered only if the kernel took nothing since it was handed over and no send is in
+// flight any more. On a fresh TLS connection the end of the handshake may leave in the same send and is then
+// counted as delivery: a doubt is reported as possible.
 Delivery Connection::delivery() const noexcept {
     switch (phase_) {
         case Phase::resolving:
         case Phase::connecting: return Delivery::impossible;
-        case Phase::awaiting_head:
-            return channel_.sent_bytes() > sent_before_ ? Delivery::possible : Delivery::impossible;
+        case Phase::awaiting_head: {
+            const bool settled = channel_.phase() == ChannelPhase::idle;
+            const bool untouched = settled && channel_.sent_bytes() == sent_before_;
+            return untouched ? Delivery::impossible : Delivery::possible;
+        }
         default: return Delivery::possible;
     }
 }
