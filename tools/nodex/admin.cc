@@ -20,15 +20,18 @@ constexpr std::array account_create{
     Field{"currency", "--currency", Form::text, false, "three letters, USD when left out"}};
 constexpr std::array only_account{account};
 constexpr std::array balance_change{
-    account, Field{"amount", "AMOUNT", Form::amount, true, "in units of the currency, such as 12.50"},
+    account,
+    Field{"amount", "AMOUNT", Form::amount, true, "in units of the currency, such as 12.50"},
     Field{"reference", "--reference", Form::text, true,
           "names this payment; the same reference is applied once"}};
 
 constexpr Field key_name{"name", "NAME", Form::text, true, "name for people"};
-constexpr Field key_budget{"budget", "--budget", Form::amount, false, "most that the key may spend"};
+constexpr Field key_budget{"budget", "--budget", Form::amount, false,
+                           "most that the key may spend"};
 constexpr Field key_policy{"policy", "--policy", Form::text, false,
                            "idempotency keys: required, sdk (default) or generate"};
-constexpr Field key_models{"models", "--model", Form::list, false, "may be repeated; all when left out"};
+constexpr Field key_models{"models", "--model", Form::list, false,
+                           "may be repeated; all when left out"};
 constexpr Field key_expiry{"expires_at", "--expires-at", Form::identifier, false,
                            "unix time in seconds"};
 constexpr Field key_rpm{"rpm", "--rpm", Form::whole, false, "requests a minute"};
@@ -38,14 +41,18 @@ constexpr Field key_concurrency{"concurrency", "--concurrency", Form::whole, fal
 constexpr std::array key_create{account,    key_name, key_budget, key_policy,     key_models,
                                 key_expiry, key_rpm,  key_tpm,    key_concurrency};
 constexpr std::array key_update{
-    key_id,     Field{"name", "--name", Form::text, false, "name for people"},
-    key_budget, key_policy, key_models, key_expiry, key_rpm, key_tpm, key_concurrency};
+    key_id,         Field{"name", "--name", Form::text, false, "name for people"},
+    key_budget,     key_policy,
+    key_models,     key_expiry,
+    key_rpm,        key_tpm,
+    key_concurrency};
 constexpr std::array only_key{key_id};
 
 constexpr std::array catalog_set{
     model_id,
     Field{"context_tokens", "--context-tokens", Form::whole, true, "input and output together"},
-    Field{"output_tokens_max", "--output-tokens-max", Form::whole, true, "most that one answer may have"},
+    Field{"output_tokens_max", "--output-tokens-max", Form::whole, true,
+          "most that one answer may have"},
     Field{"prices.input", "--input-price", Form::amount, true, "per million tokens"},
     Field{"prices.cached_input", "--cached-input-price", Form::amount, false, "per million tokens"},
     Field{"prices.output", "--output-price", Form::amount, true, "per million tokens"},
@@ -72,9 +79,11 @@ constexpr std::array commands{
     Command{"account", "block", "refuse its requests until unblocked", only_account, false},
     Command{"account", "unblock", "serve its requests again", only_account, false},
     Command{"account", "close", "refuse its requests for good", only_account, true},
-    Command{"account", "shred", "destroy its body key: stored bodies become unreadable", only_account, true},
+    Command{"account", "shred", "destroy its body key: stored bodies become unreadable",
+            only_account, true},
     Command{"balance", "topup", "add money", balance_change, false},
-    Command{"balance", "adjust", "correct by an amount that may be below zero", balance_change, false},
+    Command{"balance", "adjust", "correct by an amount that may be below zero", balance_change,
+            false},
     Command{"balance", "show", "balance, held and spent", only_account, false},
     Command{"key", "create", "make an API key; it is shown once", key_create, false},
     Command{"key", "list", "an account's keys", only_account, false},
@@ -90,7 +99,8 @@ constexpr std::array commands{
 };
 
 bool all_digits(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 bool is_amount(std::string_view text) {
@@ -98,14 +108,17 @@ bool is_amount(std::string_view text) {
     const std::size_t point = text.find('.');
     if (point == std::string_view::npos) return all_digits(text);
     const std::string_view places = text.substr(point + 1);
-    return all_digits(text.substr(0, point)) && all_digits(places) && places.size() <= amount_places_max;
+    return all_digits(text.substr(0, point)) && all_digits(places) &&
+           places.size() <= amount_places_max;
 }
 
 std::string wrong(const Field& field, std::string_view value, std::string_view wanted) {
-    return std::string(field.option) + " is '" + std::string(value) + "', wanted " + std::string(wanted);
+    return std::string(field.option) + " is '" + std::string(value) + "', wanted " +
+           std::string(wanted);
 }
 
-std::variant<Json, std::string> json_of(const Field& field, const std::vector<std::string>& values) {
+std::variant<Json, std::string> json_of(const Field& field,
+                                        const std::vector<std::string>& values) {
     const std::string& value = values.front();
     switch (field.form) {
         case Form::identifier: return Json::identifier(value);
@@ -116,7 +129,8 @@ std::variant<Json, std::string> json_of(const Field& field, const std::vector<st
             return number;
         }
         case Form::amount:
-            if (!is_amount(value)) return wrong(field, value, "a decimal with at most 9 places, such as 12.50");
+            if (!is_amount(value))
+                return wrong(field, value, "a decimal with at most 9 places, such as 12.50");
             return Json::string(value);
         case Form::yes_no:
             if (value != "yes" && value != "no") return wrong(field, value, "yes or no");

@@ -13,10 +13,11 @@ namespace nodex::cli {
 enum class Form : std::uint8_t {
     identifier,  // digits become a number
     text,
-    whole,       // a whole number from 0
-    amount,      // decimal with at most 9 places, sent as a string; below zero where the command allows it
-    yes_no,      // "yes" or "no", a boolean
-    list,        // repeated, an array of strings
+    whole,   // a whole number from 0
+    amount,  // decimal with at most 9 places, sent as a string; below zero where the command allows
+             // it
+    yes_no,  // "yes" or "no", a boolean
+    list,    // repeated, an array of strings
 };
 
 struct Field {
@@ -32,7 +33,7 @@ struct Command {
     const char* verb;   // "create"
     const char* help;
     std::span<const Field> fields;
-    bool destroys;      // asks for --yes
+    bool destroys;  // asks for --yes
 };
 
 std::span<const Command> admin_commands() noexcept;

@@ -13,8 +13,8 @@ namespace nodex::cli {
 
 namespace {
 
-constexpr unsigned resumes_max = 5;          // then the stream counts as failed
-constexpr long resume_pause_ms = 250;        // before the first one, doubled for each further one
+constexpr unsigned resumes_max = 5;    // then the stream counts as failed
+constexpr long resume_pause_ms = 250;  // before the first one, doubled for each further one
 constexpr std::size_t key_octets = 16;
 
 std::string random_key() {
@@ -40,7 +40,8 @@ Json chat_body(const Chat& chat, const std::string& model) {
     messages.push(message("user", chat.text));
     Json body = Json::object();
     body.set("model", Json::string(model)).set("messages", std::move(messages));
-    if (!chat.max_tokens.empty()) body.set("max_completion_tokens", Json::identifier(chat.max_tokens));
+    if (!chat.max_tokens.empty())
+        body.set("max_completion_tokens", Json::identifier(chat.max_tokens));
     if (chat.stream) body.set("stream", Json::boolean(true));
     return body;
 }
@@ -67,14 +68,15 @@ class StreamPrinter final : public StreamSink, private http::SseEvents {
     void connection_ended() { parser_.reset(); }
 
     [[nodiscard]] bool done() const { return done_; }
-    [[nodiscard]] bool broken() const { return broken_; }       // not the stream of a chat
+    [[nodiscard]] bool broken() const { return broken_; }              // not the stream of a chat
     [[nodiscard]] const std::string& error() const { return error_; }  // told inside the stream
     [[nodiscard]] const std::string& error_code() const { return error_code_; }
     [[nodiscard]] std::uint64_t events_count() const { return events_count_; }
 
   private:
     void server_event(const http::ServerEvent& event) noexcept override {
-        ++events_count_;  // ids count from 1 without gaps (product.md, Streams), so this is the last id
+        ++events_count_;  // ids count from 1 without gaps (product.md, Streams), so this is the
+                          // last id
         if (event.data == "[DONE]") {
             done_ = true;
             return;
@@ -89,7 +91,8 @@ class StreamPrinter final : public StreamSink, private http::SseEvents {
             error_code_ = error->text_of("code");
             return;
         }
-        const std::string text = json_ ? chunk->compact() + '\n' : printable(content_of(*chunk, "delta"), true);
+        const std::string text =
+            json_ ? chunk->compact() + '\n' : printable(content_of(*chunk, "delta"), true);
         std::fwrite(text.data(), 1, text.size(), stdout);
     }
 
@@ -131,13 +134,15 @@ Exit run_stream(const Settings& settings, const HttpRequest& first) {
         printer.connection_ended();
         request = first;
         request.fields.emplace_back("Last-Event-ID", http::event_id(printer.events_count()));
-        if (!answer.session_id.empty()) request.fields.emplace_back("X-Nodex-Session-Id", answer.session_id);
+        if (!answer.session_id.empty())
+            request.fields.emplace_back("X-Nodex-Session-Id", answer.session_id);
         const std::string session_id = answer.session_id;
         answer = http_call(request, &printer);
         if (answer.session_id.empty()) answer.session_id = session_id;
         if (answer.status != 0 && answer.status != 200) break;
     }
-    if (answer.status != 0 && answer.status != 200) return complain_answer(settings, answer, settings.base_url);
+    if (answer.status != 0 && answer.status != 200)
+        return complain_answer(settings, answer, settings.base_url);
     return stream_end(settings, printer, answer);
 }
 
@@ -158,7 +163,8 @@ Exit run_chat(const Settings& settings, const Chat& chat) {
         HttpAnswer answer;
         model = first_model(settings, answer);
         if (model.empty() && answer.status == 200)
-            return complain(settings, Exit::refused, "model_not_found", "this key may use no model");
+            return complain(settings, Exit::refused, "model_not_found",
+                            "this key may use no model");
         if (model.empty()) return complain_answer(settings, answer, settings.base_url);
     }
     HttpRequest request = customer_request(settings, "/chat/completions");

@@ -7,7 +7,8 @@ namespace {
 
 // RFC 3986 section 2.3: everything but unreserved characters is escaped.
 std::string escaped(std::string_view text) {
-    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    constexpr std::string_view plain =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::string target;
     for (const char c : text) {
@@ -31,7 +32,8 @@ HttpRequest customer_request(const Settings& settings, std::string_view path) {
     while (base.ends_with('/')) base.remove_suffix(1);
     request.url = std::string(base) + std::string(path);
     request.ca_file = settings.ca_file;
-    if (!settings.key.empty()) request.fields.emplace_back("Authorization", "Bearer " + settings.key);
+    if (!settings.key.empty())
+        request.fields.emplace_back("Authorization", "Bearer " + settings.key);
     return request;
 }
 

@@ -55,7 +55,8 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* user
     const std::string_view part(bytes, size * count);
     long status = 0;
     curl_easy_getinfo(exchange.handle, CURLINFO_RESPONSE_CODE, &status);
-    const bool streamed = status == 200 && exchange.answer.content_type.starts_with("text/event-stream");
+    const bool streamed =
+        status == 200 && exchange.answer.content_type.starts_with("text/event-stream");
     if (exchange.sink != nullptr && streamed) {
         exchange.ended_by_sink = !exchange.sink->stream_bytes(part);
         return exchange.ended_by_sink ? 0 : part.size();
@@ -66,7 +67,8 @@ std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* user
     return part.size();
 }
 
-// The typed faces of curl_easy_setopt: a wrong pair of option and type is our mistake, never the user's.
+// The typed faces of curl_easy_setopt: a wrong pair of option and type is our mistake, never the
+// user's.
 void set(CURL* handle, CURLoption option, const std::string& text) {
     NX_ASSERT(curl_easy_setopt(handle, option, text.c_str()) == CURLE_OK);
 }

@@ -1,4 +1,5 @@
-// JSON values by RapidJSON's event parser and writers. Parsing is iterative, so depth costs no stack.
+// JSON values by RapidJSON's event parser and writers. Parsing is iterative, so depth costs no
+// stack.
 #include "tools/nodex/json.h"
 
 #include <rapidjson/prettywriter.h>
@@ -14,7 +15,8 @@ namespace nodex::cli {
 
 namespace {
 constexpr std::size_t depth_max = 64;
-constexpr unsigned parse_flags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag |
+constexpr unsigned parse_flags = rapidjson::kParseIterativeFlag |
+                                 rapidjson::kParseNumbersAsStringsFlag |
                                  rapidjson::kParseValidateEncodingFlag;
 }  // namespace
 
@@ -65,8 +67,8 @@ class JsonBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, JsonB
     }
 
     Json root_;
-    std::vector<Json> open_;           // containers not closed yet, outermost first
-    std::vector<std::string> names_;   // the member name that waits for its value, one per container
+    std::vector<Json> open_;          // containers not closed yet, outermost first
+    std::vector<std::string> names_;  // the member name that waits for its value, one per container
 };
 
 Json Json::boolean(bool value) {
@@ -104,8 +106,9 @@ Json Json::object() {
 
 Json Json::identifier(std::string_view text) {
     constexpr std::size_t digits_max = 18;  // fits int64
-    const bool digits = !text.empty() && text.size() <= digits_max && (text == "0" || text[0] != '0') &&
-                        std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        !text.empty() && text.size() <= digits_max && (text == "0" || text[0] != '0') &&
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
     return digits ? number(text) : string(text);
 }
 
@@ -125,7 +128,8 @@ const Json* Json::find(std::string_view name) const noexcept {
 
 std::string_view Json::text_of(std::string_view name) const noexcept {
     const Json* value = find(name);
-    return value != nullptr && value->is_scalar() ? std::string_view(value->text_) : std::string_view();
+    return value != nullptr && value->is_scalar() ? std::string_view(value->text_)
+                                                  : std::string_view();
 }
 
 Json& Json::push(Json item) {

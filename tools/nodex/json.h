@@ -1,5 +1,5 @@
-// JSON as the command line needs it: one value type that is parsed, shown and written. Numbers keep their
-// digits as text, so an amount of money never passes through a double.
+// JSON as the command line needs it: one value type that is parsed, shown and written. Numbers keep
+// their digits as text, so an amount of money never passes through a double.
 #pragma once
 #include <optional>
 #include <string>
@@ -32,12 +32,13 @@ class Json {
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
     [[nodiscard]] const std::vector<Json>& items() const noexcept { return items_; }
     [[nodiscard]] const std::vector<JsonMember>& members() const noexcept { return members_; }
-    // The member of that name; null when absent or when this is no object. Valid as long as this is unchanged.
+    // The member of that name; null when absent or when this is no object. Valid as long as this is
+    // unchanged.
     [[nodiscard]] const Json* find(std::string_view name) const noexcept;
     // find(name)->text(), or "" when absent or not a scalar.
     [[nodiscard]] std::string_view text_of(std::string_view name) const noexcept;
 
-    Json& push(Json item);                          // this is an array
+    Json& push(Json item);                         // this is an array
     Json& set(std::string_view name, Json value);  // this is an object; replaces
 
     [[nodiscard]] std::string compact() const;  // one line
@@ -47,8 +48,8 @@ class Json {
     friend class JsonBuilder;
     Kind kind_ = Kind::null;
     std::string text_;
-    std::vector<Json> items_;           // of an array
-    std::vector<JsonMember> members_;   // of an object, in the order of arrival
+    std::vector<Json> items_;          // of an array
+    std::vector<JsonMember> members_;  // of an object, in the order of arrival
 };
 
 struct JsonMember {

@@ -1,7 +1,6 @@
-// nodex: the command line of customers and operators. This file is the grammar; the work is in admin.cc,
-// customer.cc and chat.cc.
+// nodex: the command line of customers and operators. This file is the grammar; the work is in
+// admin.cc, customer.cc and chat.cc.
 #include <CLI/CLI.hpp>
-
 #include <cstdlib>
 #include <deque>
 
@@ -13,7 +12,10 @@ namespace nodex::cli {
 namespace {
 
 constexpr const char* exit_statuses =
-    "Exit status: 0 done, 1 wrong command line, 2 refused by the node, 3 no answer, 4 node or provider failed.";
+    "Exit status: 0 done, 1 wrong command line, 2 refused by the node, 3 no answer, 4 node or "
+    "provider failed.";
+
+constexpr int list_items_max = 1'000;  // of a repeated option
 
 // A command of the admin table as CLI11 knows it, with the places its values go to.
 struct AdminEntry {
@@ -39,7 +41,7 @@ struct Grammar {
     std::deque<AdminEntry> entries;  // addresses stay valid
     CustomerParsers customer{};
     Chat chat;
-    std::string model_id;            // of `models`
+    std::string model_id;  // of `models`
     std::string usage_from, usage_to, usage_model, usage_limit, usage_cursor;
 };
 
@@ -47,8 +49,10 @@ void add_field(CLI::App& parser, Typed& typed) {
     const Field& field = *typed.field;
     CLI::Option* option = parser.add_option(field.option, typed.values, field.help);
     option->required(field.required);
+    // One value each time it is named: without that a positional would swallow those after it.
+    option->type_size(1)->allow_extra_args(false);
     if (field.form == Form::list)
-        option->expected(1, 1'000)->take_all()->type_size(1)->allow_extra_args(false);
+        option->expected(1, list_items_max)->take_all();
     else
         option->expected(1);
 }
@@ -60,7 +64,8 @@ void add_admin(Grammar& grammar) {
     CLI::App* group = nullptr;  // the table keeps the commands of a group together
     for (const Command& command : admin_commands()) {
         if (group == nullptr || group->get_name() != command.group) {
-            group = grammar.admin->add_subcommand(command.group, std::string(command.group) + " commands");
+            group = grammar.admin->add_subcommand(command.group,
+                                                  std::string(command.group) + " commands");
             group->require_subcommand(1);
         }
         AdminEntry& entry = grammar.entries.emplace_back();
@@ -69,7 +74,8 @@ void add_admin(Grammar& grammar) {
         for (const Field& field : command.fields) entry.typed.push_back({&field, {}});
         for (Typed& typed : entry.typed) add_field(*entry.parser, typed);
         if (command.destroys)
-            entry.parser->add_flag("--yes", entry.confirmed, "do it: there is no way back")->required();
+            entry.parser->add_flag("--yes", entry.confirmed, "do it: there is no way back")
+                ->required();
     }
 }
 
@@ -79,7 +85,8 @@ void add_customer(Grammar& grammar) {
     parsers.chat = app.add_subcommand("chat", "ask a model");
     parsers.chat->add_option("TEXT", grammar.chat.text, "your message")->required();
     parsers.chat->add_flag("--stream", grammar.chat.stream, "print the answer as it comes");
-    parsers.chat->add_option("--model", grammar.chat.model, "model id, alias or assistant; else the first one");
+    parsers.chat->add_option("--model", grammar.chat.model,
+                             "model id, alias or assistant; else the first one");
     parsers.chat->add_option("--system", grammar.chat.system, "instructions before your message");
     parsers.chat->add_option("--max-tokens", grammar.chat.max_tokens, "longest answer")
         ->check(CLI::Range(1, 1'000'000));
@@ -106,10 +113,16 @@ void build(Grammar& grammar) {
     settings.admin = "unix:/run/nodex/admin.sock";
     settings.base_url = "https://localhost:8443/v1";
     app.add_flag("--json", settings.json, "JSON for programs instead of tables for people");
-    app.add_option("--admin", settings.admin, "admin socket, unix:PATH")->envname("NODEX_ADMIN")->capture_default_str();
-    app.add_option("--base-url", settings.base_url, "node, with /v1")->envname("NODEX_BASE_URL")->capture_default_str();
-    // A key on the command line is seen by everybody on the machine; the environment is the better place.
-    app.add_option("--key", settings.key, "API key (better: the environment)")->envname("NODEX_API_KEY");
+    app.add_option("--admin", settings.admin, "admin socket, unix:PATH")
+        ->envname("NODEX_ADMIN")
+        ->capture_default_str();
+    app.add_option("--base-url", settings.base_url, "node, with /v1")
+        ->envname("NODEX_BASE_URL")
+        ->capture_default_str();
+    // A key on the command line is seen by everybody on the machine; the environment is the better
+    // place.
+    app.add_option("--key", settings.key, "API key (better: the environment)")
+        ->envname("NODEX_API_KEY");
     app.add_option("--ca", settings.ca_file, "PEM file of the node's authority")
         ->envname("NODEX_CA")
         ->check(CLI::ExistingFile);
@@ -132,7 +145,8 @@ Exit run(const Grammar& grammar) {
     if (grammar.admin_status->parsed()) return run_admin_status(settings);
     if (parsers.chat->parsed()) return run_chat(settings, grammar.chat);
     if (parsers.models->parsed()) {
-        const std::string path = grammar.model_id.empty() ? "/models" : "/models/" + grammar.model_id;
+        const std::string path =
+            grammar.model_id.empty() ? "/models" : "/models/" + grammar.model_id;
         return run_get(settings, path, {});
     }
     if (parsers.balance->parsed()) return run_get(settings, "/balance", {});

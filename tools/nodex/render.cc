@@ -17,7 +17,10 @@ std::size_t sequence_octets(std::string_view text) {
     const auto octet = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
     const std::uint8_t lead = octet(0);
     if (lead < 0x80) return 1;
-    const std::size_t size = lead >= 0xF0 && lead <= 0xF4 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
+    const std::size_t size = lead >= 0xF0 && lead <= 0xF4 ? 4
+                             : lead >= 0xE0               ? 3
+                             : lead >= 0xC2               ? 2
+                                                          : 0;
     if (size == 0 || lead > 0xF4 || text.size() < size) return 0;
     for (std::size_t i = 1; i < size; ++i)
         if ((octet(i) & 0xC0) != 0x80) return 0;
@@ -36,8 +39,9 @@ bool is_control(std::string_view sequence) {
 
 // Code points: good enough a width for columns of identifiers and numbers.
 std::size_t columns(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80; }));
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80;
+    }));
 }
 
 std::string cut(std::string text) {
@@ -53,7 +57,8 @@ using Cells = std::vector<std::pair<std::string, std::string>>;  // name, text
 
 bool is_list_of_scalars(const Json& value) {
     return value.kind() == Json::Kind::array &&
-           std::all_of(value.items().begin(), value.items().end(), [](const Json& item) { return item.is_scalar(); });
+           std::all_of(value.items().begin(), value.items().end(),
+                       [](const Json& item) { return item.is_scalar(); });
 }
 
 std::string joined(const Json& list) {
@@ -67,8 +72,10 @@ std::string joined(const Json& list) {
 void flatten(const Json& value, const std::string& prefix, Cells& cells) {
     for (const JsonMember& member : value.members()) {
         const std::string_view name = member.name;
-        if (name.ends_with("_nano") && value.find(name.substr(0, name.size() - 5)) != nullptr) continue;
-        const std::string full = printable(prefix.empty() ? member.name : prefix + "." + member.name, false);
+        if (name.ends_with("_nano") && value.find(name.substr(0, name.size() - 5)) != nullptr)
+            continue;
+        const std::string full =
+            printable(prefix.empty() ? member.name : prefix + "." + member.name, false);
         if (member.value.is_scalar())
             cells.emplace_back(full, printable(member.value.text(), false));
         else if (is_list_of_scalars(member.value))
@@ -81,7 +88,8 @@ void flatten(const Json& value, const std::string& prefix, Cells& cells) {
 const Json* list_of_objects(const Json& value) {
     if (value.kind() == Json::Kind::array) return is_list_of_scalars(value) ? nullptr : &value;
     for (const JsonMember& member : value.members())
-        if (member.value.kind() == Json::Kind::array && !is_list_of_scalars(member.value)) return &member.value;
+        if (member.value.kind() == Json::Kind::array && !is_list_of_scalars(member.value))
+            return &member.value;
     return nullptr;
 }
 
@@ -103,7 +111,8 @@ std::string table(const Json& list) {
         flatten(item, "", row);
         for (auto& [name, text] : row) {
             text = cut(std::move(text));
-            auto head = std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return h.first == name; });
+            auto head = std::find_if(heads.begin(), heads.end(),
+                                     [&](const auto& h) { return h.first == name; });
             if (head == heads.end()) head = heads.insert(heads.end(), {name, columns(name)});
             head->second = std::max(head->second, columns(text));
         }
@@ -115,7 +124,8 @@ std::string table(const Json& list) {
     for (const Cells& row : rows) {
         line.clear();
         for (const auto& [name, width] : heads) {
-            const auto cell = std::find_if(row.begin(), row.end(), [&](const auto& c) { return c.first == name; });
+            const auto cell = std::find_if(row.begin(), row.end(),
+                                           [&](const auto& c) { return c.first == name; });
             append_padded(line, cell == row.end() ? std::string() : cell->second, width);
         }
         append_line(target, std::move(line));

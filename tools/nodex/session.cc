@@ -31,7 +31,8 @@ Exit show(const Settings& settings, const Json& result) {
     return std::fflush(stdout) == 0 ? Exit::ok : Exit::failed;
 }
 
-Exit complain(const Settings& settings, Exit exit, std::string_view code, std::string_view message) {
+Exit complain(const Settings& settings, Exit exit, std::string_view code,
+              std::string_view message) {
     if (settings.json) {
         Json error = Json::object();
         error.set("code", Json::string(code)).set("message", Json::string(message));
@@ -39,7 +40,8 @@ Exit complain(const Settings& settings, Exit exit, std::string_view code, std::s
         return exit;
     }
     const std::string advice = hint(code);
-    print(stderr, "nodex: " + printable(message, false) + (advice.empty() ? "" : " (" + advice + ")") + '\n');
+    print(stderr, "nodex: " + printable(message, false) +
+                      (advice.empty() ? "" : " (" + advice + ")") + '\n');
     return exit;
 }
 
@@ -48,17 +50,20 @@ Exit complain_answer(const Settings& settings, const HttpAnswer& answer, std::st
         const std::string message = "no answer from " + std::string(target) + ": " + answer.failure;
         return complain(settings, Exit::unreachable, "unreachable", message);
     }
-    if (!answer.failure.empty()) return complain(settings, Exit::failed, "answer_cut", answer.failure);
+    if (!answer.failure.empty())
+        return complain(settings, Exit::failed, "answer_cut", answer.failure);
     const Exit exit = answer.status >= 400 && answer.status < 500 ? Exit::refused : Exit::failed;
     const std::optional<Json> body = Json::parse(answer.body);
     const Json* error = body ? body->find("error") : nullptr;
     if (error == nullptr) {
-        const std::string message = std::string(target) + " answered status " + std::to_string(answer.status) +
+        const std::string message = std::string(target) + " answered status " +
+                                    std::to_string(answer.status) +
                                     " without an error this program knows; is it a Nodex node?";
         return complain(settings, exit, "unknown_answer", message);
     }
     std::string message(error->text_of("message"));
-    message += " [" + std::string(error->text_of("code")) + ", status " + std::to_string(answer.status);
+    message +=
+        " [" + std::string(error->text_of("code")) + ", status " + std::to_string(answer.status);
     if (!answer.request_id.empty()) message += ", request " + answer.request_id;
     return complain(settings, exit, error->text_of("code"), message + "]");
 }

@@ -13,7 +13,7 @@ enum class Exit : int {
     usage = 1,        // the command line is wrong; nothing was sent
     refused = 2,      // the node understood and said no (4xx, or an error of the admin interface)
     unreachable = 3,  // no answer: nobody listens, no route, TLS failed
-    failed = 4,       // the node or a provider failed (5xx), or the answer was cut or cannot be read
+    failed = 4,  // the node or a provider failed (5xx), or the answer was cut or cannot be read
 };
 
 struct Settings {
@@ -30,7 +30,8 @@ Exit show(const Settings& settings, const Json& result);
 // Prints one sentence on stderr (or {"error":{"code","message"}} with --json) and returns `exit`.
 Exit complain(const Settings& settings, Exit exit, std::string_view code, std::string_view message);
 
-// Turns an answer that is not the wanted one into a complaint: no answer, an error envelope, not JSON.
+// Turns an answer that is not the wanted one into a complaint: no answer, an error envelope, not
+// JSON.
 Exit complain_answer(const Settings& settings, const HttpAnswer& answer, std::string_view target);
 
 }  // namespace nodex::cli

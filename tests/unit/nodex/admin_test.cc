@@ -20,7 +20,8 @@ const Field* field_of(std::string_view group, std::string_view verb, std::string
 
 std::string args_of(const std::vector<Typed>& typed) {
     const std::variant<Json, std::string> args = admin_args(typed);
-    return std::holds_alternative<Json>(args) ? std::get<Json>(args).compact() : std::get<std::string>(args);
+    return std::holds_alternative<Json>(args) ? std::get<Json>(args).compact()
+                                              : std::get<std::string>(args);
 }
 
 TEST(AdminCommands, AreNamedOnceAndKeptTogetherByGroup) {
@@ -28,7 +29,8 @@ TEST(AdminCommands, AreNamedOnceAndKeptTogetherByGroup) {
     std::set<std::string> groups_done;
     std::string group;
     for (const Command& command : admin_commands()) {
-        EXPECT_TRUE(names.insert(std::string(command.group) + "." + command.verb).second) << command.verb;
+        EXPECT_TRUE(names.insert(std::string(command.group) + "." + command.verb).second)
+            << command.verb;
         if (command.group == group) continue;
         groups_done.insert(group);
         group = command.group;
@@ -67,7 +69,8 @@ TEST(AdminCommands, RefuseAnAmountThatIsNone) {
     const Field* amount = field_of("balance", "adjust", "AMOUNT");
     for (const char* good : {"0", "1", "-1", "0.000000001", "-12.5"})
         EXPECT_EQ(args_of({{amount, {good}}}), std::string(R"({"amount":")") + good + "\"}");
-    for (const char* bad : {"", "-", ".5", "1.", "1.0000000001", "1,5", "1e3", "+1", "--1", "1.2.3", "NaN"})
+    for (const char* bad :
+         {"", "-", ".5", "1.", "1.0000000001", "1,5", "1e3", "+1", "--1", "1.2.3", "NaN"})
         EXPECT_NE(args_of({{amount, {bad}}}).find("wanted a decimal"), std::string::npos) << bad;
 }
 

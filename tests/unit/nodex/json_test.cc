@@ -7,7 +7,8 @@ namespace nodex::cli {
 namespace {
 
 TEST(Json, KeepsEveryDigitOfANumber) {
-    const std::optional<Json> json = Json::parse(R"({"nano":9007199254740993,"price":0.1000000000000000001})");
+    const std::optional<Json> json =
+        Json::parse(R"({"nano":9007199254740993,"price":0.1000000000000000001})");
     ASSERT_TRUE(json);
     EXPECT_EQ(json->text_of("nano"), "9007199254740993");
     EXPECT_EQ(json->compact(), R"({"nano":9007199254740993,"price":0.1000000000000000001})");
@@ -15,7 +16,8 @@ TEST(Json, KeepsEveryDigitOfANumber) {
 
 TEST(Json, KeepsTheOrderOfMembersAndEscapesText) {
     Json object = Json::object();
-    object.set("b", Json::string("line\n\"quoted\"")).set("a", Json::array().push(Json::boolean(true)).push({}));
+    object.set("b", Json::string("line\n\"quoted\""))
+        .set("a", Json::array().push(Json::boolean(true)).push({}));
     EXPECT_EQ(object.compact(), R"({"b":"line\n\"quoted\"","a":[true,null]})");
 }
 
@@ -26,12 +28,15 @@ TEST(Json, ReplacesAMemberThatIsSetAgain) {
 }
 
 TEST(Json, RefusesWhatIsNotOneValue) {
-    for (const char* text : {"", "{", "{}x", "[1,]", "{'a':1}", "nul", "01", "\"\xC3\"", "\"\xED\xA0\x80\""})
+    for (const char* text :
+         {"", "{", "{}x", "[1,]", "{'a':1}", "nul", "01", "\"\xC3\"", "\"\xED\xA0\x80\""})
         EXPECT_FALSE(Json::parse(text)) << text;
 }
 
 TEST(Json, RefusesDepth65AndTakesDepth64) {
-    const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+    const auto nested = [](std::size_t depth) {
+        return std::string(depth, '[') + std::string(depth, ']');
+    };
     EXPECT_TRUE(Json::parse(nested(64)));
     EXPECT_FALSE(Json::parse(nested(65)));
     EXPECT_FALSE(Json::parse(nested(1'000'000)));

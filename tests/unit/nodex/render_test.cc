@@ -13,10 +13,12 @@ std::string shown(std::string_view text) {
 }
 
 TEST(Render, AlignsTheColumnsOfATable) {
-    EXPECT_EQ(shown(R"({"accounts":[{"account":1,"name":"acme"},{"account":22,"name":"b","state":"blocked"}]})"),
-              "account  name  state\n"
-              "1        acme\n"
-              "22       b     blocked\n");
+    EXPECT_EQ(
+        shown(
+            R"({"accounts":[{"account":1,"name":"acme"},{"account":22,"name":"b","state":"blocked"}]})"),
+        "account  name  state\n"
+        "1        acme\n"
+        "22       b     blocked\n");
 }
 
 TEST(Render, ShowsAnObjectAsLinesWithNestedNames) {
@@ -46,14 +48,22 @@ TEST(Render, CutsALongCellAtACharacter) {
 
 TEST(Render, LetsNoTextDriveTheTerminal) {
     EXPECT_EQ(printable("a\x1b[2Jb\x7f", false), "a\xEF\xBF\xBD[2Jb\xEF\xBF\xBD");
-    EXPECT_EQ(printable("\xC2\x9B" "31m", false), "\xEF\xBF\xBD" "31m");
+    EXPECT_EQ(printable("\xC2\x9B"
+                        "31m",
+                        false),
+              "\xEF\xBF\xBD"
+              "31m");
     EXPECT_EQ(printable("a\nb\tc\r", true), "a\nb\tc\xEF\xBF\xBD");
-    EXPECT_EQ(printable("a\nb", false), "a\xEF\xBF\xBD" "b");
-    EXPECT_EQ(shown(R"({"data":[{"na\u001bme":"x\u001b]0;title\u0007"}]})").find('\x1b'), std::string::npos);
+    EXPECT_EQ(printable("a\nb", false),
+              "a\xEF\xBF\xBD"
+              "b");
+    EXPECT_EQ(shown(R"({"data":[{"na\u001bme":"x\u001b]0;title\u0007"}]})").find('\x1b'),
+              std::string::npos);
 }
 
 TEST(Render, ReplacesBrokenUtf8AndKeepsTheRest) {
-    EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80", false), "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80");
+    EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80", false),
+              "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80");
     EXPECT_EQ(printable("\xC0\xAF", false), "\xEF\xBF\xBD\xEF\xBF\xBD");
     EXPECT_EQ(printable("\xE2\x82", false), "\xEF\xBF\xBD\xEF\xBF\xBD");
     EXPECT_EQ(printable("\xF5\x80\x80\x80", false).substr(0, 3), "\xEF\xBF\xBD");

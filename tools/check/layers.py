@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Include arrows: which folder may include which, and which third-party header belongs to whom.
+
+Arrows point down (ARCHITECTURE.md). A third-party header is included by .cc files of its owners only, so that
+our headers speak in our types and a library can be replaced in one place.
+"""
+import re
+import sys
+
+import tree
+
+BASE, IO, CRYPTO, TLS, HTTP = "edge/base", "edge/io", "edge/crypto", "edge/tls", "edge/http"
+API, CHANNEL, CONNECTION, STORAGE = "edge/api", "edge/channel", "edge/connection", "storage"
+REPLICATION, UPSTREAM, GATEWAY = "replication", "edge/upstream", "edge/gateway"
+ADMIN, CORE = "edge/admin", "edge/core"
+
+# What a folder may include besides itself. The order is the order of the arrows.
+MAY_INCLUDE = {
+    BASE: [],
+    IO: [BASE],
+    CRYPTO: [BASE],
+    TLS: [BASE, CRYPTO],
+    HTTP: [BASE],
+    API: [BASE, CRYPTO, HTTP],
+    CHANNEL: [BASE, IO, TLS],
+    CONNECTION: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
+    STORAGE: [BASE, CRYPTO],
+    REPLICATION: [BASE, CRYPTO, STORAGE],
+    UPSTREAM: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
+    GATEWAY: [BASE, IO, CRYPTO, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM],
+    ADMIN: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY],
+    CORE: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY,
+           ADMIN],
+    "tools/nodex": [BASE, HTTP],  # nothing with BoringSSL: libcurl brings OpenSSL
+    "tools/provider": [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION],
+    "bench/load": [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
+}
+ANYTHING = ["tests/", "bench/micro/"]  # tests and micro-benches look at every folder
+
+# Nothing in the gateway may know whether the centre is in this process (architecture.md, "The centre").
+FORBIDDEN = [(GATEWAY, "replication/central/"), (GATEWAY, "replication/transport")]
+
+# First part of a third-party include, and the folders whose .cc files may have it.
+THIRD_PARTY = {
+    "liburing.h": [IO],
+    "llhttp.h": [HTTP],
+    "openssl/": [CRYPTO, TLS],
+    "rocksdb/": [STORAGE],
+    "zstd.h": [STORAGE],
+    "simdjson.h": [API],
+    "rapidjson/": [API, REPLICATION, "tools/nodex"],
+    "toml++/": [CORE],
+    "CLI/": [CORE, "tools/nodex", "tools/provider", "bench/load"],
+    "spdlog/": [BASE],
+    "fmt/": [BASE],
+    "prometheus/": [ADMIN, CORE],
+    "seccomp.h": [CORE],
+    "curl/": ["tools/nodex"],
+    "gtest/": ["tests/"],
+    "gmock/": ["tests/"],
+    "benchmark/": ["bench/micro"],
+}
+# The system's own headers: the C library and the kernel's interface.
+SYSTEM = re.compile(r"(sys|netinet|arpa|linux|net|asm|sanitizer)/.*\.h|"
+                    r"(unistd|fcntl|signal|poll|pthread|sched|time|errno|dirent|netdb|dlfcn|grp|pwd|spawn|"
+                    r"stdlib|string|stdio|malloc|execinfo|immintrin|termios|endian|byteswap)\.h")
+STANDARD = re.compile(r"[a-z_0-9]+")
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)')
+
+
+def folder_of(path):
+    """The most specific folder of the table that holds `path`, or None."""
+    holders = [folder for folder in MAY_INCLUDE if path.startswith(folder + "/")]
+    return max(holders, key=len) if holders else None
+
+
+def problem_of_ours(path, target):
+    if any(path.startswith(free) for free in ANYTHING):
+        return None
+    source, wanted = folder_of(path), folder_of(target)
+    if "/" not in target:
+        return f"includes {target}: write includes from the root"
+    if source is None:
+        return "is in a folder that tools/check/layers.py does not know"
+    for folder, prefix in FORBIDDEN:
+        if source == folder and target.startswith(prefix):
+            return f"includes {target}: {folder} must not know {prefix}"
+    if wanted is None:
+        return f"includes {target}, which is in no known folder"
+    if wanted != source and wanted not in MAY_INCLUDE[source]:
+        return f"includes {target}: the arrow from {source} to {wanted} points up"
+    return None
+
+
+def problem_of_third_party(path, target):
+    if STANDARD.fullmatch(target) or SYSTEM.fullmatch(target):
+        return None
+    for prefix, owners in THIRD_PARTY.items():
+        if not (target == prefix or (prefix.endswith("/") and target.startswith(prefix))):
+            continue
+        if path.startswith(("tests/unit/", "tests/contract/", "bench/micro/")) and path.endswith(".cc"):
+            return None  # a test may hold our code against the library itself
+        if not any(path.startswith(owner.rstrip("/") + "/") for owner in owners):
+            return f"includes <{target}>, which belongs to {', '.join(owners)}"
+        if not path.endswith(".cc") and not path.startswith("tests/") and not is_private_header(path):
+            return f"includes <{target}>: a third-party header stays in .cc files"
+        return None
+    return f"includes <{target}>, which tools/check/layers.py does not know: name its owner there"
+
+
+def is_private_header(path):
+    """A header that says in its first comment that only its own folder's .cc files include it."""
+    return "private to" in tree.read(path).split("\n#", 1)[0].lower()
+
+
+def main():
+    problems = []
+    paths = tree.files(".h", ".cc")
+    for path in paths:
+        for number, line in enumerate(tree.read(path).splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            ours, theirs = match.groups()
+            problem = problem_of_ours(path, ours) if ours else problem_of_third_party(path, theirs)
+            if problem:
+                problems.append(f"{path}:{number}: {problem}")
+    problems += private_headers_included_elsewhere(paths)
+    return tree.report(problems, len(paths), "files")
+
+
+def private_headers_included_elsewhere(paths):
+    private = {path for path in paths if path.endswith(".h") and is_private_header(path)}
+    problems = []
+    for path in paths:
+        for number, line in enumerate(tree.read(path).splitlines(), 1):
+            match = INCLUDE.match(line)
+            target = match.group(1) if match else None
+            if target in private and folder_of(path) != folder_of(target) and not path.startswith("tests/"):
+                problems.append(f"{path}:{number}: includes {target}, which is private to its folder")
+    return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main())

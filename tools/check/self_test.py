@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The checks find what they are for: each is shown a planted offence and its innocent neighbour."""
+import sys
+import unittest
+
+import functions
+import layers
+import tidy
+
+
+def bans(path, line):
+    return [problem for _, problem in tidy.check_bans(path, "// x\n" + line + "\n")]
+
+
+class Layers(unittest.TestCase):
+    def test_an_arrow_that_points_up_is_found(self):
+        self.assertIsNotNone(layers.problem_of_ours("edge/base/x.h", "edge/io/io.h"))
+        self.assertIsNotNone(layers.problem_of_ours("storage/x.cc", "replication/leases.h"))
+        self.assertIsNone(layers.problem_of_ours("edge/io/x.h", "edge/base/clock.h"))
+        self.assertIsNone(layers.problem_of_ours("replication/central/x.cc", "storage/store.h"))
+
+    def test_the_gateway_may_not_know_which_centre_it_has(self):
+        self.assertIsNotNone(layers.problem_of_ours("edge/gateway/x.cc", "replication/central/central.h"))
+        self.assertIsNotNone(layers.problem_of_ours("edge/gateway/x.cc", "replication/transport_inproc.h"))
+        self.assertIsNone(layers.problem_of_ours("edge/gateway/x.cc", "replication/agent.h"))
+
+    def test_a_foreign_header_in_the_wrong_folder_is_found(self):
+        self.assertIsNotNone(layers.problem_of_third_party("edge/gateway/x.cc", "openssl/ssl.h"))
+        self.assertIsNotNone(layers.problem_of_third_party("edge/gateway/x.cc", "boost/asio.hpp"))
+        self.assertIsNone(layers.problem_of_third_party("edge/tls/x.cc", "openssl/ssl.h"))
+        self.assertIsNone(layers.problem_of_third_party("edge/tls/x.cc", "sys/socket.h"))
+        self.assertIsNone(layers.problem_of_third_party("edge/tls/x.cc", "string_view"))
+
+    def test_an_include_that_is_not_from_the_root_is_found(self):
+        self.assertIsNotNone(layers.problem_of_ours("edge/tls/x.cc", "policy.h"))
+
+
+class Tidy(unittest.TestCase):
+    def test_banned_words_are_found_in_code_only(self):
+        for line in ("std::thread t;", "sleep(1);", "auto n = steady_clock::now();", "throw 1;", "assert(x);",
+                     "using namespace std;", "int* p = new int;", "delete p;", "co_await x;", "rand();",
+                     "std::cout << 1;", "malloc(3);"):
+            self.assertTrue(bans("edge/http/x.cc", line), line)
+            self.assertFalse(bans("edge/http/x.cc", "// " + line), line)
+            self.assertFalse(bans("edge/http/x.cc", f'const char* s = "{line}";'), line)
+
+    def test_neighbours_of_banned_words_are_left_alone(self):
+        for line in ("X(const X&) = delete;", "new (&value_) T(x);", "std::unique_ptr<X> x(new X);", "#include <new>",
+                     "static_assert(x);", "retry();", "uptime(0);", "int operand(3);", "NX_ASSERT(x);"):
+            self.assertFalse(bans("edge/http/x.cc", line), line)
+
+    def test_a_thread_is_allowed_to_its_owners(self):
+        self.assertFalse(bans("storage/commit_thread.cc", "std::thread t;"))
+
+    def test_shape_is_checked(self):
+        def problems(text):
+            return [problem for _, problem in tidy.check_shape("edge/x.cc", text)]
+        self.assertEqual(problems("// x\n"), [])
+        self.assertTrue(problems("// " + "x" * 108 + "\n"))
+        self.assertEqual(problems("// " + "x" * 107 + "\n"), [])
+        self.assertTrue(problems("// x\n" * 701))
+        self.assertEqual(problems("// x\n" * 700), [])
+        for text in ("// x", "// x \n", "\t// x\n", "// TO" "DO\n", "// /wo" "rk/x\n", "/ro" "ot\n"):
+            self.assertTrue(problems(text), text)
+
+    def test_a_test_that_is_no_sentence_is_found(self):
+        def problems(name):
+            return list(tidy.check_tests("tests/unit/x_test.cc", f"// x\nTEST(Parser, {name}) {{\n"))
+        self.assertTrue(problems("refuses_it"))
+        self.assertTrue(problems("Refuses_It"))
+        self.assertFalse(problems("RefusesSecondContentLength"))
+
+    def test_sleeping_is_left_to_the_waiting_module(self):
+        line = "time.sl" "eep(1)\n"
+        self.assertTrue(list(tidy.check_tests("tests/integration/test_x.py", line)))
+        self.assertFalse(list(tidy.check_tests("tests/support/waiting.py", line)))
+
+
+class Functions(unittest.TestCase):
+    def test_a_function_is_measured_from_head_to_brace(self):
+        text = "// x\nnamespace a {\nclass B {\n    int f(int x) const {\n        if (x) { return 1; }\n" \
+               "        return '{';\n    }\n};\nint\ng() {\n    auto l = [] { return \"}\"; };\n    return l();\n}\n}\n"
+        self.assertEqual([(name, lines) for name, _, lines in functions.functions(text)], [("f", 4), ("g", 5)])
+
+    def test_71_lines_are_too_long_and_70_are_not(self):
+        def problems(lines):
+            return list(functions.check_lengths("x.cc", "void f() {\n" + "    g();\n" * (lines - 2) + "}\n"))
+        self.assertTrue(problems(71))
+        self.assertFalse(problems(70))
+
+
+if __name__ == "__main__":
+    sys.exit(not unittest.main(exit=False, verbosity=0).result.wasSuccessful())
