@@ -30,6 +30,10 @@ inline constexpr std::size_t body_rate_min_bytes_per_s = 1'024;
 inline constexpr Nanoseconds keep_alive_deadline = 60 * second; // [config]
 inline constexpr Nanoseconds stalled_reader_deadline = 10 * second;  // no byte taken: cut
 inline constexpr Nanoseconds close_deadline = 2 * second;       // lingering close, then abort
+inline constexpr Nanoseconds stalled_reader_check_interval = 500 * millisecond;  // how late a stall may be seen
+inline constexpr Nanoseconds idle_release_delay = 1 * second;   // a quiet connection then gives its buffers back
+inline constexpr Nanoseconds accept_retry_delay = 100 * millisecond;  // out of descriptors: accepting pauses
+inline constexpr int listen_backlog = 4'096;                    // connections the kernel holds for us, per core
 
 // --- HTTP (reliability.md section 2, promise 4) ---
 inline constexpr std::size_t head_bytes_max = 16 * 1024;        // 431
