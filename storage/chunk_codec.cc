@@ -37,8 +37,8 @@ bool append_compressed(Bytes plaintext, std::string& target) {
     target.push_back(flag_zstd);
     target.resize(offset + plaintext.size());  // at least one octet less than plain, or it is not worth it
     const std::size_t room = plaintext.size() - 1;
-    const std::size_t written = ZSTD_compressCCtx(compressor(), target.data() + offset + 1, room, plaintext.data(),
-                                                  plaintext.size(), compression_level);
+    const std::size_t written = ZSTD_compressCCtx(compressor(), target.data() + offset + 1, room,
+                                                  plaintext.data(), plaintext.size(), compression_level);
     if (ZSTD_isError(written) != 0) {  // only because there was no room for it
         target.resize(offset);
         return false;
@@ -52,8 +52,9 @@ bool append_decompressed(Bytes frame, std::string& target) {
     if (plain_bytes > limits::stored_chunk_bytes_max) return false;  // also the library's two error values
     const std::size_t offset = target.size();
     target.resize(offset + static_cast<std::size_t>(plain_bytes));
-    const std::size_t written = ZSTD_decompressDCtx(decompressor(), target.data() + offset,
-                                                    static_cast<std::size_t>(plain_bytes), frame.data(), frame.size());
+    const std::size_t written =
+        ZSTD_decompressDCtx(decompressor(), target.data() + offset, static_cast<std::size_t>(plain_bytes),
+                            frame.data(), frame.size());
     if (ZSTD_isError(written) != 0 || written != plain_bytes) {
         target.resize(offset);
         return false;

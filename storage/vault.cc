@@ -51,7 +51,9 @@ std::string dek_context(Bytes header) {
     return context;
 }
 
-Error corrupt() noexcept { return {ErrorCode::corrupt, ErrorSource::storage}; }
+Error corrupt() noexcept {
+    return {ErrorCode::corrupt, ErrorSource::storage};
+}
 
 // The parts of a CF dek value.
 struct KeyRecord {
@@ -74,9 +76,10 @@ struct KeyRecord {
     }
 };
 
-// The account keys, in 64 shards with a mutex each. Every body needs one look-up and a copy of 32 octets under
-// the lock; two loops meet only on accounts of one shard within those nanoseconds. A snapshot behind an atomic
-// pointer was the alternative: its readers would not wait at all, but each new account would copy the table.
+// The account keys, in 64 shards with a mutex each. Every body needs one look-up and a copy of 32 octets
+// under the lock; two loops meet only on accounts of one shard within those nanoseconds. A snapshot behind an
+// atomic pointer was the alternative: its readers would not wait at all, but each new account would copy the
+// table.
 class KekTable {
   public:
     struct Kek {
@@ -130,7 +133,9 @@ class KekTable {
     static constexpr std::size_t shards_count = 64;
     // Account numbers are assigned in sequence, so their low bits spread them evenly.
     [[nodiscard]] Shard& shard_of(AccountId account) { return shards_[raw(account) % shards_count]; }
-    [[nodiscard]] const Shard& shard_of(AccountId account) const { return shards_[raw(account) % shards_count]; }
+    [[nodiscard]] const Shard& shard_of(AccountId account) const {
+        return shards_[raw(account) % shards_count];
+    }
     std::array<Shard, shards_count> shards_;
 };
 
@@ -193,7 +198,9 @@ std::optional<std::uint32_t> Vault::current_version(AccountId account) const noe
     return kek->version;
 }
 
-void Vault::shred(AccountId account) noexcept { state_->keks.erase(account); }
+void Vault::shred(AccountId account) noexcept {
+    state_->keks.erase(account);
+}
 
 Result<BodyWriter> Vault::create_body(AccountId account, Random& random) const {
     const std::optional<KekTable::Kek> kek = state_->keks.current(account);
@@ -223,7 +230,8 @@ Result<BodyReader> Vault::open_body(AccountId account, BodyId id, Bytes key_reco
     const std::optional<crypto::SecretKey> kek = state_->keks.find(account, record->kek_version);
     if (!kek) return Error{ErrorCode::forbidden, ErrorSource::storage};
     const std::string header = body_header(account, id, record->kek_version, record->prefix);
-    const std::optional<crypto::SecretKey> dek = crypto::unwrap_key(*kek, record->wrapped, dek_context(header));
+    const std::optional<crypto::SecretKey> dek =
+        crypto::unwrap_key(*kek, record->wrapped, dek_context(header));
     if (!dek) return corrupt();
     crypto::BodySealer sealer(*dek, record->prefix, header);
     const auto commitment = sealer.commitment();

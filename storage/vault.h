@@ -1,8 +1,10 @@
-// Vault: sealed bodies. A key (DEK) per body, wrapped by the account's key (KEK, versioned), itself wrapped by
-// the node's key file. Without the account's key nothing of it can be read again (crypto-shredding).
+// Vault: sealed bodies. A key (DEK) per body, wrapped by the account's key (KEK, versioned), itself wrapped
+// by the node's key file. Without the account's key nothing of it can be read again (crypto-shredding).
 // Sealing and opening are pure and run on loops; the KEK table is read-mostly and thread-safe.
-//   CF dek value   format u8 (1), kek version u32, nonce prefix[7], commitment[16], wrapped DEK[72]   (little endian)
-//   body header    format u8, account u64, body id[16], kek version u32, nonce prefix[7]: never stored, bound to all
+//   CF dek value   format u8 (1), kek version u32, nonce prefix[7], commitment[16], wrapped DEK[72]
+//   body header    format u8, account u64, body id[16], kek version u32, nonce prefix[7]
+// The header is never stored: it is known to whoever asks, and both the wrapped DEK and every chunk are bound
+// to it. Little endian.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -17,7 +19,7 @@
 namespace nodex::storage {
 
 // Seals the chunks of one body, in order. Chunk: flags u8 (1: zstd), payload; sealed with AES-256-GCM.
-// At most limits::stored_chunk_bytes_max of plaintext a chunk (asserted); several chunks may be sealed for a longer body.
+// At most limits::stored_chunk_bytes_max of plaintext a chunk (asserted); a longer body is several chunks.
 class BodyWriter {
   public:
     [[nodiscard]] BodyId id() const noexcept { return id_; }
@@ -52,7 +54,7 @@ class BodyReader {
 class Vault {
   public:
     // `node_key_path`: 32 octets in hex, mode 0600 or 0400, made on first use when `create` is set.
-    // Errors: bad_configuration (missing, wrong size, readable by others) with a log line that says what to do.
+    // Errors: bad_configuration (missing, wrong size, readable by others); the log says what to do.
     static Result<std::unique_ptr<Vault>> open(const std::string& node_key_path, bool create, Random& random);
     ~Vault();
 
@@ -70,7 +72,8 @@ class Vault {
     KekRecord make_next(AccountId account, Random& random);
     void activate(const KekRecord& record);  // asserts that the record is this vault's own
     [[nodiscard]] std::optional<std::uint32_t> current_version(AccountId account) const noexcept;
-    // Forgets every version: the account's bodies are unreadable from here on (the caller erases the stored records).
+    // Forgets every version: the account's bodies are unreadable from here on. The caller erases the stored
+    // records.
     void shred(AccountId account) noexcept;
 
     // not_found(storage) when the account has no key (shredded or never made).

@@ -39,7 +39,8 @@ std::string make_api_key(Random& random) {
 
 bool has_api_key_shape(Bytes text) noexcept {
     return text.size() == api_key_bytes && text.starts_with(api_key_prefix) &&
-           std::all_of(text.begin() + static_cast<std::ptrdiff_t>(api_key_prefix.size()), text.end(), is_digit);
+           std::all_of(text.begin() + static_cast<std::ptrdiff_t>(api_key_prefix.size()), text.end(),
+                       is_digit);
 }
 
 KeyHash hash_api_key(const SecretKey& secret, Bytes text) noexcept {

@@ -29,8 +29,8 @@ void store_big_endian(std::uint8_t* target, std::uint32_t value) noexcept {
 
 struct BodySealer::State {
     EVP_AEAD_CTX cipher;
-    std::array<std::uint8_t, nonce_bytes> nonce{};             // prefix filled, the rest zero
-    std::array<std::uint8_t, associated_bytes> associated{};   // header digest filled, the rest zero
+    std::array<std::uint8_t, nonce_bytes> nonce{};            // prefix filled, the rest zero
+    std::array<std::uint8_t, associated_bytes> associated{};  // header digest filled, the rest zero
     std::array<std::uint8_t, 16> commitment{};
 
     State() noexcept { EVP_AEAD_CTX_zero(&cipher); }
@@ -71,9 +71,9 @@ BodySealer::BodySealer(const SecretKey& key, std::array<std::uint8_t, 7> nonce_p
     std::memcpy(state_->nonce.data(), nonce_prefix.data(), nonce_prefix.size());
     const Sha256 digest = sha256(header);
     std::memcpy(state_->associated.data(), digest.data(), digest.size());
-    const int derived = HKDF(state_->commitment.data(), state_->commitment.size(), EVP_sha256(), key_octets,
-                             key_bytes, nullptr, 0, reinterpret_cast<const std::uint8_t*>(commitment_label.data()),
-                             commitment_label.size());
+    const int derived = HKDF(
+        state_->commitment.data(), state_->commitment.size(), EVP_sha256(), key_octets, key_bytes, nullptr, 0,
+        reinterpret_cast<const std::uint8_t*>(commitment_label.data()), commitment_label.size());
     NX_ASSERT(derived == 1);
 }
 
@@ -87,10 +87,10 @@ void BodySealer::seal(std::uint32_t counter, bool last, Bytes plaintext, std::st
     const std::size_t sealed_bytes = plaintext.size() + overhead_bytes;
     target.resize(offset + sealed_bytes);
     std::size_t written = 0;
-    const int sealed = EVP_AEAD_CTX_seal(&state_->cipher, reinterpret_cast<std::uint8_t*>(target.data() + offset),
-                                         &written, sealed_bytes, binding.nonce.data(), binding.nonce.size(),
-                                         reinterpret_cast<const std::uint8_t*>(plaintext.data()), plaintext.size(),
-                                         binding.associated.data(), binding.associated.size());
+    const int sealed = EVP_AEAD_CTX_seal(
+        &state_->cipher, reinterpret_cast<std::uint8_t*>(target.data() + offset), &written, sealed_bytes,
+        binding.nonce.data(), binding.nonce.size(), reinterpret_cast<const std::uint8_t*>(plaintext.data()),
+        plaintext.size(), binding.associated.data(), binding.associated.size());
     NX_ASSERT(sealed == 1);
     NX_ASSERT(written == sealed_bytes);
 }
@@ -103,10 +103,10 @@ bool BodySealer::open(std::uint32_t counter, bool last, Bytes sealed, std::strin
     // EVP_AEAD_CTX_open wants room for the whole input in some ciphers; GCM needs the plaintext's only.
     target.resize(offset + plain_bytes);
     std::size_t written = 0;
-    const int opened = EVP_AEAD_CTX_open(&state_->cipher, reinterpret_cast<std::uint8_t*>(target.data() + offset),
-                                         &written, plain_bytes, binding.nonce.data(), binding.nonce.size(),
-                                         reinterpret_cast<const std::uint8_t*>(sealed.data()), sealed.size(),
-                                         binding.associated.data(), binding.associated.size());
+    const int opened = EVP_AEAD_CTX_open(
+        &state_->cipher, reinterpret_cast<std::uint8_t*>(target.data() + offset), &written, plain_bytes,
+        binding.nonce.data(), binding.nonce.size(), reinterpret_cast<const std::uint8_t*>(sealed.data()),
+        sealed.size(), binding.associated.data(), binding.associated.size());
     if (opened != 1) {
         ERR_clear_error();  // or the thread's next TLS call would read it as its own
         target.resize(offset);
@@ -116,6 +116,8 @@ bool BodySealer::open(std::uint32_t counter, bool last, Bytes sealed, std::strin
     return true;
 }
 
-std::array<std::uint8_t, 16> BodySealer::commitment() const noexcept { return state_->commitment; }
+std::array<std::uint8_t, 16> BodySealer::commitment() const noexcept {
+    return state_->commitment;
+}
 
 }  // namespace nodex::crypto

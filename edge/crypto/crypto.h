@@ -45,7 +45,9 @@ class SecretKey {
     SecretKey(const SecretKey&) noexcept = default;
     SecretKey& operator=(const SecretKey&) noexcept = default;
     static SecretKey generate(Random& random) noexcept;
-    [[nodiscard]] Bytes view() const noexcept { return {reinterpret_cast<const char*>(octets_.data()), octets_.size()}; }
+    [[nodiscard]] Bytes view() const noexcept {
+        return {reinterpret_cast<const char*>(octets_.data()), octets_.size()};
+    }
 
   private:
     std::array<std::uint8_t, 32> octets_{};
@@ -58,7 +60,8 @@ std::string wrap_key(const SecretKey& wrapping, const SecretKey& key, Bytes cont
 std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped, Bytes context) noexcept;
 
 // Body chunks: AES-256-GCM in the STREAM construction (replication.md section 13).
-// nonce = prefix[7] counter u32 last u8; associated data = header digest, counter. A key seals one body only.
+// nonce = prefix[7] counter u32 last u8; associated data = header digest, counter.
+// A key seals one body only, and a counter is used once.
 class BodySealer {
   public:
     static constexpr std::size_t overhead_bytes = 16;
@@ -68,8 +71,10 @@ class BodySealer {
     BodySealer& operator=(BodySealer&&) noexcept;
     // Appends the sealed chunk to `target`.
     void seal(std::uint32_t counter, bool last, Bytes plaintext, std::string& target) const noexcept;
-    // Appends the plaintext to `target`; false (and nothing appended) when it was altered or is another chunk.
-    [[nodiscard]] bool open(std::uint32_t counter, bool last, Bytes sealed, std::string& target) const noexcept;
+    // Appends the plaintext to `target`; false (and nothing appended) when it was altered or is another
+    // chunk.
+    [[nodiscard]] bool open(std::uint32_t counter, bool last, Bytes sealed,
+                            std::string& target) const noexcept;
     // 16 octets bound to the key: GCM does not commit to its key, this does.
     [[nodiscard]] std::array<std::uint8_t, 16> commitment() const noexcept;
 

@@ -62,6 +62,8 @@ bool equal_constant_time(Bytes left, Bytes right) noexcept {
     return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
 }
 
-void cleanse(void* target, std::size_t size) noexcept { OPENSSL_cleanse(target, size); }
+void cleanse(void* target, std::size_t size) noexcept {
+    OPENSSL_cleanse(target, size);
+}
 
 }  // namespace nodex::crypto

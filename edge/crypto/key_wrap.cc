@@ -58,9 +58,9 @@ std::string wrap_key(const SecretKey& wrapping, const SecretKey& key, Bytes cont
     random.fill(nonce, nonce_bytes);
     std::size_t sealed_bytes = 0;
     const WrappingCipher cipher(wrapping);
-    const int sealed = EVP_AEAD_CTX_seal(cipher.get(), nonce + nonce_bytes, &sealed_bytes, key_bytes + tag_bytes,
-                                         nonce, nonce_bytes, octets(key.view()), key_bytes, octets(context),
-                                         context.size());
+    const int sealed =
+        EVP_AEAD_CTX_seal(cipher.get(), nonce + nonce_bytes, &sealed_bytes, key_bytes + tag_bytes, nonce,
+                          nonce_bytes, octets(key.view()), key_bytes, octets(context), context.size());
     NX_ASSERT(sealed == 1);
     NX_ASSERT(sealed_bytes == key_bytes + tag_bytes);
     return wrapped;
@@ -71,9 +71,9 @@ std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped, By
     std::array<std::uint8_t, key_bytes> plain;
     std::size_t plain_bytes = 0;
     const WrappingCipher cipher(wrapping);
-    const int opened = EVP_AEAD_CTX_open(cipher.get(), plain.data(), &plain_bytes, plain.size(), octets(wrapped),
-                                         nonce_bytes, octets(wrapped) + nonce_bytes, key_bytes + tag_bytes,
-                                         octets(context), context.size());
+    const int opened = EVP_AEAD_CTX_open(cipher.get(), plain.data(), &plain_bytes, plain.size(),
+                                         octets(wrapped), nonce_bytes, octets(wrapped) + nonce_bytes,
+                                         key_bytes + tag_bytes, octets(context), context.size());
     if (opened != 1) {
         ERR_clear_error();  // or the thread's next TLS call would read it as its own
         return std::nullopt;

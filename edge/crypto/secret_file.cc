@@ -41,11 +41,14 @@ Error refused(const std::string& path, const char* reason, const char* advice, i
 
 // The checks are made on the open descriptor, so that the file checked is the file read.
 Status check_private(const std::string& path, const struct stat& status, std::size_t bytes_max) {
-    if (!S_ISREG(status.st_mode)) return refused(path, "not a regular file", "give the path of a regular file");
+    if (!S_ISREG(status.st_mode))
+        return refused(path, "not a regular file", "give the path of a regular file");
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return refused(path, "group or others have access to it", "run: chmod 600 on it, then replace the secret");
+        return refused(path, "group or others have access to it",
+                       "run: chmod 600 on it, then replace the secret");
     if (status.st_uid != 0 && status.st_uid != ::geteuid())
-        return refused(path, "it is owned by another user", "run: chown it to root or to the user of this process");
+        return refused(path, "it is owned by another user",
+                       "run: chown it to root or to the user of this process");
     if (status.st_size < 0 || static_cast<std::size_t>(status.st_size) > bytes_max)
         return refused(path, "it is too large", "check that the path names the right file");
     return {};
@@ -139,7 +142,8 @@ Result<SecretKey> read_or_create_secret_file(const std::string& path, Random& ra
         const Status written = write_new_file(path, text, random);
         cleanse(text.data(), text.size());
         if (!written) return written.error();
-        log::info("secret_file_created", {{"path", path}, {"advice", "back it up: what it seals is lost without it"}});
+        log::info("secret_file_created",
+                  {{"path", path}, {"advice", "back it up: what it seals is lost without it"}});
     }
     return read_secret_file(path);  // also when we made it: what counts is what the file holds
 }

@@ -26,7 +26,8 @@ namespace {
 constexpr unsigned rsa_bits_min = 2048;
 
 Error refused(const CertificateFiles& files, const std::string& reason) {
-    log::error("certificate_refused", {{"chain", files.chain_path}, {"key", files.key_path}, {"reason", reason}});
+    log::error("certificate_refused",
+               {{"chain", files.chain_path}, {"key", files.key_path}, {"reason", reason}});
     return {ErrorCode::bad_configuration, ErrorSource::configuration};
 }
 
@@ -45,7 +46,9 @@ bssl::UniquePtr<BIO> reader_of(const std::string& text) {
 }
 
 // A password prompt on a server's terminal would hang its start: an encrypted key is refused instead.
-int no_password(char*, int, int, void*) { return -1; }
+int no_password(char*, int, int, void*) {
+    return -1;
+}
 
 std::vector<bssl::UniquePtr<X509>> parse_chain(const std::string& text) {
     std::vector<bssl::UniquePtr<X509>> chain;
@@ -68,7 +71,8 @@ std::string key_defect(const EVP_PKEY* key) {
             return known ? "" : "its curve is neither P-256 nor P-384";
         }
         case EVP_PKEY_RSA:
-            return RSA_bits(EVP_PKEY_get0_RSA(key)) >= rsa_bits_min ? "" : "an RSA key needs 2048 bits or more";
+            return RSA_bits(EVP_PKEY_get0_RSA(key)) >= rsa_bits_min ? ""
+                                                                    : "an RSA key needs 2048 bits or more";
         default: return "its key is neither ECDSA nor RSA";
     }
 }
@@ -89,7 +93,8 @@ std::vector<std::string> dns_names_of(const X509* leaf) {
     for (const GENERAL_NAME* name : alternatives.get()) {
         if (name->type != GEN_DNS) continue;
         const auto* text = reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName));
-        names.push_back(lower_case(Bytes(text, static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)))));
+        names.push_back(
+            lower_case(Bytes(text, static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)))));
     }
     return names;
 }
@@ -98,7 +103,8 @@ void warn_about_dates(const CertificateFiles& files, const X509* leaf) {
     const char* reason = nullptr;
     if (X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0) reason = "it is not valid yet";
     if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0) reason = "it has expired";
-    if (reason != nullptr) log::warning("certificate_out_of_date", {{"chain", files.chain_path}, {"reason", reason}});
+    if (reason != nullptr)
+        log::warning("certificate_out_of_date", {{"chain", files.chain_path}, {"reason", reason}});
 }
 
 Handle<crypto_buffer_st> to_buffer(X509* certificate) {
@@ -115,7 +121,8 @@ Result<Handle<evp_pkey_st>> load_key(const CertificateFiles& files) {
     if (!text) return text.error();
     Handle<evp_pkey_st> key(PEM_read_bio_PrivateKey(reader_of(*text).get(), nullptr, no_password, nullptr));
     crypto::cleanse(text->data(), text->size());
-    if (!key) return refused(files, "the key file holds no unencrypted PEM private key: " + take_error_text());
+    if (!key)
+        return refused(files, "the key file holds no unencrypted PEM private key: " + take_error_text());
     return key;
 }
 
@@ -140,7 +147,8 @@ Result<Certificate> Certificate::load(const CertificateFiles& files) {
     Certificate loaded;
     loaded.key = std::move(*key);
     loaded.dns_names = dns_names_of(leaf);
-    for (const bssl::UniquePtr<X509>& certificate : chain) loaded.chain.push_back(to_buffer(certificate.get()));
+    for (const bssl::UniquePtr<X509>& certificate : chain)
+        loaded.chain.push_back(to_buffer(certificate.get()));
     return loaded;
 }
 

@@ -21,7 +21,9 @@ int owner_index() noexcept {
 }
 
 // The connection owns a copy of its host: the session callback may come at any later read.
-void free_host(void*, void* host, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<std::string*>(host); }
+void free_host(void*, void* host, CRYPTO_EX_DATA*, int, long, void*) {
+    delete static_cast<std::string*>(host);
+}
 int host_index() noexcept {
     static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_host);
     return index;
@@ -29,8 +31,8 @@ int host_index() noexcept {
 
 // Returns 1 when it keeps the reference it is given.
 int keep_session(SSL* connection, SSL_SESSION* session) {
-    auto* owner = static_cast<ClientContextImpl*>(
-        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), owner_index()));
+    auto* owner =
+        static_cast<ClientContextImpl*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), owner_index()));
     NX_ASSERT(owner != nullptr);
     owner->sessions().put(host_of(connection), Handle<ssl_session_st>(session));
     return 1;
@@ -38,7 +40,8 @@ int keep_session(SSL* connection, SSL_SESSION* session) {
 
 bool is_ip_literal(const std::string& host) noexcept {
     in6_addr address{};
-    return ::inet_pton(AF_INET, host.c_str(), &address) == 1 || ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+    return ::inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+           ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
 bool expect_host(SSL* connection, const std::string& host) noexcept {
@@ -92,9 +95,10 @@ Result<std::shared_ptr<ClientContext>> ClientContext::create(const ClientOptions
     const std::string ca_file = options.ca_file.empty() ? system_ca_file : options.ca_file;
     Handle<ssl_ctx_st> context = make_context(Role::client);
     if (SSL_CTX_load_verify_locations(context.get(), ca_file.c_str(), nullptr) != 1) {
-        log::error("ca_file_refused", {{"path", ca_file},
-                                       {"reason", take_error_text()},
-                                       {"advice", "install ca-certificates, or give a PEM file of CA certificates"}});
+        log::error("ca_file_refused",
+                   {{"path", ca_file},
+                    {"reason", take_error_text()},
+                    {"advice", "install ca-certificates, or give a PEM file of CA certificates"}});
         return Error{ErrorCode::bad_configuration, ErrorSource::configuration};
     }
     ERR_clear_error();

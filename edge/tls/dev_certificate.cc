@@ -33,7 +33,8 @@ struct Validity {
 bssl::UniquePtr<EVP_PKEY> generate_key() {
     bssl::UniquePtr<EC_KEY> ec(EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
     bssl::UniquePtr<EVP_PKEY> key(EVP_PKEY_new());
-    const bool made = ec && key && EC_KEY_generate_key(ec.get()) == 1 && EVP_PKEY_set1_EC_KEY(key.get(), ec.get()) == 1;
+    const bool made =
+        ec && key && EC_KEY_generate_key(ec.get()) == 1 && EVP_PKEY_set1_EC_KEY(key.get(), ec.get()) == 1;
     NX_ASSERT(made);
     return key;
 }
@@ -44,7 +45,8 @@ void set_random_serial(X509* certificate) {
     octets[0] &= 0x7f;  // RFC 5280 section 4.1.2.2: positive
     octets[0] |= 0x40;
     const bssl::UniquePtr<BIGNUM> number(BN_bin2bn(octets.data(), octets.size(), nullptr));
-    const bool set = number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
+    const bool set =
+        number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
     NX_ASSERT(set);
 }
 
@@ -58,8 +60,8 @@ bssl::UniquePtr<X509> begin_certificate(const std::string& common_name, Validity
         X509_set_version(certificate.get(), X509_VERSION_3) == 1 &&
         ASN1_TIME_set(X509_getm_notBefore(certificate.get()), validity.not_before_s) != nullptr &&
         ASN1_TIME_set(X509_getm_notAfter(certificate.get()), validity.not_after_s) != nullptr &&
-        X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, MBSTRING_UTF8, text,
-                                   static_cast<int>(common_name.size()), -1, 0) == 1 &&
+        X509_NAME_add_entry_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, MBSTRING_UTF8,
+                                   text, static_cast<int>(common_name.size()), -1, 0) == 1 &&
         X509_set_pubkey(certificate.get(), key) == 1;
     NX_ASSERT(filled);
     return certificate;
@@ -83,7 +85,8 @@ bool is_dns_name(const std::string& name) noexcept {
     const Bytes rest = name.starts_with("*.") ? Bytes(name).substr(2) : Bytes(name);
     return !rest.empty() && rest.size() <= dns_name_bytes_max &&
            std::all_of(rest.begin(), rest.end(), [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '.';
            });
 }
 
@@ -97,7 +100,8 @@ std::string address_octets(const std::string& literal) {
 
 void add_name(GENERAL_NAMES* names, int type, ASN1_STRING* value, Bytes octets) {
     bssl::UniquePtr<GENERAL_NAME> name(GENERAL_NAME_new());
-    const bool set = name && value && ASN1_STRING_set(value, octets.data(), static_cast<int>(octets.size())) == 1;
+    const bool set =
+        name && value && ASN1_STRING_set(value, octets.data(), static_cast<int>(octets.size())) == 1;
     NX_ASSERT(set);
     GENERAL_NAME_set0_value(name.get(), type, value);
     const bool pushed = bssl::PushToStack(names, std::move(name));
@@ -149,7 +153,8 @@ struct DevAuthority::State {
     bssl::UniquePtr<X509> certificate;
 };
 
-DevAuthority::DevAuthority(const std::string& common_name, std::int64_t not_before_s, std::int64_t not_after_s)
+DevAuthority::DevAuthority(const std::string& common_name, std::int64_t not_before_s,
+                           std::int64_t not_after_s)
     : state_(std::make_unique<State>()) {
     state_->key = generate_key();
     state_->certificate = begin_certificate(common_name, {not_before_s, not_after_s}, state_->key.get());
@@ -164,7 +169,9 @@ DevAuthority::~DevAuthority() = default;
 DevAuthority::DevAuthority(DevAuthority&&) noexcept = default;
 DevAuthority& DevAuthority::operator=(DevAuthority&&) noexcept = default;
 
-std::string DevAuthority::ca_pem() const { return certificate_pem(state_->certificate.get()); }
+std::string DevAuthority::ca_pem() const {
+    return certificate_pem(state_->certificate.get());
+}
 
 Result<DevAuthority::Leaf> DevAuthority::issue(const Request& request) const {
     const bssl::UniquePtr<GENERAL_NAMES> names = alternative_names(request);
@@ -184,8 +191,9 @@ Result<DevAuthority::Leaf> DevAuthority::issue(const Request& request) const {
     return Leaf{certificate_pem(leaf.get()), key_pem(key.get())};
 }
 
-Result<DevCertificate> make_dev_certificate(const std::vector<std::string>& names, const std::vector<std::string>& ips,
-                                            unsigned days, const Clock& clock) {
+Result<DevCertificate> make_dev_certificate(const std::vector<std::string>& names,
+                                            const std::vector<std::string>& ips, unsigned days,
+                                            const Clock& clock) {
     const std::int64_t now_s = clock.wall_ms() / 1000;
     const std::int64_t from_s = now_s - 3600;  // clocks of clients differ a little
     const std::int64_t until_s = now_s + std::int64_t{days} * 86'400;

@@ -1,5 +1,5 @@
-// Certificates for development and tests, made without any outside program: an authority of our own and leaves
-// signed by it (ECDSA P-256). Not for production: the authority's key lives only in this process.
+// Certificates for development and tests, made without any outside program: an authority of our own and
+// leaves signed by it (ECDSA P-256). Not for production: the authority's key lives only in this process.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,8 +20,9 @@ struct DevCertificate {
 // One leaf for all `names` (DNS, "*.example.test" allowed) and `ips` (IPv4 or IPv6 literals), valid from an
 // hour ago for `days`; its authority's key is forgotten on return, so the CA file can sign nothing else.
 // Errors: bad_configuration(configuration): no name at all, or one that is malformed.
-Result<DevCertificate> make_dev_certificate(const std::vector<std::string>& names, const std::vector<std::string>& ips,
-                                            unsigned days, const Clock& clock = system_clock());
+Result<DevCertificate> make_dev_certificate(const std::vector<std::string>& names,
+                                            const std::vector<std::string>& ips, unsigned days,
+                                            const Clock& clock = system_clock());
 
 class DevAuthority {
   public:

@@ -1,5 +1,5 @@
-// What Debian's BoringSSL would allow by default is not acceptable (TLS 1.0, CBC with SHA-1, SHA-1 signatures:
-// reliability.md section 0), so every parameter is set here rather than trusted.
+// What Debian's BoringSSL would allow by default is not acceptable (TLS 1.0, CBC with SHA-1, SHA-1
+// signatures: reliability.md section 0), so every parameter is set here rather than trusted.
 #include "edge/tls/policy.h"
 
 #include <openssl/err.h>
@@ -44,7 +44,8 @@ Handle<ssl_ctx_st> make_context(Role role) {
         SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
         SSL_CTX_set_strict_cipher_list(ctx, cipher_list) == 1 &&
         SSL_CTX_set1_curves_list(ctx, groups(role)) == 1 &&
-        SSL_CTX_set_signing_algorithm_prefs(ctx, signature_algorithms, std::size(signature_algorithms)) == 1 &&
+        SSL_CTX_set_signing_algorithm_prefs(ctx, signature_algorithms, std::size(signature_algorithms)) ==
+            1 &&
         SSL_CTX_set_verify_algorithm_prefs(ctx, signature_algorithms, std::size(signature_algorithms)) == 1;
     NX_ASSERT(applied);  // constants of ours against a library we ship with
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);

@@ -1,5 +1,5 @@
-// One SSL_CTX for every certificate: what differs by name is put on the connection when its ClientHello comes,
-// so that all names share their parameters, their tickets and their memory.
+// One SSL_CTX for every certificate: what differs by name is put on the connection when its ClientHello
+// comes, so that all names share their parameters, their tickets and their memory.
 #include "edge/tls/server_context.h"
 
 #include <openssl/err.h>
@@ -23,8 +23,8 @@ int owner_index() noexcept {
 }
 
 // RFC 7301 section 3.2: no protocol in common is a fatal alert. Without the extension it is not called.
-int select_protocol(SSL*, const std::uint8_t** chosen, std::uint8_t* chosen_bytes, const std::uint8_t* offered,
-                    unsigned offered_bytes, void*) {
+int select_protocol(SSL*, const std::uint8_t** chosen, std::uint8_t* chosen_bytes,
+                    const std::uint8_t* offered, unsigned offered_bytes, void*) {
     while (offered_bytes > 0) {
         const unsigned entry_bytes = offered[0];
         if (entry_bytes + 1 > offered_bytes) break;
@@ -65,7 +65,8 @@ struct ServerContextImpl::Entry {
     crypto::Sha256 ticket_scope;
 };
 
-ServerContextImpl::ServerContextImpl(std::vector<Certificate> certificates, std::shared_ptr<TicketKeys> ticket_keys)
+ServerContextImpl::ServerContextImpl(std::vector<Certificate> certificates,
+                                     std::shared_ptr<TicketKeys> ticket_keys)
     : ticket_keys_(std::move(ticket_keys)), context_(make_context(Role::server)) {
     NX_ASSERT(!certificates.empty());
     NX_ASSERT(ticket_keys_ != nullptr);
@@ -106,7 +107,8 @@ const ServerContextImpl::Entry& ServerContextImpl::entry_for(std::string_view ho
     const std::string_view name(lowered.data(), host.size());
     // A host that begins with a dot would find a wildcard's entry; no certificate is meant for it.
     if (name.front() == '.') return entries_.front();
-    if (const auto exact = by_name_.find(std::string(name)); exact != by_name_.end()) return entries_[exact->second];
+    if (const auto exact = by_name_.find(std::string(name)); exact != by_name_.end())
+        return entries_[exact->second];
     const std::size_t dot = name.find('.');
     if (dot == std::string_view::npos) return entries_.front();
     const auto wildcard = by_name_.find(std::string(name.substr(dot)));
@@ -116,13 +118,13 @@ const ServerContextImpl::Entry& ServerContextImpl::entry_for(std::string_view ho
 bool ServerContextImpl::select_certificate(ssl_st* connection) const noexcept {
     const char* host = SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
     const Entry& entry = entry_for(host != nullptr ? host : "");
-    return SSL_set_chain_and_key(connection, entry.chain.data(), entry.chain.size(), entry.certificate.key.get(),
-                                 nullptr) == 1 &&
+    return SSL_set_chain_and_key(connection, entry.chain.data(), entry.chain.size(),
+                                 entry.certificate.key.get(), nullptr) == 1 &&
            SSL_set_session_id_context(connection, entry.ticket_scope.data(), entry.ticket_scope.size()) == 1;
 }
 
-Result<std::shared_ptr<ServerContext>> ServerContext::create(const std::vector<CertificateFiles>& certificates,
-                                                             std::shared_ptr<TicketKeys> ticket_keys) {
+Result<std::shared_ptr<ServerContext>> ServerContext::create(
+    const std::vector<CertificateFiles>& certificates, std::shared_ptr<TicketKeys> ticket_keys) {
     if (certificates.empty()) {
         log::error("certificate_refused", {{"reason", "a TLS listener needs at least one certificate"}});
         return Error{ErrorCode::bad_configuration, ErrorSource::configuration};

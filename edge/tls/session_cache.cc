@@ -23,7 +23,8 @@ Handle<ssl_session_st> SessionCache::take(const std::string& host) {
 
 void SessionCache::put(const std::string& host, Handle<ssl_session_st> session) {
     const std::lock_guard lock(mutex_);
-    if (!by_host_.contains(host) && by_host_.size() >= limits::tls_cached_hosts_max) by_host_.erase(by_host_.begin());
+    if (!by_host_.contains(host) && by_host_.size() >= limits::tls_cached_hosts_max)
+        by_host_.erase(by_host_.begin());
     std::vector<Handle<ssl_session_st>>& sessions = by_host_[host];
     if (sessions.size() >= limits::tls_cached_sessions_per_host_max) sessions.erase(sessions.begin());
     sessions.push_back(std::move(session));

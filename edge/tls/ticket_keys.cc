@@ -1,5 +1,6 @@
 // Session tickets sealed by keys of our own, which all cores and all reloads share.
-//   ticket  key name[16] nonce[24] ciphertext tag[16]      XChaCha20-Poly1305, the key name as associated data
+//   ticket  key name[16] nonce[24] ciphertext tag[16]      XChaCha20-Poly1305, the key name as associated
+//   data
 // A random 24-byte nonce, not the 12 of AES-GCM: one key seals the tickets of 12 hours on every core, and
 // nobody counts them.
 #include "edge/tls/ticket_keys.h"
@@ -42,8 +43,8 @@ class TicketCipher {
     explicit TicketCipher(const crypto::SecretKey& key) noexcept {
         const Bytes octets = key.view();
         const int made = EVP_AEAD_CTX_init(&context_, EVP_aead_xchacha20_poly1305(),
-                                           reinterpret_cast<const std::uint8_t*>(octets.data()), octets.size(),
-                                           tag_bytes, nullptr);
+                                           reinterpret_cast<const std::uint8_t*>(octets.data()),
+                                           octets.size(), tag_bytes, nullptr);
         NX_ASSERT(made == 1);
     }
     ~TicketCipher() {
@@ -62,7 +63,9 @@ class TicketCipher {
 
 struct TicketKeys::State {
     State(Random& random_source, Clock& clock_source)
-        : random(random_source), clock(clock_source), current(TicketKey::generate(random_source)),
+        : random(random_source),
+          clock(clock_source),
+          current(TicketKey::generate(random_source)),
           rotated_ns(clock_source.now_ns()) {}
 
     // Called with `mutex` held, before every use: the promise of 24 h does not hang on somebody's timer.
@@ -104,7 +107,9 @@ int context_index() noexcept {
 
 TicketKeysAccess::State& state_of(SSL* connection);
 
-std::size_t max_overhead(SSL*) { return overhead_bytes; }
+std::size_t max_overhead(SSL*) {
+    return overhead_bytes;
+}
 
 int seal(SSL* connection, std::uint8_t* out, std::size_t* out_bytes, std::size_t out_bytes_max,
          const std::uint8_t* in, std::size_t in_bytes) {
@@ -118,16 +123,16 @@ int seal(SSL* connection, std::uint8_t* out, std::size_t* out_bytes, std::size_t
     std::uint8_t* body = out + name_bytes + nonce_bytes;
     std::size_t body_bytes = 0;
     const TicketCipher cipher(key.key);
-    if (EVP_AEAD_CTX_seal(cipher.get(), body, &body_bytes, in_bytes + tag_bytes, out + name_bytes, nonce_bytes, body,
-                          in_bytes, out, name_bytes) != 1)
+    if (EVP_AEAD_CTX_seal(cipher.get(), body, &body_bytes, in_bytes + tag_bytes, out + name_bytes,
+                          nonce_bytes, body, in_bytes, out, name_bytes) != 1)
         return 0;
     *out_bytes = name_bytes + nonce_bytes + body_bytes;
     return 1;
 }
 
 // A ticket that does not open is ignored, never an error: the client then does a full handshake.
-ssl_ticket_aead_result_t open(SSL* connection, std::uint8_t* out, std::size_t* out_bytes, std::size_t out_bytes_max,
-                              const std::uint8_t* in, std::size_t in_bytes) {
+ssl_ticket_aead_result_t open(SSL* connection, std::uint8_t* out, std::size_t* out_bytes,
+                              std::size_t out_bytes_max, const std::uint8_t* in, std::size_t in_bytes) {
     if (in_bytes < overhead_bytes) return ssl_ticket_aead_ignore_ticket;
     const std::optional<TicketKey> key = state_of(connection).opening_key(in);
     if (!key) return ssl_ticket_aead_ignore_ticket;
@@ -137,8 +142,8 @@ ssl_ticket_aead_result_t open(SSL* connection, std::uint8_t* out, std::size_t* o
     if (out_bytes_max < body_bytes) return ssl_ticket_aead_ignore_ticket;
     std::memmove(out, in + prefix.size(), body_bytes);
     const TicketCipher cipher(key->key);
-    if (EVP_AEAD_CTX_open(cipher.get(), out, out_bytes, out_bytes_max, prefix.data() + name_bytes, nonce_bytes, out,
-                          body_bytes, prefix.data(), name_bytes) != 1) {
+    if (EVP_AEAD_CTX_open(cipher.get(), out, out_bytes, out_bytes_max, prefix.data() + name_bytes,
+                          nonce_bytes, out, body_bytes, prefix.data(), name_bytes) != 1) {
         ERR_clear_error();
         return ssl_ticket_aead_ignore_ticket;
     }

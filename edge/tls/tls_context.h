@@ -17,7 +17,9 @@ struct CertificateFiles {
 };
 
 // Keys that seal session tickets: shared by every core (and by successive ServerContexts across a reload),
-// rotated every 12 h with the previous key still accepted, so a ticket lives 24 h at most. Thread-safe.
+// rotated every 12 h with the previous key still accepted, so a ticket lives 24 h at most. Rotation happens at
+// use; rotate_if_due() is for a node without traffic, whose old key would otherwise stay in memory.
+// Thread-safe; `random` and `clock` must be too, and outlive it.
 class TicketKeys {
   public:
     TicketKeys(Random& random, Clock& clock);
@@ -33,7 +35,8 @@ class TicketKeys {
 
 // What a server offers: TLS 1.2 and 1.3, ECDHE with AEAD only, X25519 and P-256, no SHA-1 signatures, ALPN
 // http/1.1 with a fatal alert on mismatch, no 0-RTT, no renegotiation, tickets. Certificates are chosen by
-// SNI (exact, then wildcard one label deep), the first one when nothing matches. Immutable: a reload makes a new one.
+// SNI (exact, then wildcard one label deep), the first one when nothing matches. Immutable: a reload makes a
+// new one.
 class ServerContext {
   public:
     // Errors: bad_configuration(configuration) with the reason in the log (unreadable file, key that does

@@ -26,7 +26,9 @@ struct Transfer {
     std::string output;  // ciphertext to be sent
 };
 
-Transfer& transfer_of(BIO* bio) noexcept { return *static_cast<Transfer*>(BIO_get_data(bio)); }
+Transfer& transfer_of(BIO* bio) noexcept {
+    return *static_cast<Transfer*>(BIO_get_data(bio));
+}
 
 int take_inbound(BIO* bio, char* target, int target_bytes) {
     Transfer& transfer = transfer_of(bio);
@@ -47,7 +49,9 @@ int append_output(BIO* bio, const char* source, int source_bytes) {
     return source_bytes;
 }
 
-long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long control(BIO*, int command, long, void*) {
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 const BIO_METHOD* transfer_method() noexcept {
     static const BIO_METHOD* method = [] {
@@ -73,7 +77,8 @@ bool may_follow(Phase from, Phase to) noexcept {
 
 class SessionImpl final : public Session {
   public:
-    // `context` is kept alive for the connection's callbacks. Without a connection the session is born failed.
+    // `context` is kept alive for the connection's callbacks. Without a connection the session is born
+    // failed.
     SessionImpl(std::shared_ptr<const void> context, Handle<ssl_st> connection) noexcept
         : context_(std::move(context)), connection_(std::move(connection)) {
         if (!connection_) {
@@ -145,15 +150,16 @@ ErrorCode SessionImpl::handshake_failure() const noexcept {
     if (SSL_is_server(connection) == 1) return ErrorCode::tls_handshake_failed;
     const long verified = SSL_get_verify_result(connection);
     const bool untrusted = verified != X509_V_OK;
-    log::warning("tls_connect_failed",
-                 {{"host", host_of(connection)},
-                  {"reason", untrusted ? std::string(X509_verify_cert_error_string(verified)) : take_error_text()}});
+    log::warning(
+        "tls_connect_failed",
+        {{"host", host_of(connection)},
+         {"reason", untrusted ? std::string(X509_verify_cert_error_string(verified)) : take_error_text()}});
     return untrusted ? ErrorCode::tls_certificate_invalid : ErrorCode::tls_handshake_failed;
 }
 
 Status SessionImpl::read_records(std::string& plaintext) noexcept {
     std::array<char, record_bytes_max> record;  // filled before it is read
-    for (;;) {  // ends: every round takes a record from `inbound`, or fails
+    for (;;) {                                  // ends: every round takes a record from `inbound`, or fails
         const int got = SSL_read(connection_.get(), record.data(), static_cast<int>(record.size()));
         if (got > 0) {
             plaintext.append(record.data(), static_cast<std::size_t>(got));
@@ -166,7 +172,8 @@ Status SessionImpl::read_records(std::string& plaintext) noexcept {
         }
         // A fatal alert is the peer giving up; everything else is bytes that are not TLS.
         const std::uint32_t reason = ERR_peek_error();
-        const bool alerted = ERR_GET_LIB(reason) == ERR_LIB_SSL && ERR_GET_REASON(reason) >= SSL_AD_REASON_OFFSET;
+        const bool alerted =
+            ERR_GET_LIB(reason) == ERR_LIB_SSL && ERR_GET_REASON(reason) >= SSL_AD_REASON_OFFSET;
         ERR_clear_error();
         return fail(alerted ? ErrorCode::connection_reset : ErrorCode::malformed);
     }
@@ -229,7 +236,8 @@ std::unique_ptr<Session> Session::accept(std::shared_ptr<ServerContext> context)
 std::unique_ptr<Session> Session::connect(std::shared_ptr<ClientContext> context, const std::string& host) {
     NX_ASSERT(context != nullptr);
     Handle<ssl_st> connection = static_cast<ClientContextImpl&>(*context).start(host);
-    if (!connection) log::warning("tls_connect_failed", {{"host", host}, {"reason", "not a host name or address"}});
+    if (!connection)
+        log::warning("tls_connect_failed", {{"host", host}, {"reason", "not a host name or address"}});
     return std::make_unique<SessionImpl>(std::move(context), std::move(connection));
 }
 

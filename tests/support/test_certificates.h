@@ -58,13 +58,15 @@ class TestAuthority {
 
     [[nodiscard]] std::string ca_file() const { return folder_.write("ca.pem", authority_.ca_pem(), 0644); }
     // Valid from `from_days` to `until_days`, counted from now.
-    tls::CertificateFiles issue(const std::vector<std::string>& names, const std::vector<std::string>& ips = {},
-                                int from_days = -1, int until_days = 1) {
+    tls::CertificateFiles issue(const std::vector<std::string>& names,
+                                const std::vector<std::string>& ips = {}, int from_days = -1,
+                                int until_days = 1) {
         Result<tls::DevAuthority::Leaf> leaf =
             authority_.issue({names, ips, now_s() + from_days * day_s, now_s() + until_days * day_s});
         NX_ASSERT(leaf.has_value());
         const std::string stem = "leaf" + std::to_string(issued_++);
-        return {folder_.write(stem + ".pem", leaf->chain_pem, 0644), folder_.write(stem + ".key", leaf->key_pem)};
+        return {folder_.write(stem + ".pem", leaf->chain_pem, 0644),
+                folder_.write(stem + ".key", leaf->key_pem)};
     }
     [[nodiscard]] const TemporaryFolder& folder() const noexcept { return folder_; }
 

@@ -33,8 +33,8 @@ const std::string zero_key(32, '\0');
 // draft's; the tag, over our shorter text, was computed by an independent implementation.
 TEST(KeyWrap, MatchesAnIndependentXChaCha20Poly1305) {
     FixedRandom nonce(octets_from(0x40, 24));
-    const std::string wrapped =
-        wrap_key(SecretKey(octets_from(0x80, 32)), SecretKey("Ladies and Gentlemen of the clas"), "context", nonce);
+    const std::string wrapped = wrap_key(SecretKey(octets_from(0x80, 32)),
+                                         SecretKey("Ladies and Gentlemen of the clas"), "context", nonce);
     EXPECT_EQ(to_hex(wrapped), to_hex(octets_from(0x40, 24)) +
                                    "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"
                                    "e5ecbd67dea1ea90bba9825141fb0c90");
@@ -144,11 +144,12 @@ TEST_F(BodyChunks, ATruncatedBodyHasNoLastChunk) {
 
 TEST_F(BodyChunks, AreRefusedUnderAnotherKeyPrefixOrHeader) {
     const std::string chunk = sealed(sealer, 0, true, "text");
-    EXPECT_FALSE(BodySealer(SecretKey(zero_key), {1, 2, 3, 4, 5, 6, 7}, "header").open(0, true, chunk, target));
     EXPECT_FALSE(
-        BodySealer(SecretKey(octets_from(0, 32)), {1, 2, 3, 4, 5, 6, 8}, "header").open(0, true, chunk, target));
-    EXPECT_FALSE(
-        BodySealer(SecretKey(octets_from(0, 32)), {1, 2, 3, 4, 5, 6, 7}, "headeR").open(0, true, chunk, target));
+        BodySealer(SecretKey(zero_key), {1, 2, 3, 4, 5, 6, 7}, "header").open(0, true, chunk, target));
+    EXPECT_FALSE(BodySealer(SecretKey(octets_from(0, 32)), {1, 2, 3, 4, 5, 6, 8}, "header")
+                     .open(0, true, chunk, target));
+    EXPECT_FALSE(BodySealer(SecretKey(octets_from(0, 32)), {1, 2, 3, 4, 5, 6, 7}, "headeR")
+                     .open(0, true, chunk, target));
 }
 
 TEST_F(BodyChunks, OpenAfterTheSealerHasMoved) {

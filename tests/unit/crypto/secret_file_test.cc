@@ -46,11 +46,14 @@ TEST_F(SecretFile, Reads64HexDigitsWithOrWithoutANewline) {
     }
 }
 
-TEST_F(SecretFile, MayBeReadOnlyForItsOwner) { EXPECT_TRUE(read_secret_file(write(digits, 0400))); }
+TEST_F(SecretFile, MayBeReadOnlyForItsOwner) {
+    EXPECT_TRUE(read_secret_file(write(digits, 0400)));
+}
 
 TEST_F(SecretFile, IsRefusedWhenGroupOrOthersHaveAnyAccess) {
     for (const mode_t mode : {0640u, 0620u, 0604u, 0602u, 0644u, 0601u, 0610u, 0666u})
-        EXPECT_EQ(code(read_secret_file(write(digits, mode))), ErrorCode::bad_configuration) << std::oct << mode;
+        EXPECT_EQ(code(read_secret_file(write(digits, mode))), ErrorCode::bad_configuration)
+            << std::oct << mode;
 }
 
 TEST_F(SecretFile, IsRefusedWhenItBelongsToSomebodyElse) {

@@ -67,7 +67,8 @@ class VaultTest : public testing::Test {
 
 TEST_F(VaultTest, OpensWhatItSealedChunkByChunk) {
     add_key(account);
-    const std::vector<std::string> plaintexts = {"", "short", std::string(limits::stored_chunk_bytes_max, 'x')};
+    const std::vector<std::string> plaintexts = {"", "short",
+                                                 std::string(limits::stored_chunk_bytes_max, 'x')};
     const Sealed sealed = seal(plaintexts);
     const Result<BodyReader> reader = vault->open_body(account, sealed.id, sealed.record);
     ASSERT_TRUE(reader);
@@ -128,7 +129,8 @@ TEST_F(VaultTest, TwoMakersOfTheNextVersionGetDifferentOnes) {
     const Vault::KekRecord second = vault->make_next(account, random);
     EXPECT_EQ(first.version, 1u);
     EXPECT_EQ(second.version, 2u);
-    EXPECT_EQ(vault->current_version(account), std::nullopt) << "a key that is not persisted must not be used";
+    EXPECT_EQ(vault->current_version(account), std::nullopt)
+        << "a key that is not persisted must not be used";
     vault->activate(second);
     vault->activate(first);
     EXPECT_EQ(vault->current_version(account), 2u);
@@ -224,7 +226,8 @@ TEST(ChunkCodec, RefusesWhatTheEncoderNeverWrites) {
     EXPECT_FALSE(decode_chunk("", target));
     EXPECT_FALSE(decode_chunk(Bytes("\x02zzz", 4), target));
     EXPECT_FALSE(decode_chunk(Bytes("\x01not a frame", 12), target));
-    EXPECT_FALSE(decode_chunk(std::string(1, '\0') + std::string(limits::stored_chunk_bytes_max + 1, 'x'), target));
+    EXPECT_FALSE(
+        decode_chunk(std::string(1, '\0') + std::string(limits::stored_chunk_bytes_max + 1, 'x'), target));
     std::string frame;
     encode_chunk(std::string(1000, 'a'), frame);
     EXPECT_FALSE(decode_chunk(Bytes(frame).substr(0, frame.size() - 1), target));
