@@ -89,8 +89,6 @@ void use_fifo(rocksdb::ColumnFamilyOptions& family, const RocksOptions& options)
 
 rocksdb::DBOptions database_options(const RocksOptions& options) {
     rocksdb::DBOptions database;
-    database.create_if_missing = true;
-    database.create_missing_column_families = true;
     database.paranoid_checks = true;
     // After a crash everything up to the first torn or damaged log record counts, nothing behind it: a prefix
     // of the history, never one with holes.

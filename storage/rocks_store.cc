@@ -4,8 +4,10 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/listener.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -22,6 +24,7 @@ namespace {
 constexpr std::uint32_t schema_version = 1;
 constexpr Nanoseconds space_sample_interval = 1 * second;
 constexpr std::uint64_t space_sample_bytes = 16 * 1024 * 1024;  // or after this much was written: whichever is first
+constexpr Bytes ready_marker = "READY";
 constexpr auto families_count = static_cast<std::size_t>(Family::count);
 
 rocksdb::Slice slice_of(Bytes bytes) noexcept { return {bytes.data(), bytes.size()}; }
@@ -44,9 +47,10 @@ Error refuse_open(const std::string& path, const rocksdb::Status& status) {
     const std::string detail = status.ToString();
     if (status.IsIOError() && detail.find("lock") != std::string::npos)
         return refuse(path, ErrorCode::unavailable, "stop the other process that uses this data directory", detail);
-    if (status.IsInvalidArgument())
+    if (status.IsInvalidArgument() && detail.find("not opened") != std::string::npos)
         return refuse(path, ErrorCode::unsupported, "use the version that wrote it, or another directory", detail);
-    switch (code_of(status)) {
+    // Any other invalid argument says that a family or the whole database is missing that must be there.
+    switch (status.IsInvalidArgument() ? ErrorCode::corrupt : code_of(status)) {
         case ErrorCode::corrupt:
             return refuse(path, ErrorCode::corrupt,
                           "keep a copy, then restore a backup or start with an empty directory: the centre still has "
@@ -70,6 +74,17 @@ Status prepare_directory(const std::string& path) {
     if (!error && ::chmod(path.c_str(), 0700) == 0) return {};
     return refuse(path, ErrorCode::bad_configuration, "name a directory that this user may create and own",
                   error ? error.message() : std::string("chmod failed"));
+}
+
+// Empty and durable: from here on the directory holds a whole database.
+bool make_marker(const std::string& marker, const std::string& directory) noexcept {
+    const int file = ::open(marker.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (file < 0) return false;
+    const int folder = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool durable = folder >= 0 && ::fsync(file) == 0 && ::fsync(folder) == 0;
+    ::close(file);
+    if (folder >= 0) ::close(folder);
+    return durable;
 }
 
 // A flush or compaction that fails in the background must stop new promises as a failed write does.
@@ -99,6 +114,7 @@ struct RocksStore::State {
     Status check_space(std::uint64_t bytes) noexcept;
     void sample_space() noexcept;
     Status check_schema();
+    void log_read_failure(Family family, const rocksdb::Status& status);
 
     RocksOptions options;
     std::unique_ptr<rocksdb::DB> database;
@@ -107,6 +123,7 @@ struct RocksStore::State {
     std::atomic<std::uint64_t> free_bytes{0};
     std::atomic<std::uint64_t> bytes_since_sample{0};
     std::atomic<Nanoseconds> sampled_at_ns{0};
+    std::atomic<Nanoseconds> read_failure_logged_at_ns{0};  // 0: never
 };
 
 RocksStore::RocksStore() : state_(std::make_unique<State>()) {}
@@ -130,6 +147,12 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksOptions& options
                       std::to_string(state.free_bytes.load()) + " bytes free");
 
     rocksdb::DBOptions database = database_options(options);
+    const std::string marker = options.path + "/" + std::string(ready_marker);
+    // Only a directory that never was complete may be filled. RocksDB reads a cut-off manifest as a shorter
+    // history; creating what that history lacks would replace families full of claims by empty ones in silence.
+    const bool fresh = ::access(marker.c_str(), F_OK) != 0;
+    database.create_if_missing = fresh;
+    database.create_missing_column_families = fresh;
     database.listeners.push_back(std::make_shared<FailureListener>(state.failure));
     const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -146,6 +169,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksOptions& options
     opened->DestroyColumnFamilyHandle(handles.front());
     std::copy(handles.begin() + 1, handles.end(), state.handles.begin());
     if (const Status schema = state.check_schema(); !schema) return schema.error();
+    if (fresh && !make_marker(marker, options.path))
+        return refuse(options.path, ErrorCode::storage_failed, "check the disk and the permissions", "no marker");
     return store;
 }
 
@@ -170,13 +195,23 @@ Status RocksStore::State::check_schema() {
     return {};
 }
 
+// At most once a second: a damaged block is asked for as often as its clients retry.
+void RocksStore::State::log_read_failure(Family family, const rocksdb::Status& status) {
+    const Nanoseconds now_ns = options.clock->now_ns();
+    Nanoseconds logged_ns = read_failure_logged_at_ns.load(std::memory_order_relaxed);
+    if (logged_ns != 0 && now_ns - logged_ns < second) return;
+    if (!read_failure_logged_at_ns.compare_exchange_strong(logged_ns, now_ns)) return;
+    log::error("store_read_failed",
+               {{"path", options.path}, {"family", name(family)}, {"detail", status.ToString()}});
+}
+
 Result<std::optional<std::string>> RocksStore::get(Family family, Bytes key) noexcept {
     rocksdb::PinnableSlice value;
     const auto status =
         state_->database->Get(rocksdb::ReadOptions(), state_->handle(family), slice_of(key), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
     if (!status.ok()) {
-        log::error("store_read_failed", {{"family", name(family)}, {"detail", status.ToString()}});
+        state_->log_read_failure(family, status);
         return storage_error(code_of(status));
     }
     return std::optional<std::string>(std::in_place, value.data(), value.size());
@@ -241,8 +276,9 @@ Status RocksStore::scan(Family family, Bytes from, Bytes to,
     const std::unique_ptr<rocksdb::Iterator> rows(state_->database->NewIterator(how, state_->handle(family)));
     for (rows->Seek(slice_of(from)); rows->Valid(); rows->Next())
         if (!visit(bytes_of(rows->key()), bytes_of(rows->value()))) return {};
-    if (!rows->status().ok()) return storage_error(code_of(rows->status()));
-    return {};
+    if (rows->status().ok()) return {};
+    state_->log_read_failure(family, rows->status());
+    return storage_error(code_of(rows->status()));
 }
 
 Status RocksStore::scan_backwards(Family family, Bytes from, Bytes to,
@@ -254,8 +290,9 @@ Status RocksStore::scan_backwards(Family family, Bytes from, Bytes to,
     const std::unique_ptr<rocksdb::Iterator> rows(state_->database->NewIterator(how, state_->handle(family)));
     for (rows->SeekToLast(); rows->Valid(); rows->Prev())
         if (!visit(bytes_of(rows->key()), bytes_of(rows->value()))) return {};
-    if (!rows->status().ok()) return storage_error(code_of(rows->status()));
-    return {};
+    if (rows->status().ok()) return {};
+    state_->log_read_failure(family, rows->status());
+    return storage_error(code_of(rows->status()));
 }
 
 bool RocksStore::failed() const noexcept {
