@@ -1,0 +1,110 @@
+// Carries operators' commands to the centre.
+#include "edge/admin/admin_handler.h"
+
+namespace nodex::admin {
+namespace {
+
+constexpr std::size_t commands_max = 64;        // at once; one more is told to come again
+constexpr std::uint64_t command_bytes_max = 1024 * 1024;
+constexpr Bytes json_fields = "content-type: application/json\r\n";
+
+std::string error_body(Bytes code, Bytes message) {
+    return "{\"error\":{\"code\":\"" + std::string(code) + "\",\"message\":\"" + std::string(message) + "\"}}";
+}
+
+}  // namespace
+
+// One command under way: its body, then the question to the centre.
+class AdminHandler::Command {
+  public:
+    enum class Kind : std::uint8_t { free, status, command, refused };
+
+    void begin(ServerConnection& connection, Kind kind) noexcept {
+        connection_ = &connection;
+        kind_ = kind;
+        body_.clear();
+        connection.exchange = this;
+    }
+    [[nodiscard]] bool is_free() const noexcept { return kind_ == Kind::free && !query_.in_flight(); }
+
+    void body(Bytes bytes) { body_.append(bytes); }
+
+    void complete(AdminHandler& handler) noexcept {
+        if (kind_ == Kind::status) return connection_->respond(200, json_fields, handler.status_());
+        if (kind_ != Kind::command) return;
+        query_.subject = "admin";
+        query_.request = std::move(body_);
+        handler.agent_.query(query_, handler.loop_.mailbox(), storage::when_done<&Command::answered>(this));
+    }
+    // The connection is done with us, or has gone.
+    void end() noexcept {
+        if (connection_ != nullptr) connection_->exchange = nullptr;
+        connection_ = nullptr;
+        kind_ = Kind::free;
+    }
+
+  private:
+    void answered() noexcept {
+        if (connection_ == nullptr) return;
+        if (query_.status == 0 || query_.status == 503)
+            return connection_->respond(503, json_fields, error_body("unavailable", "The central node does not answer; try again."));
+        connection_->respond(query_.status, json_fields, query_.reply);
+    }
+
+    ServerConnection* connection_ = nullptr;  // null once it has gone
+    Kind kind_ = Kind::free;
+    std::string body_;
+    replication::CentralQuery query_;
+};
+
+AdminHandler::AdminHandler(Loop& loop, replication::Agent& agent, std::function<std::string()> status)
+    : loop_(loop), agent_(agent), status_(std::move(status)) {}
+
+AdminHandler::~AdminHandler() = default;
+
+AdminHandler::Command* AdminHandler::take_command() noexcept {
+    for (const auto& command : commands_)
+        if (command->is_free()) return command.get();
+    if (commands_.size() >= commands_max) return nullptr;
+    commands_.push_back(std::make_unique<Command>());
+    return commands_.back().get();
+}
+
+std::uint64_t AdminHandler::request_head(ServerConnection& connection, const http::RequestHead& head) noexcept {
+    const bool is_command = head.method == http::Method::post && head.path == "/admin";
+    const bool is_status = head.method == http::Method::get && head.path == "/admin/status";
+    Command* command = take_command();
+    if (command == nullptr) {
+        connection.respond(503, json_fields, error_body("overloaded", "Too many commands at once; try again."));
+        return 0;
+    }
+    if (!is_command && !is_status) {
+        command->begin(connection, Command::Kind::refused);
+        connection.respond(404, json_fields, error_body("not_found", "POST /admin or GET /admin/status."));
+        return command_bytes_max;
+    }
+    command->begin(connection, is_command ? Command::Kind::command : Command::Kind::status);
+    return command_bytes_max;
+}
+
+void AdminHandler::request_body(ServerConnection& connection, Bytes bytes) noexcept {
+    if (connection.exchange != nullptr) static_cast<Command*>(connection.exchange)->body(bytes);
+}
+
+void AdminHandler::request_complete(ServerConnection& connection) noexcept {
+    if (connection.exchange != nullptr) static_cast<Command*>(connection.exchange)->complete(*this);
+}
+
+void AdminHandler::request_refused(ServerConnection& connection, http::Refusal refusal) noexcept {
+    connection.respond(http::status_of(refusal), json_fields, error_body("malformed", "The request is not valid HTTP/1.1."));
+}
+
+void AdminHandler::request_abandoned(ServerConnection& connection, Error) noexcept {
+    if (connection.exchange != nullptr) static_cast<Command*>(connection.exchange)->end();
+}
+
+void AdminHandler::response_sent(ServerConnection& connection) noexcept {
+    if (connection.exchange != nullptr) static_cast<Command*>(connection.exchange)->end();
+}
+
+}  // namespace nodex::admin

@@ -1,0 +1,40 @@
+// The operator's interface: HTTP over a Unix socket (mode 0600), served by core 0.
+//   POST /admin         {"command":"account.create","args":{...}} -> {"result":{...}} | {"error":{"code","message"}}
+//   GET  /admin/status  this node as JSON
+// Commands are the centre's (replication/central): this only carries them, so they work from any POP.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/connection/server_connection.h"
+#include "replication/agent.h"
+
+namespace nodex::admin {
+
+class AdminHandler final : public RequestHandler {
+  public:
+    // `status` makes the body of GET /admin/status; called on the loop.
+    AdminHandler(Loop& loop, replication::Agent& agent, std::function<std::string()> status);
+    ~AdminHandler();
+
+    std::uint64_t request_head(ServerConnection& connection, const http::RequestHead& head) noexcept override;
+    void request_body(ServerConnection& connection, Bytes bytes) noexcept override;
+    void request_complete(ServerConnection& connection) noexcept override;
+    void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;
+    void response_writable(ServerConnection&) noexcept override {}
+    void request_abandoned(ServerConnection& connection, Error reason) noexcept override;
+    void response_sent(ServerConnection& connection) noexcept override;
+
+  private:
+    class Command;
+    Command* take_command() noexcept;
+
+    Loop& loop_;
+    replication::Agent& agent_;
+    std::function<std::string()> status_;
+    std::vector<std::unique_ptr<Command>> commands_;  // at most commands_max, reused
+};
+
+}  // namespace nodex::admin

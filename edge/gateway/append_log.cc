@@ -1,0 +1,56 @@
+// Gathers chunks, submits once a turn, hands durable bytes back to their runs.
+#include "edge/gateway/append_log.h"
+
+#include "edge/gateway/run.h"
+
+namespace nodex::gateway {
+
+AppendLog::AppendLog(Loop& loop, storage::CommitThread& commits, Histogram& append_ns) noexcept
+    : loop_(loop), commits_(commits), append_ns_(append_ns) {}
+
+void AppendLog::add(Run& run, storage::BodyWriter& writer, Bytes plaintext) {
+    storage::AppendOperation& operation = gathering();
+    storage::AppendOperation::Chunk chunk{};
+    chunk.body = writer.id();
+    chunk.number = writer.chunks_count();
+    if (chunk.number == 0) {
+        chunk.key_record_offset = operation.arena.size();
+        chunk.key_record_size = writer.key_record().size();
+        operation.arena += writer.key_record();
+    }
+    chunk.sealed_offset = operation.arena.size();
+    writer.seal(plaintext, false, operation.arena);
+    chunk.sealed_size = operation.arena.size() - chunk.sealed_offset;
+    operation.chunks.push_back(chunk);
+    pending_[gathering_].push_back({&run, plaintext.size()});
+    if (!flying_) at_turn_end<&AppendLog::submit>(loop_, submit_task_, this);
+}
+
+void AppendLog::submit() noexcept {
+    if (flying_ || gathering().chunks.empty()) return;
+    flying_ = true;
+    submitted_ns_ = loop_.now_ns();
+    commits_.submit(gathering(), loop_.mailbox(), storage::when_done<&AppendLog::committed>(this));
+    gathering_ ^= 1;
+}
+
+void AppendLog::committed() noexcept {
+    const std::size_t flown = gathering_ ^ 1;
+    append_ns_.record(static_cast<std::uint64_t>(loop_.now_ns() - submitted_ns_));
+    const bool durable = operations_[flown].status().has_value();
+    operations_[flown].clear();
+    flying_ = false;
+    std::vector<Pending> done;
+    done.swap(pending_[flown]);
+    submit();  // what has gathered leaves before we spend time on delivery
+    for (const Pending& pending : done) {
+        if (durable)
+            pending.run->append_done(pending.plaintext_bytes);
+        else
+            pending.run->append_failed(pending.plaintext_bytes);
+    }
+    done.clear();
+    if (pending_[flown].empty()) pending_[flown].swap(done);  // keep the memory
+}
+
+}  // namespace nodex::gateway

@@ -1,0 +1,111 @@
+// Dispatch: the provider call, and another endpoint as long as no byte went to the client.
+#include <algorithm>
+
+#include "edge/api/provider_error.h"
+#include "edge/base/log.h"
+#include "edge/gateway/exchange.h"
+#include "edge/gateway/gateway.h"
+#include "edge/gateway/run.h"
+
+namespace nodex::gateway {
+namespace {
+
+constexpr Bytes chat_path = "/chat/completions";
+
+bool is_media_type(std::optional<Bytes> value, Bytes type) noexcept {
+    return value && equals_ignore_case(value->substr(0, type.size()), type);
+}
+
+// Retry-After in seconds; dates and nonsense count as absent.
+std::int64_t retry_after_ms(const http::ResponseHead& head) noexcept {
+    const auto field = head.field("retry-after");
+    const auto seconds = field ? parse_decimal(*field) : std::nullopt;
+    return seconds && *seconds <= 3'600 ? static_cast<std::int64_t>(*seconds) * 1'000 : -1;
+}
+
+}  // namespace
+
+void Run::start(RunOrder order, Exchange* client) {
+    NX_ASSERT(phase_ == Phase::idle && order.writer);
+    order_ = std::move(order);
+    client_ = client;
+    enter(Phase::dispatching);
+    if (client_ == nullptr) return fail({api::Code::upstream_lost, {}, {}, -1});
+    endpoints_ = gateway_.upstream().choose(order_.model.id);
+    refusal_ = {api::Code::upstream_unavailable, {}, {}, -1};
+    attempt();
+}
+
+// One attempt at the next endpoint; a single endpoint gets a second one.
+void Run::attempt() noexcept {
+    const bool exhausted = endpoint_next_ >= endpoints_.size() && (endpoints_.size() != 1 || attempts_ >= 2);
+    if (exhausted || attempts_ >= limits::provider_attempts_max) return fail(refusal_);
+    endpoint_ = endpoints_[std::min(endpoint_next_, endpoints_.size() - 1)];
+    ++endpoint_next_;
+    if (attempts_++ > 0) gateway_.metrics().provider_retries.add();
+    gateway_.metrics().provider_attempts.add();
+    const upstream::EndpointConfig& endpoint = gateway_.upstream().endpoint(endpoint_);
+    endpoint_name_ = endpoint.name;
+    provider_status_ = 0;
+    finish_reason_ = provider_done_ = paused_ = false;
+    usage_.reset();
+    buffer_.clear();
+    sse_.reset();
+    attempt_started_ns_ = gateway_.loop().now_ns();
+    const auto mapped = endpoint.models.find(order_.model.id);
+    const Bytes model = mapped != endpoint.models.end() ? Bytes(mapped->second) : Bytes(order_.model.id);
+    call_.start(endpoint_, chat_path, api::provider_body(order_.chat, order_.body, model), order_.chat.stream,
+                order_.request_id);
+}
+
+// The attempt is over without an answer that could be passed on; nothing of it was delivered.
+void Run::attempt_failed(api::Code code, Bytes message, std::int64_t retry_after, bool retry) noexcept {
+    refusal_ = {code, std::string(message), {}, retry_after};
+    log::write(log::Level::debug, "provider_attempt_failed",
+               {{"request_id", order_.request_id}, {"provider", endpoint_name_}, {"code", api::name(code)}});
+    if (retry && nothing_delivered() && client_or_watch()) return attempt();
+    fail(refusal_);
+}
+
+void Run::call_head(const http::ResponseHead& head) noexcept {
+    gateway_.metrics().provider_head_ns.record(
+        static_cast<std::uint64_t>(gateway_.loop().now_ns() - attempt_started_ns_));
+    provider_status_ = head.status;
+    retry_after_ms_ = retry_after_ms(head);
+    const bool healthy = head.status < 500 && head.status != 401 && head.status != 403 && head.status != 429;
+    gateway_.upstream().report(endpoint_, healthy);
+    if (head.status != 200) return;  // the body says why; see read_refusal()
+    const bool plain = !head.field("content-encoding") || equals_ignore_case(*head.field("content-encoding"), "identity");
+    const Bytes wanted = order_.chat.stream ? "text/event-stream" : "application/json";
+    if (plain && is_media_type(head.field("content-type"), wanted)) return;
+    call_.cancel();
+    attempt_failed(api::Code::gateway_error, "The provider answered in a form that was not asked for.", -1, true);
+}
+
+// A status other than 200. The client's own mistakes are told with the provider's text; everything that is
+// between us and the provider (credentials, quota, redirects, server errors) is not.
+void Run::read_refusal() noexcept {
+    const int status = provider_status_;
+    if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422) {
+        std::string message = api::provider_error_message(gateway_.json(), buffer_);
+        if (message.size() > limits::refusal_text_bytes_max) message.resize(limits::refusal_text_bytes_max);
+        if (message.empty()) message = "The provider refused the request.";
+        return attempt_failed(api::Code::invalid_request_error, message, -1, false);
+    }
+    if (status == 429) return attempt_failed(api::Code::upstream_unavailable, "The provider is at its limit right now.", retry_after_ms_, true);
+    if (status == 503 || status == 529 || status == 500)
+        return attempt_failed(api::Code::upstream_unavailable, {}, retry_after_ms_, true);
+    if (status == 504 || status == 408) return attempt_failed(api::Code::upstream_timeout, {}, -1, true);
+    attempt_failed(api::Code::gateway_error, {}, -1, true);
+}
+
+void Run::call_failed(Error error, bool sent) noexcept {
+    if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
+    const bool timed_out = error.code == ErrorCode::timed_out;
+    if (phase_ == Phase::relaying) return lose_stream(timed_out ? api::Code::upstream_timeout : api::Code::upstream_lost);
+    // A model that is slow to begin may be running: a second one would cost twice.
+    const bool retry = !(timed_out && sent);
+    attempt_failed(timed_out ? api::Code::upstream_timeout : api::Code::upstream_unavailable, {}, -1, retry);
+}
+
+}  // namespace nodex::gateway

@@ -1,0 +1,53 @@
+// Reserve: hold the most the request can cost, from this POP's leases; ask the centre only when they are short.
+#include "edge/gateway/exchange.h"
+#include "edge/gateway/gateway.h"
+
+namespace nodex::gateway {
+
+void Exchange::reserve() noexcept {
+    NX_ASSERT(!reserved_);
+    const Nanoseconds now = gateway_.loop().now_ns();
+    if (key_->account_lease->try_reserve(amount_, now)) {
+        if (key_->key_lease == nullptr || key_->key_lease->try_reserve(amount_, now)) {
+            reserved_ = true;
+            gateway_.metrics().reserve_ns.record(0);
+            return claim(false);
+        }
+        key_->account_lease->release(amount_);
+    }
+    ask_centre();
+}
+
+void Exchange::ask_centre() noexcept {
+    enter(Phase::reserving);
+    ask_.account = key_->account_lease;
+    ask_.key = key_->key_lease;
+    ask_.amount = amount_;
+    gateway_.shared().agent.ask(ask_, gateway_.loop().mailbox(), storage::when_done<&Exchange::ask_done>(this));
+}
+
+void Exchange::ask_done() noexcept {
+    using Verdict = replication::LeaseAsk::Verdict;
+    reserved_ = ask_.verdict == Verdict::reserved;
+    if (phase_ == Phase::leaving) {
+        drop_reservation();
+        return leave_join();
+    }
+    gateway_.metrics().reserve_ns.record(static_cast<std::uint64_t>(gateway_.loop().now_ns() - stage_ns_));
+    switch (ask_.verdict) {
+        case Verdict::reserved: return claim(false);
+        case Verdict::insufficient_balance: money_refusal_ = {api::Code::insufficient_balance, {}, {}, -1}; break;
+        case Verdict::insufficient_quota: money_refusal_ = {api::Code::insufficient_quota, {}, {}, -1}; break;
+        case Verdict::unavailable: money_refusal_ = {api::Code::budget_unavailable, {}, {}, 2'000}; break;
+    }
+    claim(true);  // a replay or a join needs no money
+}
+
+void Exchange::drop_reservation() noexcept {
+    if (!reserved_) return;
+    reserved_ = false;
+    key_->account_lease->release(amount_);
+    if (key_->key_lease != nullptr) key_->key_lease->release(amount_);
+}
+
+}  // namespace nodex::gateway

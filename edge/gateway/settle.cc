@@ -1,0 +1,188 @@
+// Settle: usage becomes money in one durable write (B4): answer, claim's end, settlement. Only then does the
+// client see the last event. Or the claim is released and nothing is charged.
+#include <algorithm>
+
+#include "edge/base/log.h"
+#include "edge/gateway/estimate.h"
+#include "edge/gateway/exchange.h"
+#include "edge/gateway/gateway.h"
+#include "edge/gateway/run.h"
+
+namespace nodex::gateway {
+
+void Run::end(storage::Outcome outcome, bool complete) noexcept {
+    outcome_ = outcome;
+    complete_ = complete;
+    enter(Phase::ending);
+    settle_when_logged();
+}
+
+// Error text is an event of the log like any other, so that a replay ends as the original did; never billed.
+void Run::end_in_error(api::Code code, storage::Outcome outcome) noexcept {
+    gateway_.metrics().errors[static_cast<std::size_t>(code)].add();
+    http::append_event(buffer_, ++events_, {}, api::error_body({code, {}, {}, -1}, order_.request_id));
+    end(outcome, false);
+}
+
+void Run::settle_when_logged() noexcept {
+    if (sealed_bytes_ == 0) settle();  // else append_done() comes back here
+}
+
+storage::Settlement Run::settlement(const storage::Units& units, storage::UsageSource source) noexcept {
+    storage::Settlement settlement;
+    settlement.request_id = order_.open.request_id;
+    settlement.account = order_.open.account;
+    settlement.key = order_.open.key;
+    settlement.idempotency = order_.open.idempotency;
+    settlement.reservation = order_.open.reservation;
+    // The reservation is what makes the budget hard: what a provider counts above it is the house's cost.
+    const auto cost = replication::price(units, order_.model.prices);
+    const Nano reserved = order_.open.reservation.amount;
+    settlement.amount = cost ? std::min(*cost, reserved) : reserved;
+    settlement.overrun = cost ? std::max<Nano>(*cost - reserved, 0) : 0;
+    settlement.model = order_.open.model;
+    settlement.units = units;
+    settlement.usage_source = source;
+    settlement.outcome = outcome_;
+    settlement.status = 200;
+    settlement.answer = order_.open.answer;
+    settlement.answer_bytes = logged_bytes_;
+    settlement.created_ms = order_.open.created_ms;
+    settlement.settled_ms = gateway_.loop().clock().wall_ms();
+    return settlement;
+}
+
+void Run::settle() noexcept {
+    enter(Phase::settling);
+    gateway_.loop().timers().cancel(grace_);
+    gateway_.loop().timers().cancel(drain_);
+    finish_.finish.request_id = order_.open.request_id;
+    finish_.finish.settlement =
+        usage_ ? settlement(usage_->units, storage::UsageSource::provider)
+               : settlement(counted_units(order_.chat.input_text_bytes, output_text_bytes_), storage::UsageSource::counted);
+
+    finish_.body = order_.open.answer;
+    finish_.chunks.clear();
+    finish_.key_record = order_.writer->chunks_count() == 0 ? order_.writer->key_record() : std::string();
+    std::size_t sealed = 0;
+    do {  // at least one chunk: the last one is marked as such, which shows that nothing was cut off
+        const Bytes piece = Bytes(buffer_).substr(sealed, limits::stored_chunk_bytes_max);
+        sealed += piece.size();
+        storage::FinishOperation::Chunk chunk{order_.writer->chunks_count(), {}};
+        order_.writer->seal(piece, sealed == buffer_.size(), chunk.sealed);
+        finish_.chunks.push_back(std::move(chunk));
+    } while (sealed < buffer_.size());
+
+    storage::Answer& answer = finish_.finish.answer;
+    answer = {};
+    answer.request_id = order_.open.request_id;
+    answer.fingerprint = order_.open.fingerprint;
+    answer.session = order_.open.session;
+    answer.status = 200;
+    answer.stream = order_.chat.stream;
+    answer.complete = complete_;
+    answer.content_type = order_.chat.stream ? "text/event-stream; charset=utf-8" : "application/json";
+    answer.answer = order_.open.answer;
+    answer.chunks_count = order_.writer->chunks_count();
+    answer.events_count = events_;
+    answer.body_bytes = logged_bytes_;
+    answer.charged = finish_.finish.settlement->amount;
+    answer.created_ms = order_.open.created_ms;
+    answer.expires_ms = finish_.finish.settlement->settled_ms + gateway_.settings()->answer_retention_ms;
+    finish_started_ns_ = gateway_.loop().now_ns();
+    gateway_.shared().commits.submit(finish_, gateway_.loop().mailbox(), storage::when_done<&Run::settled>(this));
+}
+
+void Run::settled() noexcept {
+    Metrics& metrics = gateway_.metrics();
+    metrics.finish_ns.record(static_cast<std::uint64_t>(gateway_.loop().now_ns() - finish_started_ns_));
+    if (!finish_.status()) {
+        // Not durable: no success may be told. The open request stays in the journal; recovery settles it.
+        if (client_ != nullptr) client_->run_failed({api::Code::storage_unavailable, {}, {}, -1});
+        client_ = nullptr;
+        leave_watches(Watch::Leave::gone);
+        return retire();
+    }
+    const storage::Settlement& settlement = *finish_.finish.settlement;
+    give_back_reservation(settlement.amount);
+    metrics.settled_requests.add();
+    metrics.settled_nano.add(static_cast<std::uint64_t>(settlement.amount));
+    metrics.overrun_nano.add(static_cast<std::uint64_t>(settlement.overrun));
+    metrics.input_tokens.add(settlement.units[static_cast<std::size_t>(storage::Unit::input)] +
+                             settlement.units[static_cast<std::size_t>(storage::Unit::cached_input)]);
+    metrics.output_tokens.add(settlement.units[static_cast<std::size_t>(storage::Unit::output)] +
+                              settlement.units[static_cast<std::size_t>(storage::Unit::reasoning)]);
+    if (client_ == nullptr) metrics.drained.add();
+    chunks_durable_ = order_.writer->chunks_count();
+    leave_watches(Watch::Leave::finished);
+    if (Exchange* client = client_) {
+        client_ = nullptr;
+        if (order_.chat.stream)
+            client->deliver(buffer_);
+        else
+            client->deliver_answer(200, finish_.finish.answer.content_type, buffer_);
+        client->run_finished(complete_, settlement.amount);
+    }
+    retire();
+}
+
+// Nothing was delivered and nothing will be: the key is free again, the money too.
+void Run::fail(const api::ApiError& error) noexcept {
+    enter(Phase::releasing);
+    refusal_ = error;
+    gateway_.loop().timers().cancel(grace_);
+    gateway_.loop().timers().cancel(drain_);
+    release_.request_id = order_.open.request_id;
+    gateway_.shared().commits.submit(release_, gateway_.loop().mailbox(), storage::when_done<&Run::released>(this));
+}
+
+void Run::released() noexcept {
+    if (release_.status())
+        give_back_reservation(0);
+    else
+        refusal_ = {api::Code::storage_unavailable, {}, {}, -1};
+    if (Exchange* client = client_) {
+        client_ = nullptr;
+        client->run_failed(refusal_);
+    }
+    leave_watches(Watch::Leave::gone);
+    retire();
+}
+
+void Run::give_back_reservation(Nano actual) noexcept {
+    const Nano reserved = order_.open.reservation.amount;
+    order_.account_lease->settle(reserved, actual);
+    if (order_.key_lease != nullptr) order_.key_lease->settle(reserved, actual);
+    if (order_.meter_tokens_limit == 0) return;
+    std::uint64_t used = 0;
+    if (actual > 0) for (const std::uint64_t units : finish_.finish.settlement->units) used += units;
+    if (used < order_.meter_tokens_taken)
+        order_.meter->tokens.give_back(order_.meter_tokens_limit, order_.meter_tokens_taken - used);
+}
+
+// Back to the pool, keeping the memory of small buffers.
+void Run::retire() noexcept {
+    constexpr std::size_t kept_bytes_max = 8'192;
+    NX_ASSERT(client_ == nullptr && watches_ == nullptr && sealed_bytes_ == 0);
+    if (!call_.idle()) call_.cancel();
+    enter(Phase::idle);
+    const std::uint32_t generation = order_.generation;
+    order_ = RunOrder{};
+    order_.generation = generation;
+    endpoints_.clear();
+    endpoint_next_ = attempts_ = 0;
+    provider_status_ = 0;
+    head_sent_ = provider_done_ = finish_reason_ = paused_ = complete_ = false;
+    sse_.reset();
+    for (std::string* text : {&buffer_, &hidden_}) {
+        if (text->capacity() > kept_bytes_max) std::string().swap(*text);
+        text->clear();
+    }
+    chunks_durable_ = 0;
+    events_ = logged_bytes_ = output_text_bytes_ = 0;
+    usage_.reset();
+    finish_.chunks.clear();
+    gateway_.give_back(*this);
+}
+
+}  // namespace nodex::gateway

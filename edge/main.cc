@@ -1,0 +1,76 @@
+// nodex-edge: one POP's edge node. Reads arguments, waits for signals; everything else is core/node.h.
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "edge/base/log.h"
+#include "edge/core/config.h"
+#include "edge/core/init.h"
+#include "edge/core/node.h"
+
+namespace {
+
+constexpr int exit_configuration = 2;
+constexpr int exit_start = 3;
+
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: they inherit it, and sigwait() gets them
+    std::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+int serve(nodex::core::Config config, const std::string& path, bool standalone, const sigset_t& signals) {
+    nodex::log::start(config.log_level);
+    if (!config.access_log.empty()) nodex::log::open_access_log(config.access_log);
+    nodex::core::Node node(std::move(config));
+    if (!node.start(standalone)) {
+        nodex::log::error("start_failed");
+        nodex::log::stop();
+        std::_Exit(exit_start);  // threads of a half-started node are not joined one by one
+    }
+    for (int number = 0; sigwait(&signals, &number) == 0;) {
+        if (number == SIGHUP) {
+            node.reload(path);
+            continue;
+        }
+        node.drain_and_stop();
+        break;
+    }
+    nodex::log::stop();
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
+    std::string path;
+    bool standalone = false, init = false, check = false;
+    app.add_option("--config", path, "configuration file (TOML)")->required();
+    app.add_flag("--standalone", standalone, "run the central node inside this process");
+    app.add_flag("--init", init, "make folders, secrets and a development certificate where missing, then exit");
+    app.add_flag("--check", check, "check the configuration, then exit");
+    app.set_version_flag("--version", NODEX_VERSION);
+    CLI11_PARSE(app, argc, argv);
+
+    const sigset_t signals = block_signals();
+    std::string problem;
+    auto config = nodex::core::load_config(path, problem);
+    if (!config) {
+        std::fprintf(stderr, "nodex-edge: %s: %s\n", path.c_str(), problem.c_str());
+        return exit_configuration;
+    }
+    config->gateway.version = NODEX_VERSION;
+    if (check) {
+        std::printf("%s: ok\n", path.c_str());
+        return EXIT_SUCCESS;
+    }
+    if (init) return nodex::core::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
+    return serve(std::move(*config), path, standalone, signals);
+}
