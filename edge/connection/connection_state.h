@@ -48,6 +48,8 @@ struct ServerConnection::State final : ChannelOwner, http::RequestEvents {
     void write(Bytes body) noexcept;
     void finish() noexcept;
     void end_exchange() noexcept;
+    // The client is gone; what a handler still writes in this turn has no effect.
+    [[nodiscard]] bool is_over() const noexcept { return phase == Phase::closing || phase == Phase::idle; }
     void channel_writable() noexcept override;
     [[nodiscard]] bool keeps_open(const Response& response) const noexcept;
     [[nodiscard]] BodyFormat format_of(const Response& response) const noexcept;

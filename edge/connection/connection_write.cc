@@ -29,7 +29,7 @@ BodyFormat ServerConnection::State::format_of(const Response& response) const no
 }
 
 void ServerConnection::State::begin(const Response& response) noexcept {
-    if (phase == Phase::closing) return;
+    if (is_over()) return;
     NX_ASSERT(answer == Answer::awaited);
     format = format_of(response);
     keep_open = keeps_open(response);
@@ -56,7 +56,7 @@ void ServerConnection::State::begin(const Response& response) noexcept {
 }
 
 void ServerConnection::State::write(Bytes body) noexcept {
-    if (phase == Phase::closing || body.empty()) return;
+    if (is_over() || body.empty()) return;
     NX_ASSERT(answer == Answer::begun);
     switch (format) {
         case BodyFormat::none: return;
@@ -81,7 +81,7 @@ void ServerConnection::State::write(Bytes body) noexcept {
 }
 
 void ServerConnection::State::finish() noexcept {
-    if (phase == Phase::closing) return;
+    if (is_over()) return;
     NX_ASSERT(answer == Answer::begun);
     NX_ASSERT(content_remaining == 0);
     if (format == BodyFormat::chunked) channel.write("0\r\n\r\n");
