@@ -5,10 +5,10 @@
 #include <netinet/in.h>
 
 #include <atomic>
-#include <semaphore>
 
 #include "edge/base/limits.h"
 #include "edge/upstream/resolver_cache.h"
+#include "tests/unit/upstream/mail_receiver.h"
 
 namespace nodex::upstream {
 namespace {
@@ -99,8 +99,8 @@ TEST(ResolverCache, IsBoundedAndForgetsTheNameUnusedForLongest) {
 
 TEST(ResolverCache, KeepsABoundedNumberOfAddresses) {
     ResolverCache cache;
-    cache.store("a.example", Addresses(limits::resolved_addresses_max + 1, *parse_address_literal("192.0.2.1")),
-                start);
+    const Addresses many(limits::resolved_addresses_max + 1, *parse_address_literal("192.0.2.1"));
+    cache.store("a.example", many, start);
     EXPECT_EQ(cache.find("a.example", start)->size(), limits::resolved_addresses_max);
 }
 
@@ -110,20 +110,6 @@ TEST(AddressLiteral, TakesBothFamiliesAndRefusesNames) {
     for (const char* text : {"localhost", "127.0.0.1 ", "127.1", "1.2.3.4.5", "", "[::1]"})
         EXPECT_FALSE(parse_address_literal(text).has_value()) << text;
 }
-
-// The thread that owns the mailbox: this one, woken by a semaphore.
-struct Receiver final : Waker {
-    void wake() noexcept override { woken.release(); }
-    // Delivers until `resolution` has arrived.
-    void join(const Resolution& resolution) {
-        while (resolution.in_flight()) {
-            mailbox.deliver();
-            if (resolution.in_flight() && mailbox.may_sleep()) woken.acquire();
-        }
-    }
-    std::counting_semaphore<> woken{0};
-    Mailbox mailbox{*this};
-};
 
 void count_done(void* owner) noexcept { ++*static_cast<int*>(owner); }
 
@@ -136,7 +122,7 @@ std::vector<SocketAddress> look_up_example(const std::string& host) noexcept {
 
 TEST(Resolver, AnswersLiteralsWithoutItsThread) {
     Resolver resolver(look_up_example);
-    Receiver receiver;
+    MailReceiver receiver;
     Resolution resolution;
     int done = 0;
     resolver.resolve(resolution, "127.0.0.1", 9900, receiver.mailbox, count_done, &done);
@@ -150,7 +136,7 @@ TEST(Resolver, AnswersLiteralsWithoutItsThread) {
 TEST(Resolver, LooksANameUpOnceAndThenAnswersFromItsCache) {
     Resolver resolver(look_up_example);
     resolver.start();
-    Receiver receiver;
+    MailReceiver receiver;
     look_ups_count = 0;
     for (const std::uint16_t port : {std::uint16_t{443}, std::uint16_t{8443}}) {
         Resolution resolution;
@@ -168,7 +154,7 @@ TEST(Resolver, LooksANameUpOnceAndThenAnswersFromItsCache) {
 TEST(Resolver, SaysThatANameWasNotFound) {
     Resolver resolver(look_up_example);
     resolver.start();
-    Receiver receiver;
+    MailReceiver receiver;
     Resolution resolution;
     int done = 0;
     resolver.resolve(resolution, "missing.example", 443, receiver.mailbox, count_done, &done);
@@ -180,7 +166,7 @@ TEST(Resolver, SaysThatANameWasNotFound) {
 
 TEST(Resolver, AnswersNamesWithCancelledWhenItsThreadDoesNotRun) {
     Resolver resolver(look_up_example);
-    Receiver receiver;
+    MailReceiver receiver;
     Resolution resolution;
     int done = 0;
     resolver.resolve(resolution, "a.example", 443, receiver.mailbox, count_done, &done);
@@ -191,7 +177,7 @@ TEST(Resolver, AnswersNamesWithCancelledWhenItsThreadDoesNotRun) {
 TEST(Resolver, FindsLocalhostThroughTheSystem) {
     Resolver resolver;
     resolver.start();
-    Receiver receiver;
+    MailReceiver receiver;
     Resolution resolution;
     int done = 0;
     resolver.resolve(resolution, "localhost", 80, receiver.mailbox, count_done, &done);

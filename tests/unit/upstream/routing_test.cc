@@ -20,7 +20,8 @@ TEST(Routing, HealthyEndpointsComeBeforeEjectedOnes) {
     SeededRandom random(2);
     for (int round = 0; round < 200; ++round) {
         const auto order = order_candidates(
-            {{0, 1'000'000, Standing::ejected}, {1, 1, Standing::healthy}, {2, 1, Standing::healthy}}, random);
+            {{0, 1'000'000, Standing::ejected}, {1, 1, Standing::healthy}, {2, 1, Standing::healthy}},
+            random);
         ASSERT_EQ(order.size(), 3u);
         EXPECT_EQ(order[2], 0u);
     }
