@@ -1,10 +1,12 @@
-// CommitThread: intake, batch, write, replies. There is no wait to gather a larger batch: while one is being
-// written the next fills by itself, so a lone request pays one write and a crowd shares one.
+// CommitThread: intake, batch, write, replies. There is no wait to gather a larger batch: while one
+// is being written the next fills by itself, so a lone request pays one write and a crowd shares
+// one.
 //
-//   idle --mail--> intake --> apply until a limit --> write --> reads --> reply --> next batch or idle
+//   idle --mail--> intake --> apply until a limit --> write --> reads --> reply --> next batch or
+//   idle
 //
-// Reads run after the write, because the store shows a batch only then: a read sees every append that was
-// submitted before it.
+// Reads run after the write, because the store shows a batch only then: a read sees every append
+// that was submitted before it.
 #include "storage/commit_thread.h"
 
 #include <pthread.h>
@@ -52,12 +54,12 @@ struct CommitThread::State final : Waker {
     std::atomic<std::uint32_t> wakes{0};
     std::atomic<bool> stopping{false};
     std::atomic<bool> failed{false};
-    Error failure{};                      // valid when failed; commit thread only
-    std::vector<Operation*> waiting;      // in order of arrival; [0, next) have been answered
+    Error failure{};                  // valid when failed; commit thread only
+    std::vector<Operation*> waiting;  // in order of arrival; [0, next) have been answered
     std::size_t next = 0;
-    std::vector<Operation*> reads;        // of the current batch
+    std::vector<Operation*> reads;  // of the current batch
     Batch batch;
-    std::mutex outbox_mutex;              // guards outbox_mailbox: registering races with the commit thread
+    std::mutex outbox_mutex;  // guards outbox_mailbox: registering races with the commit thread
     Mailbox* outbox_mailbox = nullptr;
     OutboxMail outbox_mail;
     CommitStats stats;
@@ -68,7 +70,8 @@ Operation::Operation() noexcept
     : link_(
           [](Mail& mail) noexcept {
               Operation& operation = static_cast<Link&>(mail).operation;
-              if (CommitThread* thread = operation.thread_; thread != nullptr) {  // arrived at the commit thread
+              if (CommitThread* thread = operation.thread_;
+                  thread != nullptr) {  // arrived at the commit thread
                   operation.thread_ = nullptr;
                   thread->state_->waiting.push_back(&operation);
                   return;
@@ -81,7 +84,9 @@ Operation::Operation() noexcept
 CommitThread::CommitThread(Store& store, Journal& journal, Clock& clock, Durability durability)
     : state_(std::make_unique<State>(store, journal, clock, durability)) {}
 
-CommitThread::~CommitThread() { NX_ASSERT(!state_->thread.joinable()); }
+CommitThread::~CommitThread() {
+    NX_ASSERT(!state_->thread.joinable());
+}
 
 void CommitThread::start() {
     NX_ASSERT(!state_->thread.joinable());
@@ -124,9 +129,15 @@ void CommitThread::off_outbox() noexcept {
     while (state_->outbox_mail.posted()) mailbox->deliver();
 }
 
-bool CommitThread::failed() const noexcept { return state_->failed.load(std::memory_order_acquire); }
-CommitStats& CommitThread::stats() noexcept { return state_->stats; }
-void CommitThread::run_once() noexcept { state_->drain(); }
+bool CommitThread::failed() const noexcept {
+    return state_->failed.load(std::memory_order_acquire);
+}
+CommitStats& CommitThread::stats() noexcept {
+    return state_->stats;
+}
+void CommitThread::run_once() noexcept {
+    state_->drain();
+}
 
 void CommitThread::State::run() noexcept {
     pthread_setname_np(pthread_self(), "nodex-commit");
@@ -147,10 +158,12 @@ void CommitThread::State::drain() noexcept {
     next = 0;
 }
 
-// One batch: at most commit_batch_operations_max operations, ended by the one that reaches commit_batch_bytes_max.
+// One batch: at most commit_batch_operations_max operations, ended by the one that reaches
+// commit_batch_bytes_max.
 void CommitThread::State::commit_some() noexcept {
     const std::size_t first = next;
-    const std::size_t end_limit = std::min(waiting.size(), first + limits::commit_batch_operations_max);
+    const std::size_t end_limit =
+        std::min(waiting.size(), first + limits::commit_batch_operations_max);
     const std::uint64_t outbox_before = journal.outbox().last;
     const Durability needed = apply_some(end_limit);
     if (!failed && !batch.empty()) write(needed);
@@ -179,7 +192,8 @@ Durability CommitThread::State::apply_some(std::size_t end_limit) noexcept {
         const std::size_t changes_before = batch.count();
         operation.status_ = operation.apply(journal, store, batch, now_ms);
         // What changed nothing (a join, a replay, a look) needs no sync of its own.
-        if (operation.must_survive_power_loss() && batch.count() != changes_before) needed = durability;
+        if (operation.must_survive_power_loss() && batch.count() != changes_before)
+            needed = durability;
     }
     return needed;
 }
@@ -197,10 +211,13 @@ void CommitThread::State::write(Durability needed) noexcept {
 void CommitThread::State::fail(Error error) noexcept {
     failure = error;
     failed.store(true, std::memory_order_release);
-    log::error("store_write_failed", {{"error", error}, {"remedy", "nothing more is accepted; repair the disk and restart"}});
+    log::error(
+        "store_write_failed",
+        {{"error", error}, {"remedy", "nothing more is accepted; repair the disk and restart"}});
 }
 
-// The last `count` operations before `next`. An operation may be destroyed or submitted again as soon as it is posted.
+// The last `count` operations before `next`. An operation may be destroyed or submitted again as
+// soon as it is posted.
 void CommitThread::State::reply_all(std::size_t count) noexcept {
     stats.operations.fetch_add(count, std::memory_order_relaxed);
     for (std::size_t i = next - count; i < next; ++i) {

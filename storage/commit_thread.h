@@ -1,6 +1,7 @@
-// CommitThread: the one writer. Takes operations from all cores through a mailbox, merges what is waiting
-// into one batch (group commit), writes it at the configured durability, then posts every operation back to
-// the mailbox it came from. Operations are members of their owners and are joined like completions.
+// CommitThread: the one writer. Takes operations from all cores through a mailbox, merges what is
+// waiting into one batch (group commit), writes it at the configured durability, then posts every
+// operation back to the mailbox it came from. Operations are members of their owners and are joined
+// like completions.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -29,7 +30,8 @@ OperationDone when_done(Owner* owner) noexcept {
     return {[](void* self) noexcept { (static_cast<Owner*>(self)->*Method)(); }, owner};
 }
 
-// Base of all operations. After the callback `status()` tells success; results are in the derived class.
+// Base of all operations. After the callback `status()` tells success; results are in the derived
+// class.
 class Operation {
   public:
     virtual ~Operation() { NX_ASSERT(!in_flight_); }
@@ -38,8 +40,8 @@ class Operation {
 
   protected:
     Operation() noexcept;
-    // Commit thread: adds to the batch, or reads. What it answers becomes status(), unless the write fails.
-    // An operation that refuses must have added nothing to the batch.
+    // Commit thread: adds to the batch, or reads. What it answers becomes status(), unless the
+    // write fails. An operation that refuses must have added nothing to the batch.
     virtual Status apply(Journal& journal, Store& store, Batch& batch, std::int64_t now_ms) = 0;
     // Whether what it added needs the configured durability; false: `process` will do (B3, B5, B6).
     [[nodiscard]] virtual bool must_survive_power_loss() const noexcept { return true; }
@@ -62,10 +64,10 @@ class Operation {
 
 class ClaimOperation final : public Operation {
   public:
-    OpenRequest request;   // in
-    Owner owner;           // in
+    OpenRequest request;        // in
+    Owner owner;                // in
     bool look_up_only = false;  // in: Journal::look_up instead of claim
-    ClaimOutcome outcome;  // out
+    ClaimOutcome outcome;       // out
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
 };
@@ -76,12 +78,17 @@ class AppendOperation final : public Operation {
     struct Chunk {
         BodyId body;
         std::uint32_t number;
-        std::size_t sealed_offset, sealed_size;          // into arena
-        std::size_t key_record_offset, key_record_size;  // into arena; size 0 but for the first chunk
+        std::size_t sealed_offset, sealed_size;  // into arena
+        std::size_t key_record_offset,
+            key_record_size;  // into arena; size 0 but for the first chunk
     };
     std::vector<Chunk> chunks;  // in
     std::string arena;          // in
-    void clear() noexcept { chunks.clear(); arena.clear(); }
+    void clear() noexcept {
+        chunks.clear();
+        arena.clear();
+    }
+
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
     [[nodiscard]] bool must_survive_power_loss() const noexcept override { return false; }
@@ -90,11 +97,14 @@ class AppendOperation final : public Operation {
 // The end of a request: last chunks, answer, settlement, claim, outbox: one write (B4).
 class FinishOperation final : public Operation {
   public:
-    Finish finish;                       // in
-    BodyId body;                         // in: for `chunks`
-    struct Chunk { std::uint32_t number; std::string sealed; };
-    std::vector<Chunk> chunks;           // in: not yet appended
-    std::string key_record;              // in: when the first chunk is among them
+    Finish finish;  // in
+    BodyId body;    // in: for `chunks`
+    struct Chunk {
+        std::uint32_t number;
+        std::string sealed;
+    };
+    std::vector<Chunk> chunks;  // in: not yet appended
+    std::string key_record;     // in: when the first chunk is among them
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
 };
@@ -111,17 +121,18 @@ class ReleaseOperation final : public Operation {
 // Reads sealed chunks [first, first + count) of a body, and its key record when asked.
 class ReadOperation final : public Operation {
   public:
-    BodyId body;                       // in
-    std::uint32_t first = 0;           // in
-    std::uint32_t count = 0;           // in
-    std::size_t bytes_max = 256 * 1024;// in: stops after the chunk that reaches it
-    std::vector<std::string> chunks;   // out: fewer when absent
+    BodyId body;                         // in
+    std::uint32_t first = 0;             // in
+    std::uint32_t count = 0;             // in
+    std::size_t bytes_max = 256 * 1024;  // in: stops after the chunk that reaches it
+    std::vector<std::string> chunks;     // out: fewer when absent
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
     [[nodiscard]] bool after_write() const noexcept override { return true; }
 };
 
-// Anything else that must run on the commit thread (the agent's outbox reads, truncation, lease rows, KEKs).
+// Anything else that must run on the commit thread (the agent's outbox reads, truncation, lease
+// rows, KEKs).
 class CallOperation final : public Operation {
   public:
     std::function<Status(Journal&, Store&, Batch&)> call;  // in
@@ -141,18 +152,22 @@ struct CommitStats {
 
 class CommitThread {
   public:
-    // Owns the writing side of `store` and `journal` until stop(). `durability`: of B1, B4 and CallOperations;
-    // B3 and B5 are always `process` when alone in a batch (replication.md section 6).
+    // Owns the writing side of `store` and `journal` until stop(). `durability`: of B1, B4 and
+    // CallOperations; B3 and B5 are always `process` when alone in a batch (replication.md section
+    // 6).
     CommitThread(Store& store, Journal& journal, Clock& clock, Durability durability);
     ~CommitThread();
     void start();
-    void stop();  // finishes what was submitted before, then joins; nothing may be submitted after it
+    void
+    stop();  // finishes what was submitted before, then joins; nothing may be submitted after it
 
     // Any thread; the callback runs on the thread that owns `reply_to`.
     void submit(Operation& operation, Mailbox& reply_to, OperationDone done) noexcept;
-    // Woken after every batch that added to the outbox (the agent's mailbox), at most one mail outstanding.
+    // Woken after every batch that added to the outbox (the agent's mailbox), at most one mail
+    // outstanding.
     void on_outbox(Mailbox& mailbox, OperationDone notify) noexcept;
-    // The thread that owns that mailbox, before it goes away: after this no mail of ours is in it or will come.
+    // The thread that owns that mailbox, before it goes away: after this no mail of ours is in it
+    // or will come.
     void off_outbox() noexcept;
 
     [[nodiscard]] bool failed() const noexcept;  // a write failed: nothing more will succeed

@@ -1,6 +1,6 @@
-// Journal: claims, reservations, answers and stream logs over Store. Outbox and lease rows: outbox.h,
-// lease_table.h. One operation never fails half way: everything that can refuse is asked before memory or
-// the batch changes.
+// Journal: claims, reservations, answers and stream logs over Store. Outbox and lease rows:
+// outbox.h, lease_table.h. One operation never fails half way: everything that can refuse is asked
+// before memory or the batch changes.
 #include "storage/journal.h"
 
 #include <algorithm>
@@ -27,8 +27,8 @@ struct ClaimIdHash {
     }
 };
 
-// A request id begins with its POP, incarnation and core, which all ids here share; counter and random
-// octets are in its second half.
+// A request id begins with its POP, incarnation and core, which all ids here share; counter and
+// random octets are in its second half.
 struct RequestIdHash {
     std::size_t operator()(const RequestId& id) const noexcept {
         std::uint64_t word;
@@ -43,23 +43,27 @@ struct Running {
     Owner owner;
 };
 
-ClaimOutcome compare(const Running& running, const RequestId& request_id, const Fingerprint& fingerprint) {
+ClaimOutcome compare(const Running& running, const RequestId& request_id,
+                     const Fingerprint& fingerprint) {
     ClaimOutcome outcome;
-    outcome.verdict = running.fingerprint == fingerprint ? ClaimVerdict::running : ClaimVerdict::mismatch;
+    outcome.verdict =
+        running.fingerprint == fingerprint ? ClaimVerdict::running : ClaimVerdict::mismatch;
     outcome.owner = running.owner;
     outcome.running_request = request_id;
     return outcome;
 }
 
-bool keyed(const ClaimId& claim) noexcept { return !claim.idempotency.is_zero(); }
+bool keyed(const ClaimId& claim) noexcept {
+    return !claim.idempotency.is_zero();
+}
 
 }  // namespace
 
 struct Journal::State {
     explicit State(Store& the_store) noexcept : store(the_store) {}
 
-    // Batches are told apart by their emptiness: the caller writes one and clears it before the next. What was
-    // remembered only because the store could not show it yet is forgotten then.
+    // Batches are told apart by their emptiness: the caller writes one and clears it before the
+    // next. What was remembered only because the store could not show it yet is forgotten then.
     void enter(const Batch& batch) {
         if (!batch.empty()) return;
         ++batch_number;
@@ -68,7 +72,8 @@ struct Journal::State {
     }
     Result<std::optional<Answer>> find_answer(const ClaimId& claim, const Batch& batch) const;
     Result<std::string> find_key_record(const BodyId& body, const Batch& batch) const;
-    void forget(std::unordered_map<RequestId, Running, RequestIdHash>::iterator running, Batch& batch);
+    void forget(std::unordered_map<RequestId, Running, RequestIdHash>::iterator running,
+                Batch& batch);
 
     Store& store;
     InstallId install_id;
@@ -79,9 +84,10 @@ struct Journal::State {
     Outbox outbox;
     std::uint64_t batch_number = 0;
     std::int64_t latest_ms = 0;  // the newest time a claim came with: stamps key records
-    std::unordered_map<ClaimId, std::size_t, ClaimIdHash> unwritten_answers;     // index of the batch's change
-    std::unordered_map<BodyId, std::size_t, OpaqueHash> unwritten_key_records;   // same
-    std::string encoded;                                                         // scratch
+    std::unordered_map<ClaimId, std::size_t, ClaimIdHash>
+        unwritten_answers;  // index of the batch's change
+    std::unordered_map<BodyId, std::size_t, OpaqueHash> unwritten_key_records;  // same
+    std::string encoded;                                                        // scratch
 };
 
 Journal::Journal() = default;
@@ -93,14 +99,16 @@ Result<InstallId> load_install_id(Store& store, Random& random) {
     const auto stored = store.get(Family::meta, meta_key::install);
     if (!stored) return stored.error();
     if (stored->has_value()) {
-        if ((*stored)->size() != InstallId::size) return Error{ErrorCode::corrupt, ErrorSource::storage};
+        if ((*stored)->size() != InstallId::size)
+            return Error{ErrorCode::corrupt, ErrorSource::storage};
         return InstallId::from(**stored);
     }
     InstallId made;
     random.fill(made.octets.data(), made.octets.size());
     Batch batch;
     batch.put(Family::meta, meta_key::install, made.view());
-    // Synced: an install id that the centre has seen must not be made a second time after a power loss.
+    // Synced: an install id that the centre has seen must not be made a second time after a power
+    // loss.
     const Status written = store.write(batch, Durability::power);
     if (!written) return written.error();
     return made;
@@ -108,7 +116,9 @@ Result<InstallId> load_install_id(Store& store, Random& random) {
 
 }  // namespace
 
-Result<std::unique_ptr<Journal>> Journal::open(Store& store) { return open(store, crypto::secure_random()); }
+Result<std::unique_ptr<Journal>> Journal::open(Store& store) {
+    return open(store, crypto::secure_random());
+}
 
 Result<std::unique_ptr<Journal>> Journal::open(Store& store, Random& random) {
     std::unique_ptr<Journal> journal(new Journal);
@@ -121,29 +131,37 @@ Result<std::unique_ptr<Journal>> Journal::open(Store& store, Random& random) {
     if (const Status opened = state.outbox.open(store); !opened) return opened.error();
 
     Status verdict;
-    const Status scanned = store.scan(Family::open, {}, {}, [&state, &verdict](Bytes key, Bytes value) {
-        const auto request = decode_open_request(value);
-        if (!request || request->request_id.view() != key) {
-            verdict = Error{ErrorCode::corrupt, ErrorSource::storage};
-            log::error("open_request_corrupt", {{"request_id", to_hex(key)}});
-            return false;
-        }
-        const ClaimId claim{request->account, request->idempotency};
-        state.running.emplace(request->request_id, Running{claim, request->fingerprint, {}});
-        if (keyed(claim)) state.claims.emplace(claim, request->request_id);
-        state.recovered.push_back(*request);
-        return true;
-    });
+    const Status scanned =
+        store.scan(Family::open, {}, {}, [&state, &verdict](Bytes key, Bytes value) {
+            const auto request = decode_open_request(value);
+            if (!request || request->request_id.view() != key) {
+                verdict = Error{ErrorCode::corrupt, ErrorSource::storage};
+                log::error("open_request_corrupt", {{"request_id", to_hex(key)}});
+                return false;
+            }
+            const ClaimId claim{request->account, request->idempotency};
+            state.running.emplace(request->request_id, Running{claim, request->fingerprint, {}});
+            if (keyed(claim)) state.claims.emplace(claim, request->request_id);
+            state.recovered.push_back(*request);
+            return true;
+        });
     if (!scanned) return scanned.error();
     if (!verdict) return verdict.error();
     return journal;
 }
 
-const std::vector<OpenRequest>& Journal::recovered() const noexcept { return state_->recovered; }
-InstallId Journal::install_id() const noexcept { return state_->install_id; }
-std::size_t Journal::open_count() const noexcept { return state_->running.size(); }
+const std::vector<OpenRequest>& Journal::recovered() const noexcept {
+    return state_->recovered;
+}
+InstallId Journal::install_id() const noexcept {
+    return state_->install_id;
+}
+std::size_t Journal::open_count() const noexcept {
+    return state_->running.size();
+}
 
-Result<std::optional<Answer>> Journal::State::find_answer(const ClaimId& claim, const Batch& batch) const {
+Result<std::optional<Answer>> Journal::State::find_answer(const ClaimId& claim,
+                                                          const Batch& batch) const {
     const auto decode = [](Bytes bytes) -> Result<std::optional<Answer>> {
         auto answer = decode_answer(bytes);
         if (!answer) return answer.error();
@@ -172,14 +190,16 @@ Result<std::string> Journal::State::find_key_record(const BodyId& body, const Ba
     return std::string(decoded->key_record);
 }
 
-Result<ClaimOutcome> Journal::look_up(const OpenRequest& request, std::int64_t now_ms, const Batch& batch) {
+Result<ClaimOutcome> Journal::look_up(const OpenRequest& request, std::int64_t now_ms,
+                                      const Batch& batch) {
     State& state = *state_;
     state.enter(batch);
     ClaimOutcome outcome;
     const ClaimId claim{request.account, request.idempotency};
     if (!keyed(claim)) return outcome;
     if (const auto found = state.claims.find(claim); found != state.claims.end())
-        return compare(state.running.find(found->second)->second, found->second, request.fingerprint);
+        return compare(state.running.find(found->second)->second, found->second,
+                       request.fingerprint);
     auto answer = state.find_answer(claim, batch);
     if (!answer) return answer.error();
     if (!answer->has_value() || (*answer)->expires_ms <= now_ms) return outcome;
@@ -195,7 +215,8 @@ Result<ClaimOutcome> Journal::look_up(const OpenRequest& request, std::int64_t n
     return outcome;
 }
 
-Result<ClaimOutcome> Journal::claim(const OpenRequest& request, Owner owner, std::int64_t now_ms, Batch& batch) {
+Result<ClaimOutcome> Journal::claim(const OpenRequest& request, Owner owner, std::int64_t now_ms,
+                                    Batch& batch) {
     State& state = *state_;
     NX_ASSERT(!state.running.contains(request.request_id));
     NX_ASSERT(request.reservation.amount >= 0);
@@ -211,7 +232,8 @@ Result<ClaimOutcome> Journal::claim(const OpenRequest& request, Owner owner, std
     return outcome;
 }
 
-void Journal::append_chunk(BodyId body, std::uint32_t number, Bytes sealed, Bytes key_record, Batch& batch) {
+void Journal::append_chunk(BodyId body, std::uint32_t number, Bytes sealed, Bytes key_record,
+                           Batch& batch) {
     State& state = *state_;
     state.enter(batch);
     batch.put(Family::body, body_key(body, number).view(), sealed);
@@ -222,7 +244,8 @@ void Journal::append_chunk(BodyId body, std::uint32_t number, Bytes sealed, Byte
     batch.put(Family::dek, dek_key(body).view(), state.encoded);
 }
 
-void Journal::State::forget(std::unordered_map<RequestId, Running, RequestIdHash>::iterator entry, Batch& batch) {
+void Journal::State::forget(std::unordered_map<RequestId, Running, RequestIdHash>::iterator entry,
+                            Batch& batch) {
     batch.erase(Family::open, open_key(entry->first).view());
     if (keyed(entry->second.claim)) claims.erase(entry->second.claim);
     running.erase(entry);
@@ -244,16 +267,20 @@ Status Journal::finish(const Finish& finish, Batch& batch) {
         const Scope account{Scope::Kind::account, raw(settlement.account)};
         const Scope key{Scope::Kind::key, raw(settlement.key)};
         const Reservation& held = settlement.reservation;
-        const auto can = state.leases.can_settle(account, held.account_generation, settlement.amount);
+        const auto can =
+            state.leases.can_settle(account, held.account_generation, settlement.amount);
         if (!can) return can;
         if (held.key_generation != 0) {
-            const auto can_key = state.leases.can_settle(key, held.key_generation, settlement.amount);
+            const auto can_key =
+                state.leases.can_settle(key, held.key_generation, settlement.amount);
             if (!can_key) return can_key;
         }
         if (held.account_generation != 0)
-            state.leases.settle(account, held.account_generation, settlement.amount, state.batch_number, batch);
+            state.leases.settle(account, held.account_generation, settlement.amount,
+                                state.batch_number, batch);
         if (held.key_generation != 0)
-            state.leases.settle(key, held.key_generation, settlement.amount, state.batch_number, batch);
+            state.leases.settle(key, held.key_generation, settlement.amount, state.batch_number,
+                                batch);
         state.outbox.append(settlement, batch);
     }
     if (keyed(claim)) {
@@ -281,7 +308,8 @@ void Journal::reassign(const RequestId& request_id, Owner owner) {
     entry->second.owner = owner;
 }
 
-Result<std::vector<Journal::OutboxEntry>> Journal::read_outbox(std::uint64_t first_sequence, unsigned records_max,
+Result<std::vector<Journal::OutboxEntry>> Journal::read_outbox(std::uint64_t first_sequence,
+                                                               unsigned records_max,
                                                                std::size_t bytes_max) {
     return state_->outbox.read(state_->store, first_sequence, records_max, bytes_max);
 }
@@ -291,8 +319,12 @@ Status Journal::truncate_outbox(std::uint64_t sequence, Batch& batch) {
     return state_->outbox.truncate(state_->store, sequence, batch);
 }
 
-Journal::OutboxBounds Journal::outbox() const noexcept { return state_->outbox.bounds(); }
-std::optional<LeaseCounters> Journal::lease(const Scope& scope) const noexcept { return state_->leases.find(scope); }
+Journal::OutboxBounds Journal::outbox() const noexcept {
+    return state_->outbox.bounds();
+}
+std::optional<LeaseCounters> Journal::lease(const Scope& scope) const noexcept {
+    return state_->leases.find(scope);
+}
 
 void Journal::set_lease(const Scope& scope, const LeaseCounters& counters, Batch& batch) {
     state_->enter(batch);

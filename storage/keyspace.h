@@ -1,13 +1,10 @@
-// Keys of every family, and the small records that only storage/ itself writes. Integers inside keys are big
-// endian, so that byte order is number order (scans of the outbox and of a body's chunks rely on it).
+// Keys of every family, and the small records that only storage/ itself writes. Integers inside
+// keys are big endian, so that byte order is number order (scans of the outbox and of a body's
+// chunks rely on it).
 //
-//   meta    "schema" | "install" | "outbox"        (also "kek/<account>/<version>", written by replication/)
-//   lease   kind u8, id u64
-//   open    request id[16]
-//   idem    account u64, idempotency id[16]
-//   outbox  sequence u64
-//   body    body id[16], number u32
-//   dek     body id[16]
+//   meta    "schema" | "install" | "outbox"        (also "kek/<account>/<version>", written by
+//   replication/) lease   kind u8, id u64 open    request id[16] idem    account u64, idempotency
+//   id[16] outbox  sequence u64 body    body id[16], number u32 dek     body id[16]
 #pragma once
 #include <array>
 #include <cstdint>
@@ -39,7 +36,8 @@ class Key {
     template <class Integer>
     Key& number(Integer value) noexcept {
         NX_ASSERT(sizeof value <= octets_.size() - size_);
-        for (std::size_t i = sizeof value; i-- > 0;) octets_[size_++] = static_cast<char>((value >> (i * 8)) & 0xff);
+        for (std::size_t i = sizeof value; i-- > 0;)
+            octets_[size_++] = static_cast<char>((value >> (i * 8)) & 0xff);
         return *this;
     }
     [[nodiscard]] Bytes view() const noexcept { return {octets_.data(), size_}; }
@@ -54,15 +52,21 @@ inline Key lease_key(const Journal::Scope& scope) noexcept {
 }
 std::optional<Journal::Scope> parse_lease_key(Bytes key) noexcept;  // nothing: not a lease key
 
-inline Key open_key(const RequestId& request_id) noexcept { return Key().append(request_id.view()); }
+inline Key open_key(const RequestId& request_id) noexcept {
+    return Key().append(request_id.view());
+}
 inline Key idem_key(AccountId account, const IdempotencyId& idempotency) noexcept {
     return Key().number(raw(account)).append(idempotency.view());
 }
-inline Key outbox_key(std::uint64_t sequence) noexcept { return Key().number(sequence); }
+inline Key outbox_key(std::uint64_t sequence) noexcept {
+    return Key().number(sequence);
+}
 inline Key body_key(const BodyId& body, std::uint32_t number) noexcept {
     return Key().append(body.view()).number(number);
 }
-inline Key dek_key(const BodyId& body) noexcept { return Key().append(body.view()); }
+inline Key dek_key(const BodyId& body) noexcept {
+    return Key().append(body.view());
+}
 
 // CF meta "outbox": the newest record the ledger has applied, and the chain there.
 struct OutboxMark {
@@ -70,7 +74,8 @@ struct OutboxMark {
     ChainHash chain;
 };
 
-// CF dek: the vault's key record and when it was stored, by which it is dropped after its retention.
+// CF dek: the vault's key record and when it was stored, by which it is dropped after its
+// retention.
 struct BodyKey {
     std::int64_t stored_ms = 0;
     Bytes key_record;  // borrowed

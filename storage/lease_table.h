@@ -1,5 +1,5 @@
-// LeaseTable: what this POP has settled and returned of every scope's grants, one row a scope. Part of
-// Journal; a scope that many operations of a batch change is put once (Batch::replace_value).
+// LeaseTable: what this POP has settled and returned of every scope's grants, one row a scope. Part
+// of Journal; a scope that many operations of a batch change is put once (Batch::replace_value).
 #pragma once
 #include <cstdint>
 #include <map>
@@ -16,16 +16,19 @@ class LeaseTable {
     [[nodiscard]] std::optional<LeaseCounters> find(const Journal::Scope& scope) const noexcept;
 
     // `batch_number` tells batches apart: a row of an earlier batch cannot be replaced in this one.
-    // A newer generation replaces the row; the same one keeps what was settled (finish() owns that number)
-    // and takes grant and return; an older one is ignored.
-    void set(const Journal::Scope& scope, const LeaseCounters& counters, std::uint64_t batch_number, Batch& batch);
+    // A newer generation replaces the row; the same one keeps what was settled (finish() owns that
+    // number) and takes grant and return; an older one is ignored.
+    void set(const Journal::Scope& scope, const LeaseCounters& counters, std::uint64_t batch_number,
+             Batch& batch);
 
     // Whether settle() can: overflow(self) otherwise. Changes nothing.
-    [[nodiscard]] Status can_settle(const Journal::Scope& scope, std::uint32_t generation, Nano amount) const noexcept;
-    // settled += amount under `generation`. A generation that this POP has left behind is the centre's to
-    // account (replication.md 7.2, CLOSED): its settlement still travels in the outbox, no row changes here.
-    void settle(const Journal::Scope& scope, std::uint32_t generation, Nano amount, std::uint64_t batch_number,
-                Batch& batch);
+    [[nodiscard]] Status can_settle(const Journal::Scope& scope, std::uint32_t generation,
+                                    Nano amount) const noexcept;
+    // settled += amount under `generation`. A generation that this POP has left behind is the
+    // centre's to account (replication.md 7.2, CLOSED): its settlement still travels in the outbox,
+    // no row changes here.
+    void settle(const Journal::Scope& scope, std::uint32_t generation, Nano amount,
+                std::uint64_t batch_number, Batch& batch);
 
   private:
     struct Row {

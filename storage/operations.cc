@@ -1,14 +1,17 @@
-// What each operation does on the commit thread. An operation that refuses has added nothing to the batch:
-// the verb that may refuse comes first, chunks after it (a batch is atomic, so their order does not matter).
+// What each operation does on the commit thread. An operation that refuses has added nothing to the
+// batch: the verb that may refuse comes first, chunks after it (a batch is atomic, so their order
+// does not matter).
 #include "storage/commit_thread.h"
 #include "storage/keyspace.h"
 
 namespace nodex::storage {
 
 Status ClaimOperation::apply(Journal& journal, Store& store, Batch& batch, std::int64_t now_ms) {
-    // When space runs low new work is refused while what runs may still be settled; joins and replays cost none.
+    // When space runs low new work is refused while what runs may still be settled; joins and
+    // replays cost none.
     const bool may_claim = !look_up_only && !store.low_on_space();
-    auto result = may_claim ? journal.claim(request, owner, now_ms, batch) : journal.look_up(request, now_ms, batch);
+    auto result = may_claim ? journal.claim(request, owner, now_ms, batch)
+                            : journal.look_up(request, now_ms, batch);
     if (!result) return result.error();
     outcome = std::move(*result);
     if (outcome.verdict == ClaimVerdict::granted && !may_claim && !look_up_only)
@@ -19,7 +22,8 @@ Status ClaimOperation::apply(Journal& journal, Store& store, Batch& batch, std::
 Status AppendOperation::apply(Journal& journal, Store&, Batch& batch, std::int64_t) {
     const Bytes bytes = arena;
     for (const Chunk& chunk : chunks)
-        journal.append_chunk(chunk.body, chunk.number, bytes.substr(chunk.sealed_offset, chunk.sealed_size),
+        journal.append_chunk(chunk.body, chunk.number,
+                             bytes.substr(chunk.sealed_offset, chunk.sealed_size),
                              bytes.substr(chunk.key_record_offset, chunk.key_record_size), batch);
     return {};
 }
@@ -39,8 +43,8 @@ Status ReleaseOperation::apply(Journal& journal, Store&, Batch& batch, std::int6
     return journal.release(request_id, batch);
 }
 
-// Point reads, not a scan: body files overlap (they are never rewritten), and a point read asks their bloom
-// filters where a scan would open every one of them.
+// Point reads, not a scan: body files overlap (they are never rewritten), and a point read asks
+// their bloom filters where a scan would open every one of them.
 Status ReadOperation::apply(Journal&, Store& store, Batch&, std::int64_t) {
     chunks.clear();
     std::size_t bytes = 0;

@@ -1,7 +1,7 @@
 // Outbox: rows, chain and window.
 //   row = chain id[32], settlement        (chain: SHA-256(chain of the row before, settlement))
-// The chain is stored beside the record so that a row damaged on disk is noticed before it is shipped, and so
-// that truncation knows the chain at any applied number without hashing again.
+// The chain is stored beside the record so that a row damaged on disk is noticed before it is
+// shipped, and so that truncation knows the chain at any applied number without hashing again.
 #include "storage/outbox.h"
 
 #include <algorithm>
@@ -15,7 +15,8 @@
 namespace nodex::storage {
 namespace {
 
-// Records of the batch that is being filled are not in the store yet: they must be readable from the window.
+// Records of the batch that is being filled are not in the store yet: they must be readable from
+// the window.
 static_assert(limits::outbox_window_records >= limits::commit_batch_operations_max);
 
 ChainHash chain_after(const ChainHash& before, Bytes record) noexcept {
@@ -44,9 +45,11 @@ Status Outbox::open(Store& store) {
     }
     Status verdict;
     const Status scanned = store.scan(
-        Family::outbox, outbox_key(bounds_.applied + 1).view(), {}, [this, &verdict](Bytes key, Bytes row) {
+        Family::outbox, outbox_key(bounds_.applied + 1).view(), {},
+        [this, &verdict](Bytes key, Bytes row) {
             const std::uint64_t expected = bounds_.last + 1;
-            const bool well_formed = key == outbox_key(expected).view() && row.size() > ChainHash::size;
+            const bool well_formed =
+                key == outbox_key(expected).view() && row.size() > ChainHash::size;
             if (!well_formed) {
                 verdict = corrupt_row(expected);
                 return false;
@@ -81,11 +84,13 @@ void Outbox::append(const Settlement& settlement, Batch& batch) {
 }
 
 Result<std::vector<Journal::OutboxEntry>> Outbox::read(Store& store, std::uint64_t first_sequence,
-                                                       unsigned records_max, std::size_t bytes_max) const {
+                                                       unsigned records_max,
+                                                       std::size_t bytes_max) const {
     if (first_sequence <= bounds_.applied) return Error{ErrorCode::stale, ErrorSource::self};
     std::vector<Journal::OutboxEntry> entries;
     std::size_t bytes = 0;
-    for (std::uint64_t sequence = first_sequence; sequence <= bounds_.last && entries.size() < records_max; ++sequence) {
+    for (std::uint64_t sequence = first_sequence;
+         sequence <= bounds_.last && entries.size() < records_max; ++sequence) {
         std::string record;
         if (in_window(sequence)) {
             record = slot(sequence).record;
@@ -123,10 +128,13 @@ Status Outbox::truncate(Store& store, std::uint64_t sequence, Batch& batch) {
 }
 
 bool Outbox::in_window(std::uint64_t sequence) const noexcept {
-    return sequence > bounds_.applied && sequence <= bounds_.last && bounds_.last - sequence < window_.size();
+    return sequence > bounds_.applied && sequence <= bounds_.last &&
+           bounds_.last - sequence < window_.size();
 }
 
-Outbox::Entry& Outbox::slot(std::uint64_t sequence) noexcept { return window_[sequence % window_.size()]; }
+Outbox::Entry& Outbox::slot(std::uint64_t sequence) noexcept {
+    return window_[sequence % window_.size()];
+}
 const Outbox::Entry& Outbox::slot(std::uint64_t sequence) const noexcept {
     return window_[sequence % window_.size()];
 }
@@ -137,7 +145,8 @@ Result<Outbox::Entry> Outbox::load(Store& store, std::uint64_t sequence) {
     if (!row->has_value() || (*row)->size() <= ChainHash::size) return corrupt_row(sequence);
     const Bytes bytes = **row;
     if (!decode_settlement(bytes.substr(ChainHash::size))) return corrupt_row(sequence);
-    return Entry{ChainHash::from(bytes.substr(0, ChainHash::size)), std::string(bytes.substr(ChainHash::size))};
+    return Entry{ChainHash::from(bytes.substr(0, ChainHash::size)),
+                 std::string(bytes.substr(ChainHash::size))};
 }
 
 }  // namespace nodex::storage

@@ -1,9 +1,9 @@
-// Codecs of the POP's records. Every layout is written beside its encoder as a grammar; all integers are
-// little endian (codec.h), bool is one octet 0 or 1, id[n] is n opaque octets.
+// Codecs of the POP's records. Every layout is written beside its encoder as a grammar; all
+// integers are little endian (codec.h), bool is one octet 0 or 1, id[n] is n opaque octets.
 //
-// Versions: the first octet is the record's version. A reader refuses what it does not know, because a
-// half-understood money record is worse than a start-up error. A change of layout takes a new version octet
-// and keeps the old decoder for as long as rows of that version may live.
+// Versions: the first octet is the record's version. A reader refuses what it does not know,
+// because a half-understood money record is worse than a start-up error. A change of layout takes a
+// new version octet and keeps the old decoder for as long as rows of that version may live.
 #include "storage/records.h"
 
 #include "edge/base/codec.h"
@@ -16,7 +16,8 @@ constexpr std::uint8_t version_1 = 1;
 
 constexpr Error corrupt_record{ErrorCode::corrupt, ErrorSource::storage};
 
-// One octet; anything but 0 and 1 makes the record malformed, so that decode and encode stay inverse.
+// One octet; anything but 0 and 1 makes the record malformed, so that decode and encode stay
+// inverse.
 class RecordReader : public ByteReader {
   public:
     explicit RecordReader(Bytes source) noexcept : ByteReader(source) {
@@ -33,7 +34,9 @@ class RecordReader : public ByteReader {
     bool known_;
 };
 
-void write_bool(ByteWriter& writer, bool value) { writer.integer<std::uint8_t>(value ? 1 : 0); }
+void write_bool(ByteWriter& writer, bool value) {
+    writer.integer<std::uint8_t>(value ? 1 : 0);
+}
 
 // reservation = amount i64, account_generation u32, key_generation u32, price_version u32
 void write_reservation(ByteWriter& writer, const Reservation& reservation) {
@@ -97,10 +100,12 @@ Result<OpenRequest> decode_open_request(Bytes bytes) noexcept {
     return record;
 }
 
-// answer = version u8, expires_ms i64, request id[16], fingerprint id[32], session id[16], status u16,
-//          stream bool, complete bool, content_type (u32 size, octets), answer id[16], chunks_count u32,
-//          events_count u64, body_bytes u64, charged i64, created_ms i64
-// expires_ms comes first: the compaction filter reads it without decoding the rest (expiry_of_answer).
+// answer = version u8, expires_ms i64, request id[16], fingerprint id[32], session id[16], status
+// u16,
+//          stream bool, complete bool, content_type (u32 size, octets), answer id[16], chunks_count
+//          u32, events_count u64, body_bytes u64, charged i64, created_ms i64
+// expires_ms comes first: the compaction filter reads it without decoding the rest
+// (expiry_of_answer).
 void encode(const Answer& record, std::string& target) {
     ByteWriter writer(target);
     writer.integer(version_1);
@@ -149,9 +154,10 @@ std::optional<std::int64_t> expiry_of_answer(Bytes record) noexcept {
     return expires_ms;
 }
 
-// settlement = version u8, request id[16], account u64, key u64, idempotency id[16], reservation, amount i64,
-//              overrun i64, model u32, units u64[8] in the order of Unit, usage_source u8, outcome u8,
-//              status u16, answer id[16], answer_bytes u64, created_ms i64, settled_ms i64
+// settlement = version u8, request id[16], account u64, key u64, idempotency id[16], reservation,
+// amount i64,
+//              overrun i64, model u32, units u64[8] in the order of Unit, usage_source u8, outcome
+//              u8, status u16, answer id[16], answer_bytes u64, created_ms i64, settled_ms i64
 void encode(const Settlement& record, std::string& target) {
     ByteWriter writer(target);
     writer.integer(version_1);
@@ -263,9 +269,17 @@ std::string encoded(const Record& record) {
 }
 }  // namespace
 
-std::string encode(const OpenRequest& record) { return encoded(record); }
-std::string encode(const Answer& record) { return encoded(record); }
-std::string encode(const Settlement& record) { return encoded(record); }
-std::string encode(const LeaseCounters& record) { return encoded(record); }
+std::string encode(const OpenRequest& record) {
+    return encoded(record);
+}
+std::string encode(const Answer& record) {
+    return encoded(record);
+}
+std::string encode(const Settlement& record) {
+    return encoded(record);
+}
+std::string encode(const LeaseCounters& record) {
+    return encoded(record);
+}
 
 }  // namespace nodex::storage

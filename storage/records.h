@@ -1,5 +1,6 @@
-// What the POP keeps, as records. Every record starts with a version octet; decoding refuses what it does
-// not know. Layouts are in records.cc beside their encoders; fuzzed by tests/fuzz/records_fuzz.cc.
+// What the POP keeps, as records. Every record starts with a version octet; decoding refuses what
+// it does not know. Layouts are in records.cc beside their encoders; fuzzed by
+// tests/fuzz/records_fuzz.cc.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,22 +13,34 @@
 namespace nodex::storage {
 
 // Billed units by kind. Indexes are stored: append only.
-enum class Unit : std::uint8_t { input, cached_input, cache_write_5m, cache_write_1h, output, reasoning, image, other, count };
+enum class Unit : std::uint8_t {
+    input,
+    cached_input,
+    cache_write_5m,
+    cache_write_1h,
+    output,
+    reasoning,
+    image,
+    other,
+    count
+};
 inline constexpr std::size_t units_count = static_cast<std::size_t>(Unit::count);
 using Units = std::array<std::uint64_t, units_count>;
 
 enum class UsageSource : std::uint8_t { provider, counted, none };
 enum class Outcome : std::uint8_t { ok, client_gone, upstream_error, upstream_lost, budget_cut };
 
-// Money held for one request under two scopes. `generation` 0: that scope is not leased (key without a budget).
+// Money held for one request under two scopes. `generation` 0: that scope is not leased (key
+// without a budget).
 struct Reservation {
-    Nano amount = 0;                  // the most this request can cost
+    Nano amount = 0;  // the most this request can cost
     std::uint32_t account_generation = 0;
     std::uint32_t key_generation = 0;
     std::uint32_t price_version = 0;
 };
 
-// CF open: a running paid request (replication.md 7.3: RESERVED and DISPATCHED). Written by B1, erased by B4.
+// CF open: a running paid request (replication.md 7.3: RESERVED and DISPATCHED). Written by B1,
+// erased by B4.
 struct OpenRequest {
     RequestId request_id;
     AccountId account{};
@@ -36,11 +49,12 @@ struct OpenRequest {
     Fingerprint fingerprint;
     SessionId session;
     Reservation reservation;
-    std::uint32_t model = 0;          // catalogue number
+    std::uint32_t model = 0;  // catalogue number
     bool stream = false;
-    BodyId answer;                    // where chunks of the answer are logged
-    std::int64_t created_ms = 0;      // wall clock
-    // Enough to price what was delivered when the process dies: nano-units per price_unit, and input units.
+    BodyId answer;                // where chunks of the answer are logged
+    std::int64_t created_ms = 0;  // wall clock
+    // Enough to price what was delivered when the process dies: nano-units per price_unit, and
+    // input units.
     std::uint64_t input_units_estimate = 0;
     Nano input_price = 0;
     Nano output_price = 0;
@@ -51,14 +65,14 @@ struct Answer {
     RequestId request_id;
     Fingerprint fingerprint;
     SessionId session;
-    std::uint16_t status = 0;         // HTTP status as answered
+    std::uint16_t status = 0;  // HTTP status as answered
     bool stream = false;
-    bool complete = false;            // false: ended in-protocol with an error after delivery
+    bool complete = false;  // false: ended in-protocol with an error after delivery
     std::string content_type;
     BodyId answer;
     std::uint32_t chunks_count = 0;
-    std::uint64_t events_count = 0;   // 0 for a non-stream answer
-    std::uint64_t body_bytes = 0;     // plaintext
+    std::uint64_t events_count = 0;  // 0 for a non-stream answer
+    std::uint64_t body_bytes = 0;    // plaintext
     Nano charged = 0;
     std::int64_t created_ms = 0;
     std::int64_t expires_ms = 0;
@@ -71,8 +85,8 @@ struct Settlement {
     KeyId key{};
     IdempotencyId idempotency;
     Reservation reservation;
-    Nano amount = 0;                  // <= reservation.amount
-    Nano overrun = 0;                 // provider cost above the reservation: the house pays
+    Nano amount = 0;   // <= reservation.amount
+    Nano overrun = 0;  // provider cost above the reservation: the house pays
     std::uint32_t model = 0;
     Units units{};
     UsageSource usage_source = UsageSource::none;
@@ -87,7 +101,7 @@ struct Settlement {
 // CF lease: what this POP has spent of a scope's grants, cumulative per generation.
 struct LeaseCounters {
     std::uint32_t generation = 0;
-    Nano granted = 0;                 // last known; a hint after a restart
+    Nano granted = 0;  // last known; a hint after a restart
     Nano settled = 0;
     Nano returned = 0;
 };

@@ -19,7 +19,8 @@ struct Logged {
 };
 
 // Nothing: the key record or the account's key is gone, so that no chunk can be opened.
-Result<std::optional<BodyReader>> open_body(const OpenRequest& request, Store& store, const Vault& vault) {
+Result<std::optional<BodyReader>> open_body(const OpenRequest& request, Store& store,
+                                            const Vault& vault) {
     const auto row = store.get(Family::dek, dek_key(request.answer).view());
     if (!row) return row.error();
     if (!row->has_value()) return std::optional<BodyReader>();
@@ -30,16 +31,19 @@ Result<std::optional<BodyReader>> open_body(const OpenRequest& request, Store& s
     return std::optional<BodyReader>(std::move(*reader));
 }
 
-// A running answer's chunks are sealed as "not the last", but for the very end of one whose finish was lost.
+// A running answer's chunks are sealed as "not the last", but for the very end of one whose finish
+// was lost.
 bool open_chunk(const BodyReader& reader, std::uint32_t number, Bytes sealed, std::string& body) {
-    return reader.open(number, false, sealed, body).has_value() || reader.open(number, true, sealed, body).has_value();
+    return reader.open(number, false, sealed, body).has_value() ||
+           reader.open(number, true, sealed, body).has_value();
 }
 
 Result<Logged> read_log(const OpenRequest& request, Store& store, const Vault& vault) {
     Logged logged;
     std::optional<BodyReader> reader;
     while (logged.body.size() < limits::answer_bytes_max) {
-        const auto sealed = store.get(Family::body, body_key(request.answer, logged.chunks_count).view());
+        const auto sealed =
+            store.get(Family::body, body_key(request.answer, logged.chunks_count).view());
         if (!sealed) return sealed.error();
         if (!sealed->has_value()) break;
         if (!logged.any) {
@@ -57,19 +61,21 @@ Result<Logged> read_log(const OpenRequest& request, Store& store, const Vault& v
     return logged;
 }
 
-// ceil((input * price + output * price) / price_unit); a negative price cannot have been written by us.
+// ceil((input * price + output * price) / price_unit); a negative price cannot have been written by
+// us.
 Result<Nano> cost_of(const OpenRequest& request, std::uint64_t output_units) {
     if (request.input_price < 0 || request.output_price < 0 || request.reservation.amount < 0)
         return Error{ErrorCode::corrupt, ErrorSource::storage};
-    constexpr std::uint64_t units_max = std::uint64_t{1} << 62;  // two products of it and a price fit 128 bits
+    constexpr std::uint64_t units_max = std::uint64_t{1}
+                                        << 62;  // two products of it and a price fit 128 bits
     const auto input = static_cast<Wide>(std::min(request.input_units_estimate, units_max));
     const auto output = static_cast<Wide>(std::min(output_units, units_max));
     const auto cost = round_up_price(input * request.input_price + output * request.output_price);
     return cost.has_value() ? *cost : INT64_MAX;  // the reservation caps it
 }
 
-Finish finish_of(const OpenRequest& request, const Logged& logged, const Delivered& delivered, Nano cost,
-                 const RecoveryOptions& options) {
+Finish finish_of(const OpenRequest& request, const Logged& logged, const Delivered& delivered,
+                 Nano cost, const RecoveryOptions& options) {
     const Nano amount = std::min(cost, request.reservation.amount);
     Finish finish;
     finish.request_id = request.request_id;
@@ -165,18 +171,21 @@ Delivered count_four_bytes_a_unit(Bytes body, const OpenRequest& request) {
     return delivered;
 }
 
-Result<RecoverySummary> recover(Journal& journal, Store& store, const Vault& vault, const RecoveryOptions& options) {
+Result<RecoverySummary> recover(Journal& journal, Store& store, const Vault& vault,
+                                const RecoveryOptions& options) {
     RecoverySummary summary;
     Batch batch;
     for (const OpenRequest& request : journal.recovered()) {
         const Status ended = recover_one(request, journal, store, vault, options, batch, summary);
         if (!ended) return ended.error();
         if (batch.bytes() < limits::commit_batch_bytes_max) continue;
-        if (const Status written = store.write(batch, options.durability); !written) return written.error();
+        if (const Status written = store.write(batch, options.durability); !written)
+            return written.error();
         batch.clear();
     }
     if (!batch.empty())
-        if (const Status written = store.write(batch, options.durability); !written) return written.error();
+        if (const Status written = store.write(batch, options.durability); !written)
+            return written.error();
     log::info("recovery_done", {{"released", summary.released},
                                 {"settled", summary.settled},
                                 {"unreadable", summary.unreadable},

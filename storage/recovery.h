@@ -1,9 +1,12 @@
-// Recovery: what becomes of the requests that were running when the process ended (product.md, Streams;
-// replication.md 7.3). Run once at start, before anything is served; on the calling thread.
-//   nothing of the answer was logged    released: the key is free, the reservation gone, nothing charged
-//   something was logged                settled for what was logged; a resume replays it and then ends with
-//                                       upstream_lost. Chunks are logged before they are delivered, so this
-//                                       never charges less often than something was delivered.
+// Recovery: what becomes of the requests that were running when the process ended (product.md,
+// Streams; replication.md 7.3). Run once at start, before anything is served; on the calling
+// thread.
+//   nothing of the answer was logged    released: the key is free, the reservation gone, nothing
+//   charged something was logged                settled for what was logged; a resume replays it
+//   and then ends with
+//                                       upstream_lost. Chunks are logged before they are delivered,
+//                                       so this never charges less often than something was
+//                                       delivered.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -20,9 +23,9 @@ struct Delivered {
 // Meters the logged part of an answer; it may end anywhere, also inside an event.
 using CountDelivered = std::function<Delivered(Bytes body, const OpenRequest& request)>;
 
-// Without knowledge of the dialect: a unit for four bytes of payload, rounded up (of a stream only `data:` lines
-// count), and an event for every complete one that carries an id. Framing makes this an upper estimate, which
-// the reservation caps; who can read the deltas passes a better one.
+// Without knowledge of the dialect: a unit for four bytes of payload, rounded up (of a stream only
+// `data:` lines count), and an event for every complete one that carries an id. Framing makes this
+// an upper estimate, which the reservation caps; who can read the deltas passes a better one.
 Delivered count_four_bytes_a_unit(Bytes body, const OpenRequest& request);
 
 struct RecoveryOptions {
@@ -35,12 +38,15 @@ struct RecoveryOptions {
 struct RecoverySummary {
     std::uint64_t released = 0;
     std::uint64_t settled = 0;
-    std::uint64_t unreadable = 0;  // of the settled: a logged chunk could not be opened; what follows it is lost
+    std::uint64_t unreadable =
+        0;  // of the settled: a logged chunk could not be opened; what follows it is lost
     Nano charged = 0;
 };
 
-// Ends every request of journal.recovered(), with a log line each and a summary. Safe to repeat after a crash in
-// its middle. Errors: storage_full, storage_failed, corrupt, overflow: the node must not serve.
-Result<RecoverySummary> recover(Journal& journal, Store& store, const Vault& vault, const RecoveryOptions& options);
+// Ends every request of journal.recovered(), with a log line each and a summary. Safe to repeat
+// after a crash in its middle. Errors: storage_full, storage_failed, corrupt, overflow: the node
+// must not serve.
+Result<RecoverySummary> recover(Journal& journal, Store& store, const Vault& vault,
+                                const RecoveryOptions& options);
 
 }  // namespace nodex::storage

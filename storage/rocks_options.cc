@@ -13,16 +13,19 @@
 namespace nodex::storage {
 namespace {
 
-Bytes bytes_of(const rocksdb::Slice& slice) noexcept { return {slice.data(), slice.size()}; }
+Bytes bytes_of(const rocksdb::Slice& slice) noexcept {
+    return {slice.data(), slice.size()};
+}
 
-// Drops rows that have expired while their file is merged anyway. What does not parse is kept: a reader must
-// see that it is corrupt.
+// Drops rows that have expired while their file is merged anyway. What does not parse is kept: a
+// reader must see that it is corrupt.
 class ExpiryFilter final : public rocksdb::CompactionFilter {
   public:
     ExpiryFilter(Family family, std::int64_t now_ms, std::int64_t retention_ms) noexcept
         : family_(family), now_ms_(now_ms), retention_ms_(retention_ms) {}
     const char* Name() const override { return "nodex.expiry"; }
-    bool Filter(int, const rocksdb::Slice&, const rocksdb::Slice& value, std::string*, bool*) const override {
+    bool Filter(int, const rocksdb::Slice&, const rocksdb::Slice& value, std::string*,
+                bool*) const override {
         if (family_ == Family::idem) {
             const auto expires_ms = expiry_of_answer(bytes_of(value));
             return expires_ms && *expires_ms <= now_ms_;
@@ -40,7 +43,8 @@ class ExpiryFilter final : public rocksdb::CompactionFilter {
 class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
   public:
     ExpiryFilterFactory(Family family, const RocksOptions& options) noexcept
-        : family_(family), clock_(*options.clock),
+        : family_(family),
+          clock_(*options.clock),
           retention_ms_(static_cast<std::int64_t>(options.body_retention_s) * 1'000) {}
     const char* Name() const override { return "nodex.expiry.factory"; }
     std::unique_ptr<rocksdb::CompactionFilter> CreateCompactionFilter(
@@ -57,11 +61,13 @@ class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
 std::shared_ptr<rocksdb::TableFactory> table_factory(const std::shared_ptr<rocksdb::Cache>& cache) {
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache;
-    // Index and filter blocks are charged to the cache too: memory stays within one number however many files.
+    // Index and filter blocks are charged to the cache too: memory stays within one number however
+    // many files.
     table.cache_index_and_filter_blocks = true;
     table.cache_index_and_filter_blocks_with_high_priority = true;
     table.pin_l0_filter_and_index_blocks_in_cache = true;
-    // A claim with a new key asks for a row that is not there: 10 bits a key answer 99 % of them from memory.
+    // A claim with a new key asks for a row that is not there: 10 bits a key answer 99 % of them
+    // from memory.
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     table.whole_key_filtering = true;
     table.checksum = rocksdb::kXXH3;
@@ -69,17 +75,17 @@ std::shared_ptr<rocksdb::TableFactory> table_factory(const std::shared_ptr<rocks
     return std::shared_ptr<rocksdb::TableFactory>(rocksdb::NewBlockBasedTableFactory(table));
 }
 
-// Sealed chunks: written once, read rarely, never changed. FIFO drops whole files by age, so retention costs no
-// rewriting; a merging style would copy every byte several times to delete it. The price: a read asks the
-// bloom filter of every file. All files are level 0 for good, so the triggers that stall writes because of
-// many level-0 files are out of reach.
+// Sealed chunks: written once, read rarely, never changed. FIFO drops whole files by age, so
+// retention costs no rewriting; a merging style would copy every byte several times to delete it.
+// The price: a read asks the bloom filter of every file. All files are level 0 for good, so the
+// triggers that stall writes because of many level-0 files are out of reach.
 void use_fifo(rocksdb::ColumnFamilyOptions& family, const RocksOptions& options) {
     constexpr int never = 1 << 30;
     family.compaction_style = rocksdb::kCompactionStyleFIFO;
     family.ttl = options.body_retention_s;
     family.compaction_options_fifo.allow_compaction = false;
-    // Age alone drops files. Dropping by size would lose answers before their time, in silence; a full disk
-    // is refused loudly instead (free_bytes_min).
+    // Age alone drops files. Dropping by size would lose answers before their time, in silence; a
+    // full disk is refused loudly instead (free_bytes_min).
     family.compaction_options_fifo.max_table_files_size = std::uint64_t{1} << 60;
     family.level0_slowdown_writes_trigger = never;
     family.level0_stop_writes_trigger = never;
@@ -90,16 +96,16 @@ void use_fifo(rocksdb::ColumnFamilyOptions& family, const RocksOptions& options)
 rocksdb::DBOptions database_options(const RocksOptions& options) {
     rocksdb::DBOptions database;
     database.paranoid_checks = true;
-    // After a crash everything up to the first torn or damaged log record counts, nothing behind it: a prefix
-    // of the history, never one with holes.
+    // After a crash everything up to the first torn or damaged log record counts, nothing behind
+    // it: a prefix of the history, never one with holes.
     database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    // Every write goes to the operating system before it is acknowledged (durability `process`); `power` adds
-    // fdatasync per group through WriteOptions::sync.
+    // Every write goes to the operating system before it is acknowledged (durability `process`);
+    // `power` adds fdatasync per group through WriteOptions::sync.
     database.manual_wal_flush = false;
     database.wal_bytes_per_sync = 1024 * 1024;  // write back early: a sync then finds little to do
     database.bytes_per_sync = 1024 * 1024;
-    // A family that is hardly written (meta, lease) would keep old logs alive; at this size it is flushed. It
-    // bounds restart time too: about half a second of replay.
+    // A family that is hardly written (meta, lease) would keep old logs alive; at this size it is
+    // flushed. It bounds restart time too: about half a second of replay.
     database.max_total_wal_size = 256ull * 1024 * 1024;
     database.db_write_buffer_size = options.memtable_bytes;
     // One writer, so nothing to pipeline and no concurrent inserts: both cost synchronisation.
@@ -109,12 +115,13 @@ rocksdb::DBOptions database_options(const RocksOptions& options) {
     // Flush and compaction share the machine with the loops.
     database.max_background_jobs = 2;
     database.rate_limiter.reset(rocksdb::NewGenericRateLimiter(64ll * 1024 * 1024));
-    // A write error is final: RocksDB must not resume by itself what the commit thread has reported as failed.
+    // A write error is final: RocksDB must not resume by itself what the commit thread has reported
+    // as failed.
     database.max_bgerror_resume_count = 0;
     // I/O errors on a mapping are signals, not results.
     database.allow_mmap_reads = false;
     database.allow_mmap_writes = false;
-    database.max_open_files = -1;  // FIFO by age needs the properties of every file
+    database.max_open_files = -1;                  // FIFO by age needs the properties of every file
     database.skip_stats_update_on_db_open = true;  // restart within 2 s (promise 15)
     database.stats_dump_period_sec = 0;
     database.stats_persist_period_sec = 0;
@@ -140,8 +147,10 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             // The memtable gets a bloom filter as well: a claim looks up a key that is not there.
             result.memtable_prefix_bloom_size_ratio = 0.05;
             result.memtable_whole_key_filtering = true;
-            result.compaction_filter_factory = std::make_shared<ExpiryFilterFactory>(family, options);
-            // Files that no write touches any more are merged once a day all the same, so that they expire.
+            result.compaction_filter_factory =
+                std::make_shared<ExpiryFilterFactory>(family, options);
+            // Files that no write touches any more are merged once a day all the same, so that they
+            // expire.
             result.periodic_compaction_seconds = day_s;
             break;
         case Family::body:
@@ -149,7 +158,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             use_fifo(result, options);
             break;
         case Family::outbox:
-            // Written once, erased by range within seconds: most rows die in the memtable, if it is large enough.
+            // Written once, erased by range within seconds: most rows die in the memtable, if it is
+            // large enough.
             result.write_buffer_size = 16 * mebibyte;
             break;
         case Family::meta:
@@ -164,7 +174,9 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
         case Family::c_mark:
         case Family::c_meta:
         case Family::c_key_hash:
-        case Family::c_usage: result.compression = rocksdb::kLZ4Compression; break;  // rows with text, kept for good
+        case Family::c_usage:
+            result.compression = rocksdb::kLZ4Compression;
+            break;  // rows with text, kept for good
         case Family::count: NX_ASSERT(false);
     }
     return result;

@@ -1,10 +1,10 @@
 // RocksStore: opening, errors turned into ours, batches, scans, free space.
 #include "storage/rocks_store.h"
 
+#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/listener.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -23,41 +23,58 @@ namespace {
 
 constexpr std::uint32_t schema_version = 1;
 constexpr Nanoseconds space_sample_interval = 1 * second;
-constexpr std::uint64_t space_sample_bytes = 16 * 1024 * 1024;  // or after this much was written: whichever is first
+constexpr std::uint64_t space_sample_bytes =
+    16 * 1024 * 1024;  // or after this much was written: whichever is first
 constexpr Bytes ready_marker = "READY";
 constexpr auto families_count = static_cast<std::size_t>(Family::count);
 
-rocksdb::Slice slice_of(Bytes bytes) noexcept { return {bytes.data(), bytes.size()}; }
-Bytes bytes_of(const rocksdb::Slice& slice) noexcept { return {slice.data(), slice.size()}; }
-Error storage_error(ErrorCode code) noexcept { return {code, ErrorSource::storage}; }
+rocksdb::Slice slice_of(Bytes bytes) noexcept {
+    return {bytes.data(), bytes.size()};
+}
+Bytes bytes_of(const rocksdb::Slice& slice) noexcept {
+    return {slice.data(), slice.size()};
+}
+Error storage_error(ErrorCode code) noexcept {
+    return {code, ErrorSource::storage};
+}
 
 ErrorCode code_of(const rocksdb::Status& status) noexcept {
     if (status.IsCorruption()) return ErrorCode::corrupt;
-    if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) return ErrorCode::storage_full;
+    if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit)
+        return ErrorCode::storage_full;
     return ErrorCode::storage_failed;
 }
 
 // One sentence for the operator, and the code for the program.
-Error refuse(const std::string& path, ErrorCode code, const char* remedy, const std::string& detail) {
-    log::error("store_not_opened", {{"path", path}, {"error", name(code)}, {"remedy", remedy}, {"detail", detail}});
+Error refuse(const std::string& path, ErrorCode code, const char* remedy,
+             const std::string& detail) {
+    log::error("store_not_opened",
+               {{"path", path}, {"error", name(code)}, {"remedy", remedy}, {"detail", detail}});
     return storage_error(code);
 }
 
 Error refuse_open(const std::string& path, const rocksdb::Status& status) {
     const std::string detail = status.ToString();
     if (status.IsIOError() && detail.find("lock") != std::string::npos)
-        return refuse(path, ErrorCode::unavailable, "stop the other process that uses this data directory", detail);
+        return refuse(path, ErrorCode::unavailable,
+                      "stop the other process that uses this data directory", detail);
     if (status.IsInvalidArgument() && detail.find("not opened") != std::string::npos)
-        return refuse(path, ErrorCode::unsupported, "use the version that wrote it, or another directory", detail);
-    // Any other invalid argument says that a family or the whole database is missing that must be there.
+        return refuse(path, ErrorCode::unsupported,
+                      "use the version that wrote it, or another directory", detail);
+    // Any other invalid argument says that a family or the whole database is missing that must be
+    // there.
     switch (status.IsInvalidArgument() ? ErrorCode::corrupt : code_of(status)) {
         case ErrorCode::corrupt:
             return refuse(path, ErrorCode::corrupt,
-                          "keep a copy, then restore a backup or start with an empty directory: the centre still has "
+                          "keep a copy, then restore a backup or start with an empty directory: "
+                          "the centre still has "
                           "every settlement that it applied",
                           detail);
-        case ErrorCode::storage_full: return refuse(path, ErrorCode::storage_full, "free space on this disk", detail);
-        default: return refuse(path, ErrorCode::storage_failed, "check the disk and the permissions", detail);
+        case ErrorCode::storage_full:
+            return refuse(path, ErrorCode::storage_full, "free space on this disk", detail);
+        default:
+            return refuse(path, ErrorCode::storage_failed, "check the disk and the permissions",
+                          detail);
     }
 }
 
@@ -72,7 +89,8 @@ Status prepare_directory(const std::string& path) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (!error && ::chmod(path.c_str(), 0700) == 0) return {};
-    return refuse(path, ErrorCode::bad_configuration, "name a directory that this user may create and own",
+    return refuse(path, ErrorCode::bad_configuration,
+                  "name a directory that this user may create and own",
                   error ? error.message() : std::string("chmod failed"));
 }
 
@@ -92,11 +110,13 @@ class FailureListener final : public rocksdb::EventListener {
   public:
     explicit FailureListener(std::atomic<ErrorCode>& failure) noexcept : failure_(failure) {}
     void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-        const ErrorCode code = code_of(*status) == ErrorCode::storage_full ? ErrorCode::storage_full
-                                                                          : ErrorCode::storage_failed;
+        const ErrorCode code = code_of(*status) == ErrorCode::storage_full
+                                   ? ErrorCode::storage_full
+                                   : ErrorCode::storage_failed;
         ErrorCode none = ErrorCode::none;
         if (failure_.compare_exchange_strong(none, code))
-            log::error("store_background_error", {{"error", name(code)}, {"detail", status->ToString()}});
+            log::error("store_background_error",
+                       {{"error", name(code)}, {"detail", status->ToString()}});
     }
 
   private:
@@ -118,7 +138,8 @@ struct RocksStore::State {
 
     RocksOptions options;
     std::unique_ptr<rocksdb::DB> database;
-    std::array<rocksdb::ColumnFamilyHandle*, families_count> handles{};  // owned until destroyed by ~RocksStore
+    std::array<rocksdb::ColumnFamilyHandle*, families_count>
+        handles{};  // owned until destroyed by ~RocksStore
     std::atomic<ErrorCode> failure{ErrorCode::none};
     std::atomic<std::uint64_t> free_bytes{0};
     std::atomic<std::uint64_t> bytes_since_sample{0};
@@ -143,46 +164,53 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksOptions& options
     if (const Status prepared = prepare_directory(options.path); !prepared) return prepared.error();
     state.sample_space();
     if (state.free_bytes.load() < options.free_bytes_min)
-        return refuse(options.path, ErrorCode::storage_full, "free space on this disk or lower the configured floor",
+        return refuse(options.path, ErrorCode::storage_full,
+                      "free space on this disk or lower the configured floor",
                       std::to_string(state.free_bytes.load()) + " bytes free");
 
     rocksdb::DBOptions database = database_options(options);
     const std::string marker = options.path + "/" + std::string(ready_marker);
-    // Only a directory that never was complete may be filled. RocksDB reads a cut-off manifest as a shorter
-    // history; creating what that history lacks would replace families full of claims by empty ones in silence.
+    // Only a directory that never was complete may be filled. RocksDB reads a cut-off manifest as a
+    // shorter history; creating what that history lacks would replace families full of claims by
+    // empty ones in silence.
     const bool fresh = ::access(marker.c_str(), F_OK) != 0;
     database.create_if_missing = fresh;
     database.create_missing_column_families = fresh;
     database.listeners.push_back(std::make_shared<FailureListener>(state.failure));
     const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    families.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());  // must exist; unused
+    families.emplace_back(rocksdb::kDefaultColumnFamilyName,
+                          rocksdb::ColumnFamilyOptions());  // must exist; unused
     for (std::size_t i = 0; i < families_count; ++i) {
         const auto family = static_cast<Family>(i);
         families.emplace_back(name(family), family_options(family, options, cache));
     }
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(database, options.path, families, &handles, &opened);
+    const rocksdb::Status status =
+        rocksdb::DB::Open(database, options.path, families, &handles, &opened);
     if (!status.ok()) return refuse_open(options.path, status);
     state.database.reset(opened);
     opened->DestroyColumnFamilyHandle(handles.front());
     std::copy(handles.begin() + 1, handles.end(), state.handles.begin());
     if (const Status schema = state.check_schema(); !schema) return schema.error();
     if (fresh && !make_marker(marker, options.path))
-        return refuse(options.path, ErrorCode::storage_failed, "check the disk and the permissions", "no marker");
+        return refuse(options.path, ErrorCode::storage_failed, "check the disk and the permissions",
+                      "no marker");
     return store;
 }
 
 // The layout of keys and records as a whole; single records carry versions of their own.
 Status RocksStore::State::check_schema() {
     std::string stored;
-    const auto found = database->Get(rocksdb::ReadOptions(), handle(Family::meta), slice_of(meta_key::schema), &stored);
+    const auto found = database->Get(rocksdb::ReadOptions(), handle(Family::meta),
+                                     slice_of(meta_key::schema), &stored);
     if (found.ok()) {
         ByteReader reader(stored);
         const auto version = reader.integer<std::uint32_t>();
         if (reader.finished() && version == schema_version) return {};
-        return refuse(options.path, ErrorCode::unsupported, "use the version that wrote it, or another directory",
+        return refuse(options.path, ErrorCode::unsupported,
+                      "use the version that wrote it, or another directory",
                       "schema " + std::to_string(version));
     }
     if (!found.IsNotFound()) return refuse_open(options.path, found);
@@ -190,7 +218,8 @@ Status RocksStore::State::check_schema() {
     ByteWriter(version).integer(schema_version);
     rocksdb::WriteOptions synced;
     synced.sync = true;
-    const auto written = database->Put(synced, handle(Family::meta), slice_of(meta_key::schema), version);
+    const auto written =
+        database->Put(synced, handle(Family::meta), slice_of(meta_key::schema), version);
     if (!written.ok()) return refuse_open(options.path, written);
     return {};
 }
@@ -207,8 +236,8 @@ void RocksStore::State::log_read_failure(Family family, const rocksdb::Status& s
 
 Result<std::optional<std::string>> RocksStore::get(Family family, Bytes key) noexcept {
     rocksdb::PinnableSlice value;
-    const auto status =
-        state_->database->Get(rocksdb::ReadOptions(), state_->handle(family), slice_of(key), &value);
+    const auto status = state_->database->Get(rocksdb::ReadOptions(), state_->handle(family),
+                                              slice_of(key), &value);
     if (status.IsNotFound()) return std::optional<std::string>();
     if (!status.ok()) {
         state_->log_read_failure(family, status);
@@ -219,11 +248,12 @@ Result<std::optional<std::string>> RocksStore::get(Family family, Bytes key) noe
 
 Status RocksStore::write(const Batch& batch, Durability durability) noexcept {
     State& state = *state_;
-    if (const ErrorCode failure = state.failure.load(std::memory_order_acquire); failure != ErrorCode::none)
+    if (const ErrorCode failure = state.failure.load(std::memory_order_acquire);
+        failure != ErrorCode::none)
         return storage_error(failure);
     if (const Status space = state.check_space(batch.bytes()); !space) return space;
-    // Keeps its memory from write to write. Per thread, because the centre writes beside the commit thread when
-    // both live in one process, and RocksDB merges their writes into one sync.
+    // Keeps its memory from write to write. Per thread, because the centre writes beside the commit
+    // thread when both live in one process, and RocksDB merges their writes into one sync.
     thread_local rocksdb::WriteBatch changes;
     changes.Clear();
     for (std::size_t i = 0; i < batch.count(); ++i) {
@@ -231,7 +261,9 @@ Status RocksStore::write(const Batch& batch, Durability durability) noexcept {
         rocksdb::ColumnFamilyHandle* const handle = state.handle(change.family);
         rocksdb::Status added;
         switch (change.kind) {
-            case Batch::Kind::put: added = changes.Put(handle, slice_of(change.key), slice_of(change.value)); break;
+            case Batch::Kind::put:
+                added = changes.Put(handle, slice_of(change.key), slice_of(change.value));
+                break;
             case Batch::Kind::erase: added = changes.Delete(handle, slice_of(change.key)); break;
             case Batch::Kind::erase_range:
                 added = changes.DeleteRange(handle, slice_of(change.key), slice_of(change.value));
@@ -250,13 +282,16 @@ Status RocksStore::State::fail(ErrorCode code, const std::string& detail) {
     const ErrorCode told = code == ErrorCode::storage_full ? code : ErrorCode::storage_failed;
     ErrorCode none = ErrorCode::none;
     if (failure.compare_exchange_strong(none, told))
-        log::error("store_failed", {{"path", options.path}, {"error", name(told)}, {"detail", detail}});
+        log::error("store_failed",
+                   {{"path", options.path}, {"error", name(told)}, {"detail", detail}});
     return storage_error(failure.load());
 }
 
 Status RocksStore::State::check_space(std::uint64_t bytes) noexcept {
-    const bool much_written = bytes_since_sample.fetch_add(bytes, std::memory_order_relaxed) >= space_sample_bytes;
-    const Nanoseconds age_ns = options.clock->now_ns() - sampled_at_ns.load(std::memory_order_relaxed);
+    const bool much_written =
+        bytes_since_sample.fetch_add(bytes, std::memory_order_relaxed) >= space_sample_bytes;
+    const Nanoseconds age_ns =
+        options.clock->now_ns() - sampled_at_ns.load(std::memory_order_relaxed);
     if (much_written || age_ns >= space_sample_interval) sample_space();
     if (free_bytes.load(std::memory_order_relaxed) >= options.free_bytes_min) return {};
     return fail(ErrorCode::storage_full, "free space is below the configured floor");
@@ -273,7 +308,8 @@ Status RocksStore::scan(Family family, Bytes from, Bytes to,
     rocksdb::ReadOptions how;
     const rocksdb::Slice end = slice_of(to);
     if (!to.empty()) how.iterate_upper_bound = &end;
-    const std::unique_ptr<rocksdb::Iterator> rows(state_->database->NewIterator(how, state_->handle(family)));
+    const std::unique_ptr<rocksdb::Iterator> rows(
+        state_->database->NewIterator(how, state_->handle(family)));
     for (rows->Seek(slice_of(from)); rows->Valid(); rows->Next())
         if (!visit(bytes_of(rows->key()), bytes_of(rows->value()))) return {};
     if (rows->status().ok()) return {};
@@ -281,13 +317,15 @@ Status RocksStore::scan(Family family, Bytes from, Bytes to,
     return storage_error(code_of(rows->status()));
 }
 
-Status RocksStore::scan_backwards(Family family, Bytes from, Bytes to,
-                                  const std::function<bool(Bytes key, Bytes value)>& visit) noexcept {
+Status RocksStore::scan_backwards(
+    Family family, Bytes from, Bytes to,
+    const std::function<bool(Bytes key, Bytes value)>& visit) noexcept {
     rocksdb::ReadOptions how;
     const rocksdb::Slice begin = slice_of(from), end = slice_of(to);
     how.iterate_lower_bound = &begin;
     if (!to.empty()) how.iterate_upper_bound = &end;
-    const std::unique_ptr<rocksdb::Iterator> rows(state_->database->NewIterator(how, state_->handle(family)));
+    const std::unique_ptr<rocksdb::Iterator> rows(
+        state_->database->NewIterator(how, state_->handle(family)));
     for (rows->SeekToLast(); rows->Valid(); rows->Prev())
         if (!visit(bytes_of(rows->key()), bytes_of(rows->value()))) return {};
     if (rows->status().ok()) return {};
@@ -300,17 +338,20 @@ bool RocksStore::failed() const noexcept {
 }
 
 bool RocksStore::low_on_space() const noexcept {
-    // Sampled here as well: when every claim is refused nothing is written, and space must be seen coming back.
+    // Sampled here as well: when every claim is refused nothing is written, and space must be seen
+    // coming back.
     State& state = *state_;
     const Nanoseconds now_ns = state.options.clock->now_ns();
-    if (now_ns - state.sampled_at_ns.load(std::memory_order_relaxed) >= space_sample_interval) state.sample_space();
+    if (now_ns - state.sampled_at_ns.load(std::memory_order_relaxed) >= space_sample_interval)
+        state.sample_space();
     return state.free_bytes.load(std::memory_order_relaxed) / 2 < state.options.free_bytes_min;
 }
 
 Status RocksStore::compact(Family family) noexcept {
     rocksdb::CompactRangeOptions how;
     how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-    const auto status = state_->database->CompactRange(how, state_->handle(family), nullptr, nullptr);
+    const auto status =
+        state_->database->CompactRange(how, state_->handle(family), nullptr, nullptr);
     if (!status.ok()) return storage_error(code_of(status));
     return {};
 }

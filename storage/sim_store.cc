@@ -27,9 +27,12 @@ void SimStore::apply(Tables& tables, const Batch& batch) {
         const Batch::Change change = batch.change(i);
         Table& table = tables[index_of(change.family)];
         switch (change.kind) {
-            case Batch::Kind::put: table.insert_or_assign(std::string(change.key), std::string(change.value)); break;
+            case Batch::Kind::put:
+                table.insert_or_assign(std::string(change.key), std::string(change.value));
+                break;
             case Batch::Kind::erase:
-                if (const auto found = table.find(change.key); found != table.end()) table.erase(found);
+                if (const auto found = table.find(change.key); found != table.end())
+                    table.erase(found);
                 break;
             case Batch::Kind::erase_range:
                 if (change.key < change.value)
@@ -66,7 +69,8 @@ Result<SimStore::Rows> SimStore::rows(Family family, Bytes from, Bytes to) const
     Rows rows;
     const auto end = to.empty() ? table.end() : table.lower_bound(to);
     if (!to.empty() && to <= from) return rows;
-    for (auto row = table.lower_bound(from); row != end; ++row) rows.emplace_back(row->first, row->second);
+    for (auto row = table.lower_bound(from); row != end; ++row)
+        rows.emplace_back(row->first, row->second);
     return rows;
 }
 

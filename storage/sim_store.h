@@ -1,6 +1,7 @@
-// SimStore: the in-memory twin of RocksStore, with the ways a disk betrays us made into verbs. A crash of the
-// process keeps everything written; a loss of power keeps what a `power` write covered (it syncs one log, so
-// it covers all writes before it too) and any number of the writes after it, in order.
+// SimStore: the in-memory twin of RocksStore, with the ways a disk betrays us made into verbs. A
+// crash of the process keeps everything written; a loss of power keeps what a `power` write covered
+// (it syncs one log, so it covers all writes before it too) and any number of the writes after it,
+// in order.
 #pragma once
 #include <array>
 #include <map>
@@ -18,14 +19,16 @@ class SimStore final : public Store {
     Status write(const Batch& batch, Durability durability) noexcept override;
     Status scan(Family family, Bytes from, Bytes to,
                 const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override;
-    Status scan_backwards(Family family, Bytes from, Bytes to,
-                          const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override;
+    Status scan_backwards(
+        Family family, Bytes from, Bytes to,
+        const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override;
     [[nodiscard]] bool failed() const noexcept override;
     [[nodiscard]] bool low_on_space() const noexcept override;
 
     // --- faults ---
-    // The write after `writes` further ones answers `error` and fails the store. `reaches_disk`: the change is
-    // made all the same (only the answer was lost): both are what an error from a disk can mean.
+    // The write after `writes` further ones answers `error` and fails the store. `reaches_disk`:
+    // the change is made all the same (only the answer was lost): both are what an error from a
+    // disk can mean.
     void fail_write_after(std::uint64_t writes, ErrorCode error, bool reaches_disk) noexcept;
     void fail_reads(bool fail) noexcept;
     void set_low_on_space(bool low) noexcept;
@@ -34,7 +37,8 @@ class SimStore final : public Store {
 
     // --- restarts: faults end, failed() is false again ---
     void crash_process() noexcept;
-    void lose_power(std::size_t unsynced_kept) noexcept;  // of unsynced_count() writes, the oldest ones
+    void lose_power(
+        std::size_t unsynced_kept) noexcept;  // of unsynced_count() writes, the oldest ones
 
     [[nodiscard]] std::size_t unsynced_count() const noexcept;
     [[nodiscard]] std::uint64_t writes_count() const noexcept;
@@ -49,10 +53,10 @@ class SimStore final : public Store {
     Result<Rows> rows(Family family, Bytes from, Bytes to) const noexcept;
     void restart() noexcept;
 
-    mutable std::mutex mutex_;       // guards everything below: reads come from any thread
-    Tables tables_;                  // what a reader sees
-    Tables synced_;                  // what survives a loss of power for certain
-    std::vector<Batch> unsynced_;    // writes between the two, oldest first
+    mutable std::mutex mutex_;     // guards everything below: reads come from any thread
+    Tables tables_;                // what a reader sees
+    Tables synced_;                // what survives a loss of power for certain
+    std::vector<Batch> unsynced_;  // writes between the two, oldest first
     std::uint64_t writes_count_ = 0;
     std::uint64_t synced_writes_count_ = 0;
     std::uint64_t writes_until_failure_ = 0;   // valid while armed_

@@ -1,5 +1,6 @@
-// Store: ordered key-value families with atomic batches. Two implementations, RocksStore and SimStore, held
-// to one contract test. Used by one writer thread (the commit thread); reads are thread-safe.
+// Store: ordered key-value families with atomic batches. Two implementations, RocksStore and
+// SimStore, held to one contract test. Used by one writer thread (the commit thread); reads are
+// thread-safe.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -13,17 +14,26 @@
 
 namespace nodex::storage {
 
-// Column families; keys and values: storage/keyspace.h. The c_ ones belong to the centre and exist in
-// nodex-central's store, or in the edge's when it runs --standalone.
+// Column families; keys and values: storage/keyspace.h. The c_ ones belong to the centre and exist
+// in nodex-central's store, or in the edge's when it runs --standalone.
 enum class Family : std::uint8_t {
-    meta,       // install id, incarnation, schema version
-    lease,      // settled and returned counters per scope
-    open,       // claim + reservation of a running request (B1); small, scanned at start
-    idem,       // finished claims: idempotency key -> answer; TTL
-    outbox,     // settlements not yet applied by the ledger; FIFO by sequence
-    body,       // sealed chunks of answers and stream logs; TTL
-    dek,        // wrapped body keys; TTL
-    c_account, c_key, c_lease, c_charge, c_row, c_price, c_mark, c_meta, c_key_hash, c_usage,
+    meta,    // install id, incarnation, schema version
+    lease,   // settled and returned counters per scope
+    open,    // claim + reservation of a running request (B1); small, scanned at start
+    idem,    // finished claims: idempotency key -> answer; TTL
+    outbox,  // settlements not yet applied by the ledger; FIFO by sequence
+    body,    // sealed chunks of answers and stream logs; TTL
+    dek,     // wrapped body keys; TTL
+    c_account,
+    c_key,
+    c_lease,
+    c_charge,
+    c_row,
+    c_price,
+    c_mark,
+    c_meta,
+    c_key_hash,
+    c_usage,
     count
 };
 const char* name(Family family) noexcept;
@@ -38,15 +48,21 @@ class Batch {
   public:
     void put(Family family, Bytes key, Bytes value) { add(Kind::put, family, key, value); }
     void erase(Family family, Bytes key) { add(Kind::erase, family, key, {}); }
-    void erase_range(Family family, Bytes from, Bytes to) { add(Kind::erase_range, family, from, to); }  // [from, to)
-    // The value of an earlier put, of the same size: a row that many operations change is written once a batch.
+    void erase_range(Family family, Bytes from, Bytes to) {
+        add(Kind::erase_range, family, from, to);
+    }  // [from, to)
+    // The value of an earlier put, of the same size: a row that many operations change is written
+    // once a batch.
     void replace_value(std::size_t index, Bytes value) noexcept {
         const Slot& slot = changes_[index];
         NX_ASSERT(slot.kind == Kind::put);
         NX_ASSERT(slot.value_size == value.size());
         std::memcpy(arena_.data() + slot.key_offset + slot.key_size, value.data(), value.size());
     }
-    void clear() noexcept { changes_.clear(); arena_.clear(); }
+    void clear() noexcept {
+        changes_.clear();
+        arena_.clear();
+    }
     [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
     [[nodiscard]] std::size_t count() const noexcept { return changes_.size(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return arena_.size(); }
@@ -86,18 +102,21 @@ class Store {
     virtual ~Store() = default;
     // Nothing when absent; corrupt(storage), storage_failed(storage).
     virtual Result<std::optional<std::string>> get(Family family, Bytes key) noexcept = 0;
-    // All or nothing. storage_full or storage_failed: this and every later write is refused until the store is
-    // opened anew (a failed fsync is not retried: what the kernel dropped cannot be known).
+    // All or nothing. storage_full or storage_failed: this and every later write is refused until
+    // the store is opened anew (a failed fsync is not retried: what the kernel dropped cannot be
+    // known).
     virtual Status write(const Batch& batch, Durability durability) noexcept = 0;
-    // Visits [from, to) in key order until the visitor answers false. Empty `to`: to the end of the family.
+    // Visits [from, to) in key order until the visitor answers false. Empty `to`: to the end of the
+    // family.
     virtual Status scan(Family family, Bytes from, Bytes to,
                         const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
     // Same, from the last key below `to` downwards to `from`.
-    virtual Status scan_backwards(Family family, Bytes from, Bytes to,
-                                  const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
+    virtual Status scan_backwards(
+        Family family, Bytes from, Bytes to,
+        const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
     [[nodiscard]] virtual bool failed() const noexcept = 0;
-    // New work should be refused (storage_full) while running work may still end: the floor below which write()
-    // fails is near. Goes away again when space comes back. Any thread.
+    // New work should be refused (storage_full) while running work may still end: the floor below
+    // which write() fails is near. Goes away again when space comes back. Any thread.
     [[nodiscard]] virtual bool low_on_space() const noexcept { return false; }
 };
 

@@ -1,4 +1,5 @@
-// What every Store promises. RocksStore and SimStore are held to the same tests, so the twin cannot drift.
+// What every Store promises. RocksStore and SimStore are held to the same tests, so the twin cannot
+// drift.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -39,17 +40,18 @@ class StoreContract : public ::testing::TestWithParam<StoreWorldFactory> {
     }
     Rows scan(Bytes from, Bytes to, std::size_t limit = 100) {
         Rows rows;
-        const Status scanned = world->store().scan(Family::outbox, from, to, [&rows, limit](Bytes key, Bytes value) {
-            rows.emplace_back(key, value);
-            return rows.size() < limit;
-        });
+        const Status scanned =
+            world->store().scan(Family::outbox, from, to, [&rows, limit](Bytes key, Bytes value) {
+                rows.emplace_back(key, value);
+                return rows.size() < limit;
+            });
         EXPECT_TRUE(scanned.has_value());
         return rows;
     }
     Rows scan_backwards(Bytes from, Bytes to, std::size_t limit = 100) {
         Rows rows;
-        const Status scanned =
-            world->store().scan_backwards(Family::outbox, from, to, [&rows, limit](Bytes key, Bytes value) {
+        const Status scanned = world->store().scan_backwards(
+            Family::outbox, from, to, [&rows, limit](Bytes key, Bytes value) {
                 rows.emplace_back(key, value);
                 return rows.size() < limit;
             });
@@ -57,7 +59,8 @@ class StoreContract : public ::testing::TestWithParam<StoreWorldFactory> {
         return rows;
     }
     void fill() {
-        for (const char* key : {"b", "d", "a", "c"}) batch.put(Family::outbox, key, std::string("value ") + key);
+        for (const char* key : {"b", "d", "a", "c"})
+            batch.put(Family::outbox, key, std::string("value ") + key);
         write();
     }
 
@@ -131,10 +134,11 @@ TEST_P(StoreContract, ScansBackwardsWithinItsBounds) {
 TEST_P(StoreContract, LetsAVisitorRead) {
     fill();
     std::string seen;
-    const Status scanned = world->store().scan(Family::outbox, "c", "", [this, &seen](Bytes key, Bytes) {
-        seen += get(Family::outbox, key);
-        return true;
-    });
+    const Status scanned =
+        world->store().scan(Family::outbox, "c", "", [this, &seen](Bytes key, Bytes) {
+            seen += get(Family::outbox, key);
+            return true;
+        });
     ASSERT_TRUE(scanned.has_value());
     EXPECT_EQ(seen, "value cvalue d");
 }

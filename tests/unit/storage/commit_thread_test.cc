@@ -1,4 +1,5 @@
-// CommitThread: batches, durability, order, failure; driven by hand except where threads are the point.
+// CommitThread: batches, durability, order, failure; driven by hand except where threads are the
+// point.
 #include "storage/commit_thread.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,6 @@
 // Crashes of every kind under random work. Per seed:
-//   1. a random mix of claims, chunks, ends, releases and truncations goes through the commit thread
+//   1. a random mix of claims, chunks, ends, releases and truncations goes through the commit
+//   thread
 //   2. at a random write the disk fails, before or after the change reached it
 //   3. the process crashes or the power fails, keeping a random part of what was not synced
 //   4. the journal is opened again, recovered, and held against what clients were told
@@ -28,7 +29,8 @@ struct Ignore {
 class CrashWorld {
   public:
     explicit CrashWorld(std::uint64_t seed)
-        : random_(seed), durability_(random_.below(2) == 0 ? Durability::process : Durability::power) {}
+        : random_(seed),
+          durability_(random_.below(2) == 0 ? Durability::process : Durability::power) {}
 
     void run_life() {
         auto opened = Journal::open(store_, random_);
@@ -38,13 +40,15 @@ class CrashWorld {
         if (::testing::Test::HasFailure()) return;
         end_recovered();
         CommitThread commits(store_, *journal_, clock_, durability_);
-        store_.fail_write_after(random_.below(25), ErrorCode::storage_failed, random_.below(2) == 0);
+        store_.fail_write_after(random_.below(25), ErrorCode::storage_failed,
+                                random_.below(2) == 0);
         while (!commits.failed()) step(commits);
         crash();
     }
 
   private:
-    // What a request has been told. Between submission and answer it may be either side of the step.
+    // What a request has been told. Between submission and answer it may be either side of the
+    // step.
     enum class Told : std::uint8_t { claimed, ended, released };
 
     void step(CommitThread& commits) {
@@ -52,7 +56,9 @@ class CrashWorld {
         std::deque<FinishOperation> finishes;
         std::deque<ReleaseOperation> releases;
         std::set<std::uint64_t> busy;
-        const auto submit = [&](Operation& operation) { commits.submit(operation, loop_, when_done<&Ignore::done>(&ignore_)); };
+        const auto submit = [&](Operation& operation) {
+            commits.submit(operation, loop_, when_done<&Ignore::done>(&ignore_));
+        };
         for (std::uint64_t i = random_.below(6); i > 0; --i) {
             const std::uint64_t number = ++last_number_;
             claims.emplace_back().request = samples::request(number);
@@ -80,9 +86,11 @@ class CrashWorld {
         truncation.call = [this](Journal& journal, Store&, Batch& batch) -> Status {
             const auto bounds = journal.outbox();
             if (bounds.last == bounds.applied) return {};
-            return journal.truncate_outbox(bounds.applied + random_.below(bounds.last - bounds.applied) + 1, batch);
+            return journal.truncate_outbox(
+                bounds.applied + random_.below(bounds.last - bounds.applied) + 1, batch);
         };
-        // Only what was acknowledged may be applied by the ledger, so it comes in a batch of its own.
+        // Only what was acknowledged may be applied by the ledger, so it comes in a batch of its
+        // own.
         commits.run_once();
         loop_.deliver();
         for (ClaimOperation& claim : claims)
@@ -105,11 +113,13 @@ class CrashWorld {
             store_.lose_power(random_.below(store_.unsynced_count() + 1));
     }
 
-    // Everything that was told holds; what was not told may be on either side, but on one side only.
+    // Everything that was told holds; what was not told may be on either side, but on one side
+    // only.
     void check() {
         Batch batch;
         std::set<std::uint64_t> open;
-        for (const OpenRequest& request : journal_->recovered()) open.insert(number_of(request.request_id));
+        for (const OpenRequest& request : journal_->recovered())
+            open.insert(number_of(request.request_id));
         Nano settled = 0;
         for (std::uint64_t number = 1; number <= last_number_; ++number) {
             OpenRequest again = samples::request(number);
@@ -134,7 +144,8 @@ class CrashWorld {
             }
         }
         const auto counters = journal_->lease({Journal::Scope::Kind::account, 7});
-        ASSERT_EQ(counters ? counters->settled : 0, settled) << "lease counters are the sum of settlements";
+        ASSERT_EQ(counters ? counters->settled : 0, settled)
+            << "lease counters are the sum of settlements";
         check_outbox();
     }
 
@@ -159,7 +170,8 @@ class CrashWorld {
             const bool release = random_.below(2) == 0;
             Finish finish = samples::finish(request, amount_of(number));
             journal_->append_chunk(request.answer, 0, "sealed", "key", batch);
-            const Status ended = release ? journal_->release(request.request_id, batch) : journal_->finish(finish, batch);
+            const Status ended = release ? journal_->release(request.request_id, batch)
+                                         : journal_->finish(finish, batch);
             ASSERT_TRUE(ended.has_value());
             told_[number] = release ? Told::released : Told::ended;
         }
@@ -172,7 +184,9 @@ class CrashWorld {
     }
 
     static Nano amount_of(std::uint64_t number) { return static_cast<Nano>(number % 900); }
-    static std::uint64_t number_of(const RequestId& id) { return read_ordered64(id.view().substr(8)); }
+    static std::uint64_t number_of(const RequestId& id) {
+        return read_ordered64(id.view().substr(8));
+    }
 
     SeededRandom random_;
     const Durability durability_;

@@ -129,7 +129,8 @@ TEST_F(JournalTest, RefusesAFinishedKeyWithAnotherBodyUntilItExpires) {
     other.request_id = samples::id<RequestId>(2);
     other.fingerprint = samples::id<Fingerprint>(99);
     EXPECT_EQ(claim(other, now_ms + 99), ClaimVerdict::mismatch);
-    EXPECT_EQ(claim(other, now_ms + 100), ClaimVerdict::granted) << "expired at its time, not after it";
+    EXPECT_EQ(claim(other, now_ms + 100), ClaimVerdict::granted)
+        << "expired at its time, not after it";
 }
 
 TEST_F(JournalTest, FreesTheKeyOnRelease) {
@@ -148,7 +149,8 @@ TEST_F(JournalTest, EndsARequestOnce) {
     claim(request);
     ASSERT_TRUE(journal->finish(samples::finish(request, 10), batch).has_value());
     const std::size_t changes = batch.count();
-    EXPECT_EQ(journal->finish(samples::finish(request, 10), batch).error().code, ErrorCode::not_found);
+    EXPECT_EQ(journal->finish(samples::finish(request, 10), batch).error().code,
+              ErrorCode::not_found);
     EXPECT_EQ(journal->release(request.request_id, batch).error().code, ErrorCode::not_found);
     EXPECT_EQ(batch.count(), changes);
     EXPECT_EQ(journal->outbox().last, 1u);
@@ -157,7 +159,8 @@ TEST_F(JournalTest, EndsARequestOnce) {
 TEST_F(JournalTest, FailsAClaimWhoseRecordIsCorrupt) {
     claim_and_finish(1, 10);
     write();
-    ASSERT_TRUE(store.corrupt_value(Family::idem, idem_key(AccountId{7}, samples::request(1).idempotency).view()));
+    ASSERT_TRUE(store.corrupt_value(
+        Family::idem, idem_key(AccountId{7}, samples::request(1).idempotency).view()));
     OpenRequest again = samples::request(1);
     again.request_id = samples::id<RequestId>(2);
     const auto claimed = journal->claim(again, {}, now_ms, batch);
@@ -194,7 +197,8 @@ TEST_F(JournalTest, CountsSettlementsOfBothScopesAndWritesEachRowOnceABatch) {
         ASSERT_TRUE(journal->finish(samples::finish(request, 100), batch).has_value());
     }
     unsigned lease_puts = 0;
-    for (std::size_t i = 0; i < batch.count(); ++i) lease_puts += batch.change(i).family == Family::lease;
+    for (std::size_t i = 0; i < batch.count(); ++i)
+        lease_puts += batch.change(i).family == Family::lease;
     EXPECT_EQ(lease_puts, 2u);
     write();
     reopen();
@@ -205,12 +209,14 @@ TEST_F(JournalTest, CountsSettlementsOfBothScopesAndWritesEachRowOnceABatch) {
     write();
     reopen();
     EXPECT_EQ(journal->lease(account_scope)->settled, 350);
-    EXPECT_EQ(journal->lease(key_scope)->settled, 300) << "an unbudgeted request touches no key row";
+    EXPECT_EQ(journal->lease(key_scope)->settled, 300)
+        << "an unbudgeted request touches no key row";
 }
 
 TEST_F(JournalTest, KeepsGenerationsOfALeaseApart) {
     claim_and_finish(1, 100);
-    journal->set_lease(account_scope, {.generation = 1, .granted = 900, .settled = 7, .returned = 20}, batch);
+    journal->set_lease(account_scope,
+                       {.generation = 1, .granted = 900, .settled = 7, .returned = 20}, batch);
     EXPECT_EQ(journal->lease(account_scope)->settled, 100) << "finish() owns what was settled";
     EXPECT_EQ(journal->lease(account_scope)->returned, 20);
     journal->set_lease(account_scope, {.generation = 2, .granted = 400}, batch);
@@ -223,18 +229,21 @@ TEST_F(JournalTest, KeepsGenerationsOfALeaseApart) {
 }
 
 TEST_F(JournalTest, RefusesASettlementThatOverflowsALeaseAndChangesNothing) {
-    journal->set_lease(account_scope, {.generation = 1, .granted = 0, .settled = INT64_MAX - 10}, batch);
+    journal->set_lease(account_scope, {.generation = 1, .granted = 0, .settled = INT64_MAX - 10},
+                       batch);
     const OpenRequest request = samples::request(1);
     claim(request);
     const std::size_t changes = batch.count();
-    EXPECT_EQ(journal->finish(samples::finish(request, 11), batch).error().code, ErrorCode::overflow);
+    EXPECT_EQ(journal->finish(samples::finish(request, 11), batch).error().code,
+              ErrorCode::overflow);
     EXPECT_EQ(batch.count(), changes);
     EXPECT_EQ(journal->open_count(), 1u);
     EXPECT_TRUE(journal->finish(samples::finish(request, 10), batch).has_value());
 }
 
 TEST_F(JournalTest, ChainsTheOutboxAndReadsItInOrder) {
-    for (std::uint64_t number = 1; number <= 5; ++number) claim_and_finish(number, static_cast<Nano>(number));
+    for (std::uint64_t number = 1; number <= 5; ++number)
+        claim_and_finish(number, static_cast<Nano>(number));
     const auto entries = journal->read_outbox(2, 3, 1 << 20);
     ASSERT_TRUE(entries.has_value());
     ASSERT_EQ(entries->size(), 3u);

@@ -9,14 +9,16 @@
 namespace nodex::storage {
 namespace {
 
-// Equal encodings mean equal fields only if no field is forgotten by both sides: every octet that can change
-// must change the decoded record's encoding, and every shorter or longer text must be refused.
+// Equal encodings mean equal fields only if no field is forgotten by both sides: every octet that
+// can change must change the decoded record's encoding, and every shorter or longer text must be
+// refused.
 template <class Decode>
 void expect_exact(const std::string& bytes, Decode decode) {
     const auto decoded = decode(bytes);
     ASSERT_TRUE(decoded.has_value());
     EXPECT_EQ(encode(*decoded), bytes);
-    for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode(Bytes(bytes).substr(0, size))) << size;
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        EXPECT_FALSE(decode(Bytes(bytes).substr(0, size))) << size;
     EXPECT_EQ(decode(bytes + '\0').error().code, ErrorCode::corrupt);
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         std::string changed = bytes;
@@ -31,7 +33,9 @@ void expect_exact(const std::string& bytes, Decode decode) {
     EXPECT_EQ(decode(other_version).error().code, ErrorCode::corrupt);
 }
 
-TEST(Records, KeepEveryOctetOfAnOpenRequest) { expect_exact(encode(samples::request(77)), decode_open_request); }
+TEST(Records, KeepEveryOctetOfAnOpenRequest) {
+    expect_exact(encode(samples::request(77)), decode_open_request);
+}
 TEST(Records, KeepEveryOctetOfAnAnswer) {
     expect_exact(encode(samples::finish(samples::request(77), 5).answer), decode_answer);
 }
@@ -39,8 +43,9 @@ TEST(Records, KeepEveryOctetOfASettlement) {
     expect_exact(encode(*samples::finish(samples::request(77), 5).settlement), decode_settlement);
 }
 TEST(Records, KeepEveryOctetOfLeaseCounters) {
-    expect_exact(encode(LeaseCounters{.generation = 3, .granted = 1'000, .settled = 20, .returned = 3}),
-                 decode_lease_counters);
+    expect_exact(
+        encode(LeaseCounters{.generation = 3, .granted = 1'000, .settled = 20, .returned = 3}),
+        decode_lease_counters);
 }
 
 TEST(Records, ReadBackTheFieldsThatWereWritten) {
@@ -68,7 +73,8 @@ TEST(Records, RefuseValuesOutsideTheirEnumeration) {
     EXPECT_FALSE(decode_settlement(encode(settlement)).has_value());
     settlement.outcome = Outcome::budget_cut;
     EXPECT_TRUE(decode_settlement(encode(settlement)).has_value());
-    settlement.usage_source = static_cast<UsageSource>(static_cast<std::uint8_t>(UsageSource::none) + 1);
+    settlement.usage_source =
+        static_cast<UsageSource>(static_cast<std::uint8_t>(UsageSource::none) + 1);
     EXPECT_FALSE(decode_settlement(encode(settlement)).has_value());
 }
 
@@ -87,7 +93,9 @@ TEST(Records, OrderKeysAsNumbers) {
     EXPECT_LT(body_key(body, 9).view(), body_key(body, 1'000'000).view());
     const Journal::Scope scope{Journal::Scope::Kind::key, 12'345};
     EXPECT_EQ(parse_lease_key(lease_key(scope).view()), scope);
-    EXPECT_EQ(parse_lease_key("\x02" "12345678"), std::nullopt);
+    EXPECT_EQ(parse_lease_key("\x02"
+                              "12345678"),
+              std::nullopt);
     EXPECT_EQ(parse_lease_key("1234"), std::nullopt);
 }
 

@@ -34,7 +34,8 @@ class RecoveryTest : public ::testing::Test {
         batch.clear();
     }
     // A running request whose answer log holds these chunks, as the crash left it.
-    OpenRequest run(std::uint64_t number, const std::vector<std::string>& chunks, bool last_sealed = false) {
+    OpenRequest run(std::uint64_t number, const std::vector<std::string>& chunks,
+                    bool last_sealed = false) {
         OpenRequest request = samples::request(number);
         auto writer = vault->create_body(account, random);
         NX_ASSERT(writer.has_value());
@@ -109,7 +110,8 @@ TEST_F(RecoveryTest, SettlesWhatWasLoggedAndKeepsItForReplay) {
     ASSERT_TRUE(reader.has_value());
     std::string body;
     for (std::uint32_t i = 0; i < 2; ++i)
-        ASSERT_TRUE(reader->open(i, false, **store.get(Family::body, body_key(request.answer, i).view()), body));
+        ASSERT_TRUE(reader->open(
+            i, false, **store.get(Family::body, body_key(request.answer, i).view()), body));
     EXPECT_EQ(body, chunks[0] + chunks[1]);
 }
 
@@ -166,8 +168,12 @@ TEST_F(RecoveryTest, CountsANonStreamAnswerByItsBytes) {
     EXPECT_EQ(count_four_bytes_a_unit("12345", request).events, 0u);
     EXPECT_EQ(count_four_bytes_a_unit("", request).output_units, 0u);
     request.stream = true;
-    EXPECT_EQ(count_four_bytes_a_unit("id: evt_00001\r\ndata: abc\r\n\r\n: comment\n\n", request).output_units, 1u);
-    EXPECT_EQ(count_four_bytes_a_unit("id: evt_00001\r\ndata: abc\r\n\r\n: comment\n\n", request).events, 1u);
+    EXPECT_EQ(count_four_bytes_a_unit("id: evt_00001\r\ndata: abc\r\n\r\n: comment\n\n", request)
+                  .output_units,
+              1u);
+    EXPECT_EQ(
+        count_four_bytes_a_unit("id: evt_00001\r\ndata: abc\r\n\r\n: comment\n\n", request).events,
+        1u);
 }
 
 }  // namespace

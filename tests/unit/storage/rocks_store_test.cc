@@ -81,7 +81,8 @@ TEST_F(RocksStoreTest, RefusesADamagedDatabase) {
     EXPECT_EQ(opened.error().code, ErrorCode::corrupt);
 }
 
-// RocksDB takes a cut-off manifest for a shorter history: without the marker it opened with empty families.
+// RocksDB takes a cut-off manifest for a shorter history: without the marker it opened with empty
+// families.
 TEST_F(RocksStoreTest, RefusesADirectoryThatHasLostItsDatabase) {
     open();
     for (const auto& entry : std::filesystem::directory_iterator(options().path))
@@ -177,7 +178,8 @@ TEST_F(RocksStoreTest, DropsExpiredRowsWhenFilesAreMerged) {
     const auto store = open();
     const std::int64_t now_ms = clock.wall_ms();
     const auto put_answer = [this](Bytes key, std::int64_t expires_ms) {
-        batch.put(Family::idem, key, encode(samples::finish(samples::request(1), 1, expires_ms).answer));
+        batch.put(Family::idem, key,
+                  encode(samples::finish(samples::request(1), 1, expires_ms).answer));
     };
     put_answer("expired", now_ms);
     put_answer("alive", now_ms + 1);
@@ -193,7 +195,9 @@ TEST_F(RocksStoreTest, DropsExpiredRowsWhenFilesAreMerged) {
     ASSERT_TRUE(store->write(batch, Durability::process).has_value());
     ASSERT_TRUE(store->compact(Family::idem).has_value());
     ASSERT_TRUE(store->compact(Family::dek).has_value());
-    const auto has = [&store](Family family, Bytes key) { return (*store->get(family, key)).has_value(); };
+    const auto has = [&store](Family family, Bytes key) {
+        return (*store->get(family, key)).has_value();
+    };
     EXPECT_FALSE(has(Family::idem, "expired"));
     EXPECT_TRUE(has(Family::idem, "alive"));
     EXPECT_TRUE(has(Family::idem, "unknown")) << "what is not understood is kept";
@@ -201,8 +205,8 @@ TEST_F(RocksStoreTest, DropsExpiredRowsWhenFilesAreMerged) {
     EXPECT_TRUE(has(Family::dek, "alive"));
 }
 
-// A child claims and finishes requests through a journal and tells every acknowledged one; it is killed at a
-// moment that its own progress chooses. What it told must be there afterwards.
+// A child claims and finishes requests through a journal and tells every acknowledged one; it is
+// killed at a moment that its own progress chooses. What it told must be there afterwards.
 TEST_F(RocksStoreTest, KeepsEveryAcknowledgedOperationAcrossKill9) {
     for (const std::uint64_t kill_after : {1u, 37u, 400u}) {
         int pipe_ends[2];
@@ -216,12 +220,15 @@ TEST_F(RocksStoreTest, KeepsEveryAcknowledgedOperationAcrossKill9) {
             for (std::uint64_t number = kill_after * 10'000;; ++number) {
                 const OpenRequest request = samples::request(number);
                 auto claimed = (*journal)->claim(request, {}, 1, writes);
-                bool ok = claimed.has_value() && (*store)->write(writes, Durability::process).has_value();
+                bool ok =
+                    claimed.has_value() && (*store)->write(writes, Durability::process).has_value();
                 writes.clear();
-                ok = ok && (number % 3 == 0 || ((*journal)->finish(samples::finish(request, 1), writes).has_value() &&
-                                                (*store)->write(writes, Durability::process).has_value()));
+                ok = ok && (number % 3 == 0 ||
+                            ((*journal)->finish(samples::finish(request, 1), writes).has_value() &&
+                             (*store)->write(writes, Durability::process).has_value()));
                 writes.clear();
-                if (!ok || ::write(pipe_ends[1], &number, sizeof number) != sizeof number) ::_exit(1);
+                if (!ok || ::write(pipe_ends[1], &number, sizeof number) != sizeof number)
+                    ::_exit(1);
             }
         }
         ::close(pipe_ends[1]);
@@ -229,7 +236,8 @@ TEST_F(RocksStoreTest, KeepsEveryAcknowledgedOperationAcrossKill9) {
         std::uint64_t number = 0;
         while (::read(pipe_ends[0], &number, sizeof number) == sizeof number) {
             acknowledged.push_back(number);
-            if (acknowledged.size() == kill_after) ::kill(child, SIGKILL);  // more may follow from the pipe
+            if (acknowledged.size() == kill_after)
+                ::kill(child, SIGKILL);  // more may follow from the pipe
         }
         ::close(pipe_ends[0]);
         int status = 0;
@@ -245,7 +253,9 @@ TEST_F(RocksStoreTest, KeepsEveryAcknowledgedOperationAcrossKill9) {
             again.request_id = samples::id<RequestId>(told, 'r');
             const auto found = (*journal)->look_up(again, 1, batch);
             ASSERT_TRUE(found.has_value());
-            EXPECT_EQ(found->verdict, told % 3 == 0 ? ClaimVerdict::running : ClaimVerdict::finished) << told;
+            EXPECT_EQ(found->verdict,
+                      told % 3 == 0 ? ClaimVerdict::running : ClaimVerdict::finished)
+                << told;
         }
     }
 }

@@ -22,7 +22,8 @@ inline OpenRequest request(std::uint64_t number) {
     open.idempotency = id<IdempotencyId>(number, 'i');
     open.fingerprint = id<Fingerprint>(number, 'f');
     open.session = id<SessionId>(number, 's');
-    open.reservation = {.amount = 1'000, .account_generation = 1, .key_generation = 0, .price_version = 4};
+    open.reservation = {
+        .amount = 1'000, .account_generation = 1, .key_generation = 0, .price_version = 4};
     open.model = 12;
     open.stream = true;
     open.answer = id<BodyId>(number, 'b');
@@ -33,7 +34,8 @@ inline OpenRequest request(std::uint64_t number) {
     return open;
 }
 
-inline Finish finish(const OpenRequest& open, Nano amount, std::int64_t expires_ms = 1'900'000'000'000) {
+inline Finish finish(const OpenRequest& open, Nano amount,
+                     std::int64_t expires_ms = 1'900'000'000'000) {
     Finish end;
     end.request_id = open.request_id;
     end.answer.request_id = open.request_id;

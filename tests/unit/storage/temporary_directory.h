@@ -12,7 +12,8 @@ namespace nodex::storage {
 class TemporaryDirectory {
   public:
     TemporaryDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "nodex_storage_XXXXXX").string();
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "nodex_storage_XXXXXX").string();
         NX_ASSERT(::mkdtemp(pattern.data()) != nullptr);
         path_ = pattern;
     }
