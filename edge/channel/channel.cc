@@ -89,7 +89,8 @@ void Channel::State::enter(ChannelPhase next) noexcept {
     phase = next;
     if (next == ChannelPhase::open || next == ChannelPhase::idle) loop.timers().cancel(deadline);
     if (next == ChannelPhase::closing)
-        start_timer<&State::deadline_passed>(loop.timers(), deadline, loop.now_ns() + limits::close_deadline, this);
+        start_timer<&State::deadline_passed>(loop.timers(), deadline,
+                                             loop.now_ns() + limits::close_deadline, this);
 }
 
 void Channel::State::connect_done(std::int32_t result) noexcept {

@@ -55,9 +55,9 @@ class Channel {
     // Queues bytes; everything written in one turn leaves in one send (and as few TLS records as fit).
     // Always takes them: a writer of unbounded data asks writable() first. No effect when closing or idle.
     void write(Bytes bytes) noexcept;
-    [[nodiscard]] bool writable() const noexcept;                // outbound_bytes() < limits::outbound_high_bytes
+    [[nodiscard]] bool writable() const noexcept;  // outbound_bytes() < limits::outbound_high_bytes
     [[nodiscard]] std::size_t outbound_bytes() const noexcept;   // queued or in flight, before encryption
-    [[nodiscard]] std::uint64_t sent_bytes() const noexcept;     // wire bytes the kernel has taken since open: progress
+    [[nodiscard]] std::uint64_t sent_bytes() const noexcept;  // wire bytes the kernel took: progress
 
     void pause() noexcept;   // stop receiving (multishot receive is cancelled; the kernel's window closes)
     void resume() noexcept;

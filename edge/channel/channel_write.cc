@@ -50,7 +50,8 @@ void Channel::State::flush() noexcept {
     loop.io().send(sending, fd, wire, then<&State::flush_done>(this));
 }
 
-// Moves what may leave now into `wire`; false if that is nothing. When closing, close_notify is the last of it.
+// Moves what may leave now into `wire`; false if that is nothing. When closing, close_notify is the last of
+// it.
 bool Channel::State::fill_wire() noexcept {
     NX_ASSERT(wire.empty() && wire_plain_bytes == 0);
     if (session == nullptr) {

@@ -22,7 +22,8 @@ void* map_pages(std::size_t size) noexcept {
 
 }  // namespace
 
-Result<BufferRing> BufferRing::create(Ring& ring, std::uint16_t group, unsigned count, std::size_t size) noexcept {
+Result<BufferRing> BufferRing::create(Ring& ring, std::uint16_t group, unsigned count,
+                                      std::size_t size) noexcept {
     NX_ASSERT(std::has_single_bit(count) && count <= 32'768);
     NX_ASSERT(size > 0 && size <= UINT32_MAX);
     BufferRing made;
@@ -41,7 +42,8 @@ Result<BufferRing> BufferRing::create(Ring& ring, std::uint16_t group, unsigned 
     registration.bgid = group;
     const int failed = io_uring_register_buf_ring(&ring.native(), &registration, 0);
     if (failed < 0) {
-        log::error("io_uring_unusable", {{"reason", "provided buffer rings are missing (Linux 5.19)"}, {"errno", -failed}});
+        log::error("io_uring_unusable",
+                   {{"reason", "provided buffer rings are missing (Linux 5.19)"}, {"errno", -failed}});
         const ErrorCode code = failed == -ENOMEM ? ErrorCode::limit_exceeded : ErrorCode::unsupported;
         return Error{code, ErrorSource::kernel, false, -failed};
     }

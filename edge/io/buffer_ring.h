@@ -15,9 +15,10 @@ class Ring;
 
 class BufferRing {
   public:
-    // Registers `count` (a power of two, at most 32,768) buffers of `size` octets as `group`; before the ring is
-    // restricted. Errors: limit_exceeded(kernel), unsupported(kernel), both logged.
-    static Result<BufferRing> create(Ring& ring, std::uint16_t group, unsigned count, std::size_t size) noexcept;
+    // Registers `count` (a power of two, at most 32,768) buffers of `size` octets as `group`; before the
+    // ring is restricted. Errors: limit_exceeded(kernel), unsupported(kernel), both logged.
+    static Result<BufferRing> create(Ring& ring, std::uint16_t group, unsigned count,
+                                     std::size_t size) noexcept;
     ~BufferRing();
     BufferRing(BufferRing&& other) noexcept;
     BufferRing& operator=(BufferRing&&) = delete;

@@ -48,9 +48,11 @@ const char* advice_for_setup(int os_errno) noexcept {
 }
 
 Error start_error(const char* advice, int os_errno) noexcept {
-    log::error("io_uring_unusable", {{"reason", advice}, {"errno", os_errno}, {"text", std::strerror(os_errno)}});
+    log::error("io_uring_unusable",
+               {{"reason", advice}, {"errno", os_errno}, {"text", std::strerror(os_errno)}});
     const bool memory = os_errno == ENOMEM || os_errno == EMFILE || os_errno == ENFILE;
-    return {memory ? ErrorCode::limit_exceeded : ErrorCode::unsupported, ErrorSource::kernel, false, os_errno};
+    return {memory ? ErrorCode::limit_exceeded : ErrorCode::unsupported, ErrorSource::kernel, false,
+            os_errno};
 }
 
 }  // namespace
@@ -74,7 +76,8 @@ Result<Ring> Ring::create(unsigned submission_entries, unsigned completion_entri
     constexpr unsigned features = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_FAST_POLL |
                                   IORING_FEAT_SUBMIT_STABLE;
     if ((params.features & features) != features)
-        return start_error("the kernel is too old: NODROP, EXT_ARG, FAST_POLL, SUBMIT_STABLE are needed", ENOSYS);
+        return start_error("the kernel is too old: NODROP, EXT_ARG, FAST_POLL, SUBMIT_STABLE are needed",
+                           ENOSYS);
     return made;
 }
 
@@ -90,7 +93,8 @@ Status Ring::restrict_operations() noexcept {
     rules.back().sqe_flags = IOSQE_BUFFER_SELECT;
     const int failed = register_with_ring(ring_->ring_fd, IORING_REGISTER_RESTRICTIONS, rules.data(),
                                           static_cast<unsigned>(rules.size()));
-    if (failed < 0) return start_error("ring restrictions are missing (IORING_REGISTER_RESTRICTIONS)", -failed);
+    if (failed < 0)
+        return start_error("ring restrictions are missing (IORING_REGISTER_RESTRICTIONS)", -failed);
     return {};
 }
 
@@ -131,8 +135,8 @@ void Ring::submit_and_wait(Nanoseconds timeout_ns) noexcept {
     NX_ASSERT(enabled_);
     io_uring_cqe* first = nullptr;
     __kernel_timespec timeout{timeout_ns / second, timeout_ns % second};
-    const int result = io_uring_submit_and_wait_timeout(ring_.get(), &first, 1,
-                                                        timeout_ns == INT64_MAX ? nullptr : &timeout, nullptr);
+    const int result = io_uring_submit_and_wait_timeout(
+        ring_.get(), &first, 1, timeout_ns == INT64_MAX ? nullptr : &timeout, nullptr);
     ++enters_;
     NX_ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY);
 }

@@ -42,7 +42,8 @@ Result<int> SimIo::listen(const SocketAddress& address) noexcept {
 
 int SimIo::listener_of(const SocketAddress& address) const noexcept {
     for (const auto& [fd, candidate] : sockets_)
-        if (candidate.kind == Kind::listener && !candidate.shut && equal(candidate.address, address)) return fd;
+        if (candidate.kind == Kind::listener && !candidate.shut && equal(candidate.address, address))
+            return fd;
     return nobody;
 }
 
@@ -82,7 +83,8 @@ void SimIo::send(Completion& completion, int fd, Bytes source, Continuation next
     Access::begin_send(completion, fd, source, next);
     begin(completion);
 }
-void SimIo::connect(Completion& completion, int fd, const SocketAddress& address, Continuation next) noexcept {
+void SimIo::connect(Completion& completion, int fd, const SocketAddress& address,
+                    Continuation next) noexcept {
     NX_ASSERT(socket(fd).kind == Kind::fresh);
     Access::begin(completion, Operation::connect, fd, next);
     targets_[&completion] = address;
@@ -207,7 +209,8 @@ std::uint32_t SimIo::run_send(Completion& completion) noexcept {
     if (size == 0) return 0;
     if (drawn(faults_.short_send_percent)) size = 1 + static_cast<std::size_t>(random_.below(size));
     if (drawn(faults_.delay_percent)) {
-        const auto delay = static_cast<Nanoseconds>(random_.below(static_cast<std::uint64_t>(faults_.delay_max_ns)));
+        const auto delay =
+            static_cast<Nanoseconds>(random_.below(static_cast<std::uint64_t>(faults_.delay_max_ns)));
         to.arrives_ns = std::max(to.arrives_ns, clock_.now_ns() + delay);
     }
     to.inbound.append(rest.substr(0, size));

@@ -24,7 +24,8 @@ struct SimFaults {
 
 class SimIo final : public Io {
   public:
-    SimIo(Clock& clock, std::uint64_t seed, LoopStats& stats) noexcept : clock_(clock), random_(seed), stats_(stats) {}
+    SimIo(Clock& clock, std::uint64_t seed, LoopStats& stats) noexcept
+        : clock_(clock), random_(seed), stats_(stats) {}
 
     // The descriptor of a new listener for `address`; already_exists if there is one.
     Result<int> listen(const SocketAddress& address) noexcept;
@@ -39,7 +40,8 @@ class SimIo final : public Io {
     void accept(Completion& completion, int listener, Continuation next) noexcept override;
     void recv(Completion& completion, int fd, Continuation next) noexcept override;
     void send(Completion& completion, int fd, Bytes source, Continuation next) noexcept override;
-    void connect(Completion& completion, int fd, const SocketAddress& address, Continuation next) noexcept override;
+    void connect(Completion& completion, int fd, const SocketAddress& address,
+                 Continuation next) noexcept override;
     void close(Completion& completion, int fd, Continuation next) noexcept override;
     void shutdown(int fd) noexcept override;
     void end_sending(int fd) noexcept override;
@@ -74,7 +76,9 @@ class SimIo final : public Io {
     int add_socket(Socket socket) noexcept;
     void begin(Completion& completion) noexcept { pending_.push_back(&completion); }
     void end(Completion& completion, std::int32_t result) noexcept;
-    [[nodiscard]] bool drawn(unsigned percent) noexcept { return percent > 0 && random_.below(100) < percent; }
+    [[nodiscard]] bool drawn(unsigned percent) noexcept {
+        return percent > 0 && random_.below(100) < percent;
+    }
     std::uint32_t run(Completion& completion) noexcept;
     std::uint32_t run_cancel(Completion& completion) noexcept;
     std::uint32_t run_accept(Completion& completion) noexcept;

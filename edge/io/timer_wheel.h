@@ -35,7 +35,8 @@ class TimerWheel {
     explicit TimerWheel(Nanoseconds now_ns) noexcept;
     ~TimerWheel();  // asserts that nothing is armed
 
-    // Arms (or re-arms) `timer` to run once at or after `deadline_ns`; a past deadline fires on the next expire().
+    // Arms (or re-arms) `timer` to run once at or after `deadline_ns`; a past deadline fires on the next
+    // expire().
     void start(Timer& timer, Nanoseconds deadline_ns, Timer::Run run, void* owner) noexcept;
     void cancel(Timer& timer) noexcept;  // no effect when not armed
     // Runs what is due, oldest tick first; a callback may start and cancel any timer. Answers how many ran.

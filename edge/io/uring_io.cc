@@ -39,7 +39,8 @@ void UringIo::accept(Completion& completion, int listener, Continuation next) no
 
 void UringIo::submit_accept(Completion& completion) noexcept {
     io_uring_sqe& sqe = ring_.next_sqe();
-    io_uring_prep_multishot_accept(&sqe, Access::fd(completion), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    io_uring_prep_multishot_accept(&sqe, Access::fd(completion), nullptr, nullptr,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
     set_user_data(sqe, completion, operation_tag);
 }
 
@@ -111,7 +112,8 @@ void UringIo::send_done(Completion& completion, std::int32_t result) noexcept {
     submit_send(completion);
 }
 
-void UringIo::connect(Completion& completion, int fd, const SocketAddress& address, Continuation next) noexcept {
+void UringIo::connect(Completion& completion, int fd, const SocketAddress& address,
+                      Continuation next) noexcept {
     if (addresses_count_ == addresses_max) {
         ring_.submit();
         submitted();
@@ -152,8 +154,8 @@ void UringIo::submit_cancel(Completion& completion) noexcept {
 
 void UringIo::cancel_done(Completion& completion, std::int32_t result) noexcept {
     NX_ASSERT(result == 0 || result == -ENOENT || result == -EALREADY);
-    // Not found and not ended: the operation was between two queues of the kernel (liburing issue 1375), or its
-    // end stands further down in this batch. Asking again is harmless and ends by itself.
+    // Not found and not ended: the operation was between two queues of the kernel (liburing issue 1375), or
+    // its end stands further down in this batch. Asking again is harmless and ends by itself.
     if (result == -ENOENT && !Access::ended(completion)) return submit_cancel(completion);
     Access::cancel_answered(completion);
 }
@@ -162,8 +164,8 @@ Result<int> UringIo::open_socket(const SocketAddress& address) noexcept {
     const int fd = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         const bool descriptors = errno == EMFILE || errno == ENFILE;
-        return Error{descriptors ? ErrorCode::out_of_descriptors : ErrorCode::unavailable, ErrorSource::kernel,
-                     true, errno};
+        return Error{descriptors ? ErrorCode::out_of_descriptors : ErrorCode::unavailable,
+                     ErrorSource::kernel, true, errno};
     }
     set_no_delay(fd);
     return fd;
@@ -178,7 +180,8 @@ SocketAddress UringIo::peer_of(int fd) noexcept {
 
 void UringIo::complete(const io_uring_cqe& entry) noexcept {
     const std::uint64_t tag = entry.user_data & tag_mask;
-    auto& completion = *reinterpret_cast<Completion*>(static_cast<std::uintptr_t>(entry.user_data & ~tag_mask));
+    auto& completion =
+        *reinterpret_cast<Completion*>(static_cast<std::uintptr_t>(entry.user_data & ~tag_mask));
     if (tag == cancel_tag) return cancel_done(completion, entry.res);
     NX_ASSERT(tag == operation_tag);
     const bool more = (entry.flags & IORING_CQE_F_MORE) != 0;

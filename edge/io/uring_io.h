@@ -18,7 +18,8 @@ class UringIo final : public Io {
     void accept(Completion& completion, int listener, Continuation next) noexcept override;
     void recv(Completion& completion, int fd, Continuation next) noexcept override;
     void send(Completion& completion, int fd, Bytes source, Continuation next) noexcept override;
-    void connect(Completion& completion, int fd, const SocketAddress& address, Continuation next) noexcept override;
+    void connect(Completion& completion, int fd, const SocketAddress& address,
+                 Continuation next) noexcept override;
     void close(Completion& completion, int fd, Continuation next) noexcept override;
     void shutdown(int fd) noexcept override;
     void end_sending(int fd) noexcept override;

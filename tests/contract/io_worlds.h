@@ -27,7 +27,9 @@ inline SocketAddress loopback(std::uint16_t port) {
 
 class SimWorld final : public IoWorld {
   public:
-    explicit SimWorld(SimFaults faults, std::uint64_t seed = 20'261'121) : loop_(seed) { loop_.io().set_faults(faults); }
+    explicit SimWorld(SimFaults faults, std::uint64_t seed = 20'261'121) : loop_(seed) {
+        loop_.io().set_faults(faults);
+    }
     Loop& loop() noexcept override { return loop_; }
     int listen(SocketAddress& bound) override {
         bound = loopback(++port_);

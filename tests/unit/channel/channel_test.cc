@@ -212,8 +212,10 @@ std::unique_ptr<contract::IoWorld> uring() {
 
 INSTANTIATE_TEST_SUITE_P(Worlds, EveryChannel,
                          testing::Values(Setting{"SimPlain", sim, false}, Setting{"SimTls", sim, true},
-                                         Setting{"PiecesPlain", pieces, false}, Setting{"PiecesTls", pieces, true},
-                                         Setting{"UringPlain", uring, false}, Setting{"UringTls", uring, true}),
+                                         Setting{"PiecesPlain", pieces, false},
+                                         Setting{"PiecesTls", pieces, true},
+                                         Setting{"UringPlain", uring, false},
+                                         Setting{"UringTls", uring, true}),
                          [](const auto& setting) { return std::string(setting.param.label); });
 
 }  // namespace

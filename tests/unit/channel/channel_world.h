@@ -18,11 +18,13 @@ namespace nodex::test {
 struct TlsContexts {
     TestAuthority authority;
     ManualClock clock;
-    std::shared_ptr<tls::TicketKeys> tickets = std::make_shared<tls::TicketKeys>(crypto::secure_random(), clock);
+    std::shared_ptr<tls::TicketKeys> tickets =
+        std::make_shared<tls::TicketKeys>(crypto::secure_random(), clock);
     std::shared_ptr<tls::ServerContext> server;
     std::shared_ptr<tls::ClientContext> client;
     TlsContexts() {
-        auto made_server = tls::ServerContext::create({authority.issue({"edge.test"}, {"127.0.0.1"})}, tickets);
+        auto made_server =
+            tls::ServerContext::create({authority.issue({"edge.test"}, {"127.0.0.1"})}, tickets);
         auto made_client = tls::ClientContext::create({authority.ca_file()});
         NX_ASSERT(made_server.has_value());
         NX_ASSERT(made_client.has_value());
@@ -82,7 +84,9 @@ struct ChannelEnd final : ChannelOwner {
         EXPECT_EQ(channel.phase(), ChannelPhase::idle);
         closed.push_back(error);
     }
-    [[nodiscard]] ErrorCode closed_with() const { return closed.empty() ? ErrorCode::corrupt : closed.back().code; }
+    [[nodiscard]] ErrorCode closed_with() const {
+        return closed.empty() ? ErrorCode::corrupt : closed.back().code;
+    }
 };
 
 // A listener and the two ends of one connection through it.
@@ -108,7 +112,8 @@ struct ChannelPair {
         while (!closing.ended()) loop.run();
     }
     void connect(Nanoseconds timeout_ns = 5 * second) {
-        client.channel.connect(address, uses_tls ? TlsContexts::shared().client : nullptr, "edge.test", timeout_ns);
+        client.channel.connect(address, uses_tls ? TlsContexts::shared().client : nullptr, "edge.test",
+                               timeout_ns);
     }
     // Until both ends are open.
     void open() {

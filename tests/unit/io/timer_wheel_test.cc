@@ -48,7 +48,8 @@ TEST(TimerWheel, AgreesWithASortedMap) {
             alarm.now = &now;
             const std::uint64_t choice = random.below(10);
             if (choice < 5) {
-                const auto span = static_cast<Nanoseconds>(random.below(std::uint64_t{1} << random.below(52)));
+                const auto span =
+                    static_cast<Nanoseconds>(random.below(std::uint64_t{1} << random.below(52)));
                 forget(index);
                 model.emplace(now + span, index);
                 start_timer<&Alarm::fire>(wheel, alarm.timer, now + span, &alarm);

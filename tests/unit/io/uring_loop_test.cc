@@ -36,7 +36,9 @@ struct Letter final : Mail {
     int count = 0;
 };
 
-TEST(RingRestrictions, RefuseToOpenFilesAndMakeSockets) { EXPECT_TRUE(check_ring_restrictions().has_value()); }
+TEST(RingRestrictions, RefuseToOpenFilesAndMakeSockets) {
+    EXPECT_TRUE(check_ring_restrictions().has_value());
+}
 
 // Made here, run there: the thread that runs a loop need not be the one that made it. A sleeping loop has
 // nothing to wake it but the letter.
@@ -110,7 +112,8 @@ TEST(UringLoop, RunsTurnTasksOnceAndInOrder) {
     EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 9}));
 }
 
-// More receives at once than there are buffers: some are told -ENOBUFS, and all data arrives when they ask again.
+// More receives at once than there are buffers: some are told -ENOBUFS, and all data arrives when they ask
+// again.
 TEST(UringLoop, EmptyBufferRingIsAStallAndNotALoss) {
     const auto loop = make_loop(2);
     struct Reader {
