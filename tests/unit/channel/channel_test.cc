@@ -13,6 +13,9 @@ struct Setting {
     bool with_tls;
 };
 
+// Without it the test library prints the bytes of a Setting, padding included.
+void PrintTo(const Setting& setting, std::ostream* target) { *target << setting.label; }
+
 class EveryChannel : public testing::TestWithParam<Setting> {
   protected:
     void SetUp() override {
