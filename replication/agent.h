@@ -22,7 +22,8 @@ class AgentOperation {
     virtual ~AgentOperation() { NX_ASSERT(!in_flight_); }
 
   protected:
-    AgentOperation() noexcept;
+    enum class Kind : std::uint8_t { ask, query };
+    explicit AgentOperation(Kind kind) noexcept;
 
   private:
     friend class Agent;
@@ -32,6 +33,8 @@ class AgentOperation {
         AgentOperation& operation;
     };
     Link link_;
+    const Kind kind_;
+    void* agent_ = nullptr;  // Agent::State on the way there, null on the way back
     Mailbox* reply_to_ = nullptr;
     storage::OperationDone done_{};
     bool in_flight_ = false;
@@ -46,8 +49,10 @@ class LeaseAsk final : public AgentOperation {
         insufficient_quota,    // the key's budget has not
         unavailable,           // the centre did not answer in time
     };
-    LeaseScope* account = nullptr;  // in
-    LeaseScope* key = nullptr;      // in; may be null
+    LeaseAsk() noexcept : AgentOperation(Kind::ask) {}
+    // In; out: the generation that holds the amount, which may be a newer object of the same scope.
+    LeaseScope* account = nullptr;
+    LeaseScope* key = nullptr;  // may be null
     Nano amount = 0;                // in
     Verdict verdict = Verdict::unavailable;  // out
 };
@@ -55,6 +60,7 @@ class LeaseAsk final : public AgentOperation {
 // A question to the centre, JSON both ways (GET /v1/balance, /v1/usage, the admin socket).
 class CentralQuery final : public AgentOperation {
   public:
+    CentralQuery() noexcept : AgentOperation(Kind::query) {}
     std::string subject;  // in: "balance", "usage", "admin": the last token of nx.v1.rpc.*
     std::string request;  // in: JSON object
     int status = 0;       // out: HTTP-like; 503 when the centre did not answer
@@ -70,6 +76,7 @@ struct AgentStats {
 struct AgentOptions {
     PopId pop{1};
     std::string pop_name = "pop1";
+    crypto::SecretKey link_key;  // of this POP's MACs; the centre has the same (CentralOptions::link_keys)
     Nanoseconds heartbeat_ns = 1 * second;
     Nanoseconds ship_delay_ns = 10 * millisecond;  // to gather a batch; at once when ship_records_max wait
     Nano lease_slice = 20 * nano_per_unit;         // most that one refill keeps ahead
@@ -85,7 +92,9 @@ class Agent {
     // Registers, gets the first directory, then returns; the thread goes on until stop(). With a centre that
     // does not answer: unavailable(central) after `timeout_ns` (the caller decides whether to serve anyway).
     Status start(Nanoseconds timeout_ns);
-    void stop();  // ships what it can within 2 s, then joins
+    // Ships what it can within 2 s, then joins; who still waits gets `unavailable`. Before the CommitThread stops,
+    // after the last ask() and query() was posted; their mailboxes are still delivered.
+    void stop();
 
     // Any thread.
     void ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) noexcept;
@@ -95,9 +104,11 @@ class Agent {
     void on_directory(std::function<void(std::shared_ptr<const Directory>)> changed);
 
     [[nodiscard]] AgentStats& stats() noexcept;
+    [[nodiscard]] std::uint32_t incarnation() const noexcept;  // of request ids; 0: not registered yet
     [[nodiscard]] bool linked() const noexcept;  // contact within three heartbeats
 
   private:
+    friend struct AgentAccess;
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -7,6 +7,7 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/clock.h"
+#include "edge/base/mailbox.h"
 #include "edge/base/result.h"
 
 namespace nodex::replication {
@@ -17,6 +18,11 @@ class Transport {
     using MessageHandler = std::function<void(Bytes subject, Bytes payload)>;
     virtual ~Transport() = default;
 
+    // Handlers run while this mailbox is delivered: its thread drives this end. Set before the first request;
+    // nullptr: no handler runs any more, what is outstanding is dropped.
+    virtual void attach(Mailbox* mailbox) = 0;
+    // Driving thread, at least ten times a second: ends requests whose deadline has passed.
+    virtual void expire() = 0;
     // The handler runs exactly once, on the thread that drives this end of the transport: the reply, or
     // timed_out(central), unavailable(central) (nobody listens). Payload at most limits::message_bytes_max.
     virtual void request(Bytes subject, std::string payload, Nanoseconds timeout_ns, ReplyHandler handler) = 0;
@@ -31,6 +37,7 @@ class TransportServer {
     using Respond = std::function<void(std::string reply)>;
     using RequestHandler = std::function<void(Bytes subject, Bytes payload, Respond respond)>;
     virtual ~TransportServer() = default;
+    virtual void attach(Mailbox* mailbox) = 0;  // as Transport::attach
     virtual void serve(Bytes subject, RequestHandler handler) = 0;
     virtual void publish(Bytes subject, std::string payload) = 0;
 };

@@ -1,20 +1,27 @@
 // Central: the service around the ledger: answers nx.v1.rpc.* requests of POPs and of the admin socket,
 // publishes feeds. One apply thread (the one that drives the TransportServer). In nodex-edge --standalone it
-// runs in the same process; in nodex-central it stands alone.
+// runs in the same process (central_thread.h); in nodex-central it stands alone.
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "edge/base/clock.h"
+#include "edge/base/ids.h"
 #include "edge/base/random.h"
 #include "edge/crypto/crypto.h"
 #include "replication/central/ledger_store.h"
+#include "replication/planted_bug.h"
 #include "replication/transport.h"
 
 namespace nodex::replication {
 
 struct CentralOptions {
     crypto::SecretKey key_hash_secret;  // HMAC secret of API keys; the same at every POP
+    // The POPs that may speak, each with the key of its MACs (AgentOptions::link_key at the POP).
+    std::vector<std::pair<PopId, crypto::SecretKey>> link_keys;
+    PlantedBug planted_bug = PlantedBug::none;
 };
 
 class Central {
@@ -24,6 +31,8 @@ class Central {
     // Loads, verifies (balances recomputed from rows when `verify_rows`), then serves. corrupt(storage) when they differ.
     Status start(bool verify_rows);
     void tick();  // every 100 ms from the driving thread: lease expiry
+    // The store failed: nothing is answered any more, and nothing that was answered is lost.
+    [[nodiscard]] bool failed() const noexcept;
 
   private:
     struct State;

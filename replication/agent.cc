@@ -1,0 +1,285 @@
+// Agent: the thread around AgentCore, and the way of operations to it and back.
+#include "replication/agent.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "edge/base/limits.h"
+#include "replication/agent_core.h"
+#include "replication/thread_mailbox.h"
+
+namespace nodex::replication {
+namespace {
+
+constexpr Nanoseconds busy_tick = 5 * millisecond;    // a batch gathers, a request waits
+constexpr Nanoseconds quiet_tick = 100 * millisecond;
+constexpr Nanoseconds farewell = 2 * second;          // to ship the rest at stop()
+constexpr Nanoseconds query_timeout = 5 * second;
+
+}  // namespace
+
+// The agent's way to the commit thread.
+class ThreadCommitPort final : public CommitPort {
+  public:
+    ThreadCommitPort(storage::CommitThread& commits, Mailbox& mailbox) : commits_(commits), mailbox_(mailbox) {}
+    using CommitPort::call;
+    void call(Work work, Done done, Durable durable) override {
+        auto* pending = new Pending{*this, {}, std::move(done)};
+        pending->operation.call = std::move(work);
+        pending->operation.sync = durable == Durable::synced;
+        ++outstanding_;
+        commits_.submit(pending->operation, mailbox_, storage::when_done<&Pending::finished>(pending));
+    }
+    [[nodiscard]] unsigned outstanding() const noexcept { return outstanding_; }
+
+  private:
+    struct Pending {
+        ThreadCommitPort& port;
+        storage::CallOperation operation;
+        Done done;
+        void finished() noexcept {
+            --port.outstanding_;
+            done(operation.status());
+            delete this;
+        }
+    };
+    storage::CommitThread& commits_;
+    Mailbox& mailbox_;
+    unsigned outstanding_ = 0;
+};
+
+struct Agent::State {
+    State(Transport& given_transport, storage::CommitThread& given_commits, storage::Vault& vault, Clock& given_clock,
+          Random& random, const AgentOptions& given)
+        : transport(given_transport), commits(given_commits), clock(given_clock), options(given),
+          port(commits, mailbox.mailbox()),
+          core(transport, port, &vault, clock, random, core_options(given),
+               [this](std::shared_ptr<const Directory> next) { publish(std::move(next)); }) {}
+
+    static AgentCore::Options core_options(const AgentOptions& options) {
+        return {options.pop, options.link_key, options.heartbeat_ns, options.ship_delay_ns, options.lease_slice,
+                PlantedBug::none};
+    }
+
+    Transport& transport;
+    storage::CommitThread& commits;
+    Clock& clock;
+    const AgentOptions options;
+    ThreadMailbox mailbox;
+    ThreadCommitPort port;
+    AgentCore core;
+    AgentStats stats;
+    std::thread thread;
+    std::atomic<bool> stopping{false};
+    std::atomic<std::uint32_t> incarnation{0};
+    std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
+
+    std::mutex mutex;                      // guards what follows
+    std::condition_variable state_changed;
+    std::shared_ptr<const Directory> directory;
+    std::function<void(std::shared_ptr<const Directory>)> changed;
+    bool refused = false;
+
+    void publish(std::shared_ptr<const Directory> next);
+    void run();
+    void turn(Nanoseconds wait_ns);
+    void tell_stats();
+    void begin_ask(LeaseAsk& ask);
+    void begin_query(CentralQuery& query);
+    void query_done(CentralQuery& query, Result<std::string> payload);
+    void finish_all();
+    void outbox_grew() noexcept { core.outbox_grew(); }
+};
+
+// The two legs of an operation's mail.
+struct AgentAccess {
+    static void run(Mail& mail) noexcept {
+        AgentOperation& operation = static_cast<AgentOperation::Link&>(mail).operation;
+        if (operation.agent_ == nullptr) {
+            operation.in_flight_ = false;
+            const storage::OperationDone done = operation.done_;
+            return done.run(done.owner);  // may destroy the operation
+        }
+        auto& agent = *static_cast<Agent::State*>(operation.agent_);
+        if (operation.kind_ == AgentOperation::Kind::ask) return agent.begin_ask(static_cast<LeaseAsk&>(operation));
+        agent.begin_query(static_cast<CentralQuery&>(operation));
+    }
+    static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to, storage::OperationDone done) {
+        NX_ASSERT(!operation.in_flight_);
+        operation.in_flight_ = true;
+        operation.agent_ = &agent;
+        operation.reply_to_ = &reply_to;
+        operation.done_ = done;
+        agent.mailbox.mailbox().post(operation.link_);
+    }
+    static void send_back(AgentOperation& operation) {
+        NX_ASSERT(operation.in_flight_);
+        operation.agent_ = nullptr;
+        operation.reply_to_->post(operation.link_);
+    }
+};
+
+AgentOperation::AgentOperation(Kind kind) noexcept : link_(&AgentAccess::run, *this), kind_(kind) {}
+
+void Agent::State::publish(std::shared_ptr<const Directory> next) {
+    std::function<void(std::shared_ptr<const Directory>)> tell;
+    {
+        const std::lock_guard lock(mutex);
+        directory = next;
+        tell = changed;
+    }
+    state_changed.notify_all();
+    if (tell) tell(std::move(next));
+}
+
+void Agent::State::begin_ask(LeaseAsk& ask) {
+    NX_ASSERT(ask.account != nullptr);
+    stats.lease_asks.fetch_add(1, std::memory_order_relaxed);
+    const std::optional<LeaseKey> key = ask.key == nullptr ? std::optional<LeaseKey>{} : ask.key->scope();
+    core.leases().ask(ask.account->scope(), key, ask.amount,
+                      [&ask](AskVerdict verdict, LeaseScope* account, LeaseScope* key_lease) {
+                          switch (verdict) {
+                              case AskVerdict::reserved: ask.verdict = LeaseAsk::Verdict::reserved; break;
+                              case AskVerdict::insufficient_balance: ask.verdict = LeaseAsk::Verdict::insufficient_balance; break;
+                              case AskVerdict::insufficient_quota: ask.verdict = LeaseAsk::Verdict::insufficient_quota; break;
+                              case AskVerdict::unavailable: ask.verdict = LeaseAsk::Verdict::unavailable; break;
+                          }
+                          if (verdict == AskVerdict::reserved) {
+                              ask.account = account;
+                              ask.key = key_lease;
+                          }
+                          AgentAccess::send_back(ask);
+                      });
+}
+
+void Agent::State::begin_query(CentralQuery& query) {
+    query.status = 503;
+    query.reply.clear();
+    queries.push_back(&query);
+    // 4 octets: the length before the JSON.
+    if (query.request.size() + 4 > limits::message_bytes_max)
+        return query_done(query, Error{ErrorCode::limit_exceeded, ErrorSource::client});
+    core.link().request(query.subject, MessageType::query_request, encode(QueryRequest{query.request}), query_timeout,
+                        [this, &query](Result<std::string> payload) { query_done(query, std::move(payload)); });
+}
+
+void Agent::State::query_done(CentralQuery& query, Result<std::string> payload) {
+    const auto found = std::find(queries.begin(), queries.end(), static_cast<AgentOperation*>(&query));
+    if (found == queries.end()) return;  // ended by stop()
+    queries.erase(found);
+    Result<QueryReply> reply = payload ? decode_query_reply(*payload) : Result<QueryReply>(payload.error());
+    if (reply) {
+        query.status = reply->status;
+        query.reply = std::move(reply->json);
+    } else if (reply.error().code == ErrorCode::limit_exceeded) {
+        query.status = 413;
+    }
+    AgentAccess::send_back(query);
+}
+
+void Agent::State::tell_stats() {
+    const Shipper& shipper = core.shipper();
+    stats.shipped_records.store(shipper.shipped_count(), std::memory_order_relaxed);
+    stats.applied_records.store(shipper.applied(), std::memory_order_relaxed);
+    stats.ship_failures.store(shipper.failures_count(), std::memory_order_relaxed);
+    stats.outbox_depth.store(shipper.last() - std::min(shipper.last(), shipper.applied()), std::memory_order_relaxed);
+    stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
+    stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);
+    incarnation.store(core.link().incarnation(), std::memory_order_relaxed);
+}
+
+void Agent::State::turn(Nanoseconds wait_ns) {
+    mailbox.run(wait_ns);
+    transport.expire();
+    core.tick();
+    tell_stats();
+    if (core.phase() == AgentCore::Phase::refused && !refused) {
+        const std::lock_guard lock(mutex);
+        refused = true;
+        state_changed.notify_all();
+    }
+}
+
+void Agent::State::run() {
+    transport.attach(&mailbox.mailbox());
+    commits.on_outbox(mailbox.mailbox(), storage::when_done<&State::outbox_grew>(this));
+    core.start();
+    const auto busy = [this] { return !core.shipper().idle() || core.leases().asks_waiting() > 0; };
+    while (!stopping.load(std::memory_order_acquire)) turn(busy() ? busy_tick : quiet_tick);
+    const Nanoseconds until = clock.now_ns() + farewell;
+    while (core.phase() == AgentCore::Phase::registered && !core.shipper().idle() && clock.now_ns() < until)
+        turn(busy_tick);
+    finish_all();
+}
+
+// Nobody is left waiting, and nothing comes back to a mailbox that is gone.
+void Agent::State::finish_all() {
+    transport.attach(nullptr);
+    commits.off_outbox();
+    core.leases().stop();
+    while (!queries.empty())
+        query_done(static_cast<CentralQuery&>(*queries.back()), Error{ErrorCode::unavailable, ErrorSource::central});
+    while (port.outstanding() > 0) mailbox.run(busy_tick);
+    mailbox.run(0);
+}
+
+Agent::Agent(Transport& transport, storage::CommitThread& commits, storage::Journal&, storage::Vault& vault,
+             Clock& clock, Random& random, AgentOptions options)
+    : state_(std::make_unique<State>(transport, commits, vault, clock, random, options)) {}
+
+Agent::~Agent() {
+    stop();
+}
+
+Status Agent::start(Nanoseconds timeout_ns) {
+    State& state = *state_;
+    NX_ASSERT(!state.thread.joinable());
+    state.thread = std::thread([&state] { state.run(); });
+    std::unique_lock lock(state.mutex);
+    state.state_changed.wait_for(lock, std::chrono::nanoseconds(timeout_ns),
+                                 [&state] { return state.directory != nullptr || state.refused; });
+    if (state.refused) return Error{ErrorCode::stale, ErrorSource::central};
+    if (state.directory == nullptr) return Error{ErrorCode::unavailable, ErrorSource::central, true, 0};
+    return {};
+}
+
+void Agent::stop() {
+    if (!state_->thread.joinable()) return;
+    state_->stopping.store(true, std::memory_order_release);
+    state_->thread.join();
+}
+
+void Agent::ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) noexcept {
+    AgentAccess::send(ask, *state_, reply_to, done);
+}
+
+void Agent::query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept {
+    AgentAccess::send(query, *state_, reply_to, done);
+}
+
+std::shared_ptr<const Directory> Agent::directory() const noexcept {
+    const std::lock_guard lock(state_->mutex);
+    return state_->directory;
+}
+
+void Agent::on_directory(std::function<void(std::shared_ptr<const Directory>)> changed) {
+    const std::lock_guard lock(state_->mutex);
+    state_->changed = std::move(changed);
+}
+
+AgentStats& Agent::stats() noexcept {
+    return state_->stats;
+}
+
+std::uint32_t Agent::incarnation() const noexcept {
+    return state_->incarnation.load(std::memory_order_relaxed);
+}
+
+bool Agent::linked() const noexcept {
+    const Nanoseconds contact = state_->stats.last_contact_ns.load(std::memory_order_relaxed);
+    return contact != 0 && state_->clock.now_ns() - contact <= 3 * state_->options.heartbeat_ns;
+}
+
+}  // namespace nodex::replication

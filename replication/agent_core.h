@@ -1,0 +1,58 @@
+// AgentCore: the agent as a state machine without a thread: driven by messages (through its Transport), by
+// commits (through its CommitPort) and by tick(). agent.cc gives it a thread, tests/sim a simulated world.
+#pragma once
+#include <memory>
+
+#include "replication/feed_follower.h"
+#include "replication/lease_keeper.h"
+#include "replication/pop_link.h"
+#include "replication/shipper.h"
+
+namespace nodex::replication {
+
+class AgentCore {
+  public:
+    struct Options {
+        PopId pop{1};
+        crypto::SecretKey link_key;
+        Nanoseconds heartbeat_ns = second;
+        Nanoseconds ship_delay_ns = 10 * millisecond;
+        Nano lease_slice = 20 * nano_per_unit;
+        PlantedBug planted_bug = PlantedBug::none;
+    };
+    AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock, Random& random,
+              const Options& options, FeedFollower::Published published);
+
+    void start();  // asks to be registered, again and again until it is
+    void tick();   // at least every 10 ms while there is work, else every heartbeat
+    void outbox_grew() { shipper_.outbox_grew(); }
+
+    [[nodiscard]] LeaseKeeper& leases() noexcept { return leases_; }
+    [[nodiscard]] const Shipper& shipper() const noexcept { return shipper_; }
+    [[nodiscard]] PopLink& link() noexcept { return link_; }
+
+    //   unregistered --reply accepted, chains agree--> registered
+    //   unregistered --must_reinstall, chains differ--> refused (an operator must look at this disk)
+    enum class Phase : std::uint8_t { loading, unregistered, registered, refused };
+    [[nodiscard]] Phase phase() const noexcept { return phase_; }
+
+  private:
+    void enter(Phase phase);
+    void load();
+    void register_now();
+    void register_done(const Result<std::string>& payload);
+
+    PopLink link_;
+    CommitPort& commits_;
+    storage::Vault* vault_;
+    Clock& clock_;
+    LeaseKeeper leases_;
+    FeedFollower feed_;
+    Shipper shipper_;
+    Phase phase_ = Phase::loading;
+    RegisterRequest registration_;     // valid once loaded
+    bool in_flight_ = false;           // loading or a registration
+    Nanoseconds register_at_ns_ = 0;
+};
+
+}  // namespace nodex::replication

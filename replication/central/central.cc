@@ -1,0 +1,191 @@
+// Central: opens messages, hands them to the ledger or to Queries, seals the answers. A message whose MAC is
+// not its sender's is dropped without an answer.
+#include "replication/central/central.h"
+
+#include "edge/base/limits.h"
+#include "edge/base/log.h"
+#include "replication/central/ledger.h"
+#include "replication/central/queries.h"
+#include "replication/messages.h"
+
+namespace nodex::replication {
+namespace {
+
+constexpr unsigned reclaim_scopes_per_tick = 256;
+constexpr Bytes rpc_prefix = "nx.v1.rpc.";
+
+}  // namespace
+
+struct Central::State {
+    State(LedgerStore& store, TransportServer& transport_server, Clock& time, Random& random, CentralOptions given)
+        : server(transport_server), clock(time), options(std::move(given)), ledger(store, options.planted_bug),
+          queries(ledger, random, options.key_hash_secret) {}
+
+    TransportServer& server;
+    Clock& clock;
+    CentralOptions options;
+    Ledger ledger;
+    Queries queries;
+    std::uint64_t epoch = 1;
+    std::uint64_t published_version = 0;  // of the feed
+    std::uint64_t refused_count = 0;      // messages that were not what they claimed
+    bool failed = false;                  // for good
+
+    const crypto::SecretKey* link_key(PopId pop) const noexcept {
+        for (const auto& [id, key] : options.link_keys)
+            if (id == pop) return &key;
+        return nullptr;
+    }
+
+    void fail(Error error) {
+        if (!failed) log::error("central_failed", {{"error", error}});
+        failed = true;
+    }
+    // Of the ledger: its answer, or nothing when the message is refused or the store failed.
+    template <class Reply>
+    std::optional<std::string> payload_of(Result<Reply> reply) {
+        if (reply) return encode(*reply);
+        if (reply.error().source == ErrorSource::storage)
+            fail(reply.error());
+        else
+            ++refused_count;
+        return std::nullopt;
+    }
+
+    void handle(Bytes subject, Bytes message, const TransportServer::Respond& respond);
+    std::optional<std::string> answer(const OpenedMessage& message, Bytes subject, MessageType& type);
+    std::optional<std::string> answer_query(Bytes subject, Bytes payload);
+    void publish_changes();
+};
+
+// The answer's payload, and its type. Nothing: not answered.
+std::optional<std::string> Central::State::answer(const OpenedMessage& message, Bytes subject, MessageType& type) {
+    const std::int64_t now_ms = clock.wall_ms();
+    const Envelope& from = message.envelope;
+    switch (from.type) {
+        case MessageType::register_request: {
+            type = MessageType::register_reply;
+            const Result<RegisterRequest> request = decode_register_request(message.payload);
+            if (!request) return std::nullopt;
+            return payload_of(ledger.register_pop(from.pop, *request, now_ms));
+        }
+        case MessageType::lease_request: {
+            type = MessageType::lease_reply;
+            const Result<LeaseRequest> request = decode_lease_request(message.payload);
+            if (!request) return std::nullopt;
+            return payload_of(ledger.lease(from.pop, from.incarnation, *request, now_ms));
+        }
+        case MessageType::ship_request: {
+            type = MessageType::ship_reply;
+            const Result<ShipRequest> request = decode_ship_request(message.payload);
+            if (!request) return std::nullopt;
+            return payload_of(ledger.ship(from.pop, from.incarnation, *request, now_ms));
+        }
+        case MessageType::feed_request: {
+            type = MessageType::feed_reply;
+            const Result<FeedRequest> request = decode_feed_request(message.payload);
+            if (!request) return std::nullopt;
+            return payload_of(ledger.feed(request->from));
+        }
+        case MessageType::query_request:
+            type = MessageType::query_reply;
+            return answer_query(subject, message.payload);
+        case MessageType::register_reply:
+        case MessageType::lease_reply:
+        case MessageType::ship_reply:
+        case MessageType::feed_reply:
+        case MessageType::feed_hint:
+        case MessageType::query_reply:
+            break;
+    }
+    ++refused_count;
+    return std::nullopt;
+}
+
+std::optional<std::string> Central::State::answer_query(Bytes subject, Bytes payload) {
+    const Result<QueryRequest> request = decode_query_request(payload);
+    if (!request) return std::nullopt;
+    const Bytes topic = subject.substr(rpc_prefix.size());
+    QueryReply reply{404, R"({"error":{"code":"not_found","message":"no such query"}})"};
+    if (topic == "admin") reply = queries.admin(request->json, clock.wall_ms());
+    if (topic == "balance") reply = queries.balance(request->json);
+    if (topic == "usage") reply = queries.usage(request->json);
+    if (queries.storage_failed()) fail({ErrorCode::storage_failed, ErrorSource::storage});
+    return encode(reply);
+}
+
+void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::Respond& respond) {
+    if (failed) return;
+    const std::optional<PopId> sender = claimed_sender(bytes);
+    const crypto::SecretKey* key = sender ? link_key(*sender) : nullptr;
+    if (key == nullptr) {
+        ++refused_count;
+        return;
+    }
+    const Result<OpenedMessage> message = open(bytes, *key);
+    if (!message) {
+        ++refused_count;
+        log::warning("central_refused_message", {{"error", message.error()}, {"pop", raw(*sender)},
+                                                 {"refused_total", refused_count}});
+        return;
+    }
+    Envelope envelope = message->envelope;
+    const std::optional<std::string> payload = answer(*message, subject, envelope.type);
+    if (!payload || failed) return;
+    envelope.epoch = epoch;
+    respond(seal(envelope, *payload, *key));
+    if (message->envelope.type == MessageType::query_request && subject.ends_with(".admin")) publish_changes();
+}
+
+// A hint only: what changed is fetched, and a lost hint is noticed at the next heartbeat.
+void Central::State::publish_changes() {
+    const Result<ledger::Head> head = ledger.head();
+    if (!head) return fail(head.error());
+    if (head->feed_version == published_version) return;
+    published_version = head->feed_version;
+    for (const auto& [pop, key] : options.link_keys) {
+        const Envelope envelope{MessageType::feed_hint, pop, 0, epoch, 0};
+        const std::string subject = "nx.v1.feed." + std::to_string(raw(pop));
+        server.publish(subject, seal(envelope, encode(FeedHint{published_version}), key));
+    }
+}
+
+Central::Central(LedgerStore& store, TransportServer& server, Clock& clock, Random& random, CentralOptions options)
+    : state_(std::make_unique<State>(store, server, clock, random, std::move(options))) {}
+Central::~Central() = default;
+
+Status Central::start(bool verify_rows) {
+    State& state = *state_;
+    const Result<ledger::Head> head = state.ledger.head();
+    if (!head) return head.error();
+    state.epoch = head->epoch;
+    state.published_version = head->feed_version;
+    if (verify_rows) {
+        const Result<LedgerAudit> audit = state.ledger.verify();
+        if (!audit) return audit.error();
+        if (!audit->sound()) {
+            log::error("ledger_unsound", {{"problem", audit->first_problem}});
+            return Error{ErrorCode::corrupt, ErrorSource::storage};
+        }
+        log::info("ledger_verified", {{"rows", audit->rows}, {"accounts", audit->accounts}});
+    }
+    for (const Bytes topic : {"reg", "lease", "ship", "feed", "balance", "usage", "admin"})
+        state.server.serve(std::string(rpc_prefix) + std::string(topic),
+                           [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
+                               state.handle(subject, payload, respond);
+                           });
+    return {};
+}
+
+void Central::tick() {
+    if (state_->failed) return;
+    const Result<unsigned> closed = state_->ledger.reclaim(state_->clock.wall_ms(), reclaim_scopes_per_tick);
+    if (!closed) return state_->fail(closed.error());
+    if (*closed > 0) log::info("leases_reclaimed", {{"count", *closed}});
+}
+
+bool Central::failed() const noexcept {
+    return state_->failed;
+}
+
+}  // namespace nodex::replication

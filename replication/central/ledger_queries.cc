@@ -1,0 +1,211 @@
+// Ledger: questions about what is committed: accounts, keys, catalogue, feed, usage pages.
+#include "edge/base/limits.h"
+#include "replication/central/ledger.h"
+#include "replication/central/ledger_transaction.h"
+#include "replication/feed_records.h"
+
+namespace nodex::replication {
+
+namespace {
+
+// A filtered page looks at no more than this many rows; then it answers what it has and a cursor.
+constexpr unsigned rows_visited_max = 10'000;
+
+Error corrupt() noexcept {
+    return {ErrorCode::corrupt, ErrorSource::storage};
+}
+
+template <class Record>
+Result<std::optional<Record>> read(LedgerStore& store, LedgerTable table, const std::string& key) {
+    return LedgerTransaction(store).find<Record>(table, key);
+}
+
+}  // namespace
+
+Result<std::optional<ledger::Account>> Ledger::account(AccountId id) {
+    return read<ledger::Account>(store_, LedgerTable::account, ledger::account_key(id));
+}
+Result<std::optional<ledger::Key>> Ledger::key(KeyId id) {
+    return read<ledger::Key>(store_, LedgerTable::key, ledger::key_key(id));
+}
+Result<std::optional<ledger::PriceList>> Ledger::price_list(std::uint32_t version) {
+    return read<ledger::PriceList>(store_, LedgerTable::price, ledger::price_key(version));
+}
+Result<std::optional<ledger::Lease>> Ledger::lease_of(const LeaseKey& scope, PopId pop, std::uint32_t incarnation) {
+    return read<ledger::Lease>(store_, LedgerTable::lease, ledger::lease_key(scope, pop, incarnation));
+}
+Result<std::optional<ledger::Mark>> Ledger::mark(PopId pop, std::uint32_t incarnation) {
+    return read<ledger::Mark>(store_, LedgerTable::mark, ledger::mark_key(pop, incarnation));
+}
+Result<ledger::Head> Ledger::head() {
+    LedgerTransaction transaction(store_);
+    return load_head(transaction);
+}
+
+Result<std::vector<ledger::Account>> Ledger::accounts(AccountId after, unsigned count_max) {
+    std::vector<ledger::Account> accounts;
+    bool sound = true;
+    const std::string from = ledger::account_key(static_cast<AccountId>(raw(after) + 1));
+    const Status scanned = store_.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
+        ledger::Account account;
+        sound = ledger::decode(value, account).has_value();
+        if (!sound || ledger::is_house(account.id) || accounts.size() == count_max) return false;
+        accounts.push_back(std::move(account));
+        return true;
+    });
+    if (!scanned) return scanned.error();
+    if (!sound) return corrupt();
+    return accounts;
+}
+
+Result<std::vector<ledger::Key>> Ledger::keys(AccountId account, KeyId after, unsigned count_max) {
+    std::vector<KeyId> ids;
+    const std::string from = ledger::KeyBuilder().letter('a').number(raw(account)).number(raw(after) + 1).bytes;
+    const std::string to = ledger::KeyBuilder().letter('a').number(raw(account) + 1).bytes;
+    const Status scanned = store_.scan(LedgerTable::key, from, to, [&](Bytes key, Bytes) {
+        if (ids.size() == count_max || key.size() != 17) return false;
+        ids.push_back(static_cast<KeyId>(read_ordered64(key.substr(9))));
+        return true;
+    });
+    if (!scanned) return scanned.error();
+    std::vector<ledger::Key> keys;
+    for (const KeyId id : ids) {
+        Result<std::optional<ledger::Key>> found = key(id);
+        if (!found) return found.error();
+        if (!*found) return corrupt();
+        keys.push_back(std::move(**found));
+    }
+    return keys;
+}
+
+Result<std::optional<ledger::Model>> Ledger::model(Bytes id) {
+    Result<std::optional<std::string>> number =
+        store_.get(LedgerTable::price, ledger::KeyBuilder().letter('n').raw_bytes(id).bytes);
+    if (!number) return number.error();
+    if (!*number) return std::optional<ledger::Model>{};
+    return read<ledger::Model>(store_, LedgerTable::price, "m" + **number);
+}
+
+Result<std::vector<ledger::Model>> Ledger::models() {
+    std::vector<ledger::Model> models;
+    bool sound = true;
+    const Status scanned = store_.scan(LedgerTable::price, "m", "n", [&](Bytes, Bytes value) {
+        ledger::Model found;
+        sound = ledger::decode(value, found).has_value();
+        if (sound) models.push_back(std::move(found));
+        return sound;
+    });
+    if (!scanned) return scanned.error();
+    if (!sound) return corrupt();
+    return models;
+}
+
+Result<FeedReply> Ledger::feed(std::uint64_t from) {
+    struct Changed {
+        std::uint64_t version;
+        ObjectKind kind;
+        std::uint64_t id;
+    };
+    std::vector<Changed> changes;
+    bool sound = true;
+    FeedReply reply;
+    reply.to = from;
+    if (from == UINT64_MAX) return reply;
+    const Status scanned = store_.scan(LedgerTable::meta, ledger::feed_key(from + 1), "g", [&](Bytes key, Bytes value) {
+        if (changes.size() == limits::feed_records_max) {
+            reply.more = true;
+            return false;
+        }
+        ByteReader reader(value);
+        Changed changed{};
+        changed.kind = reader.enumerator(ObjectKind::last);
+        changed.id = reader.integer<std::uint64_t>();
+        sound = reader.finished() && key.size() == 9;
+        if (sound) changed.version = read_ordered64(key.substr(1));
+        changes.push_back(changed);
+        return sound;
+    });
+    if (!scanned) return scanned.error();
+    if (!sound) return corrupt();
+    std::size_t bytes = 0;
+    for (const Changed& changed : changes) {
+        if (bytes > limits::feed_bytes_max) {
+            reply.more = true;
+            break;
+        }
+        Result<std::string> record = feed_record(changed.kind, changed.id);
+        if (!record) return record.error();
+        bytes += record->size();
+        reply.records.push_back(std::move(*record));
+        reply.to = changed.version;
+    }
+    return reply;
+}
+
+Result<std::string> Ledger::feed_record(ObjectKind kind, std::uint64_t id) {
+    switch (kind) {
+        case ObjectKind::account: {
+            Result<std::optional<ledger::Account>> found = account(static_cast<AccountId>(id));
+            if (!found) return found.error();
+            if (!*found) return corrupt();
+            return encode(AccountRecord{(*found)->id, (*found)->state, (*found)->shreds});
+        }
+        case ObjectKind::key: {
+            Result<std::optional<ledger::Key>> found = key(static_cast<KeyId>(id));
+            if (!found) return found.error();
+            if (!*found) return corrupt();
+            const ledger::Key& from = **found;
+            return encode(KeyRecord{from.id, from.account, from.hash, from.state, from.policy, from.expires_ms,
+                                    from.has_budget, from.limits, from.models});
+        }
+        case ObjectKind::model: {
+            Result<std::optional<ledger::Model>> found = read<ledger::Model>(
+                store_, LedgerTable::price, ledger::model_key(static_cast<std::uint32_t>(id)));
+            if (!found) return found.error();
+            if (!*found) return corrupt();
+            return encode((*found)->entry);
+        }
+    }
+    return corrupt();
+}
+
+Result<UsagePage> Ledger::usage(const UsageFilter& filter) {
+    if (filter.rows_max == 0 || filter.from_ms < 0) return Error{ErrorCode::malformed, ErrorSource::client};
+    // Newest first: the largest time has the smallest key, and `to_ms` itself is outside.
+    std::string from = ledger::usage_key(filter.account, std::max<std::int64_t>(filter.to_ms, 1) - 1, UINT64_MAX);
+    const std::string to = ledger::usage_key(filter.account, filter.from_ms, 0) + '\0';
+    if (!filter.cursor.empty()) {
+        const std::optional<std::string> place = from_hex(filter.cursor);
+        if (!place || place->size() != 16) return Error{ErrorCode::malformed, ErrorSource::client};
+        const std::string after = ledger::account_key(filter.account) + *place + '\0';
+        if (after > from) from = after;
+    }
+    UsagePage page;
+    unsigned visited = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> places;
+    if (from >= to) return page;
+    const Status scanned = store_.scan(LedgerTable::usage, from, to, [&](Bytes key, Bytes) {
+        if (key.size() != 24 || visited++ == rows_visited_max) return false;
+        places.emplace_back(std::string(key.substr(8)), ~read_ordered64(key.substr(16)));
+        return true;
+    });
+    if (!scanned) return scanned.error();
+    page.more = visited > rows_visited_max;
+    for (const auto& [place, index] : places) {
+        if (page.rows.size() == filter.rows_max) {
+            page.more = true;
+            break;
+        }
+        Result<std::optional<ledger::Row>> row = read<ledger::Row>(store_, LedgerTable::row, ledger::row_key(index));
+        if (!row) return row.error();
+        if (!*row) return corrupt();
+        page.cursor = to_hex(place);
+        if (filter.key && (*row)->key != *filter.key) continue;
+        if (filter.model && (*row)->model != *filter.model) continue;
+        page.rows.push_back(std::move(**row));
+    }
+    if (!page.more) page.cursor.clear();
+    return page;
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,209 @@
+// What the ledger keeps, as records, and the keys under which it keeps them. Integers in keys are big endian.
+//   account   id u64                                -> Account (customers and house accounts)
+//   key       'k' id u64 -> Key;  'a' account u64 id u64 -> "" (an account's keys in order)
+//   key_hash  hash[32]                              -> key id u64
+//   lease     kind u8 id u64 pop u16 incarnation u32 -> Lease
+//   charge    'c' account u64 idempotency[16] | 'r' account u64 request[16] -> Charge
+//             't' account u64 reference             -> TopUp already applied: row index u64
+//   row       index u64                             -> Row, append only
+//   usage     account u64, ~time_ms u64, ~index u64 -> "" (newest first; the row is in `row`)
+//   price     'm' number u32 -> Model;  'p' version u32 -> PriceList, immutable;  'n' id -> number u32
+//   mark      'i' pop u16 install[16] -> incarnation u32;  'n' pop u16 -> newest incarnation u32
+//             'w' pop u16 incarnation u32 -> Mark
+//   meta      'h' -> Head;  'f' version u64 -> changed object: kind u8, id u64
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "edge/base/codec.h"
+#include "edge/base/ids.h"
+#include "edge/base/money.h"
+#include "replication/directory.h"
+#include "replication/messages.h"
+#include "storage/records.h"
+
+namespace nodex::replication::ledger {
+
+using Currency = std::array<char, 3>;  // ISO 4217
+inline Bytes text(const Currency& currency) noexcept { return {currency.data(), currency.size()}; }
+// Three capital letters; nothing otherwise.
+std::optional<Currency> parse_currency(Bytes text) noexcept;
+
+// The house's own accounts, one of each per currency. Their sum with all customers is zero at every moment.
+enum class House : std::uint8_t {
+    funding,     // where top-ups come from: negative
+    revenue,     // what executions cost their customers (or the house, below)
+    duplicate,   // second executions of an idempotency key
+    late_loss,   // settled after the lease had been reclaimed and the money was gone
+    overrun,     // provider cost above the reservation
+    adjustment,  // corrections by an operator
+    last = adjustment,
+};
+AccountId house_account(House house, const Currency& currency) noexcept;
+bool is_house(AccountId account) noexcept;
+const char* name(House house) noexcept;
+
+struct Account {
+    AccountId id{};
+    std::string name;
+    Currency currency{};
+    AccountState state = AccountState::active;
+    Nano posted = 0;          // the balance
+    Nano held = 0;            // sum over open leases of granted - settled - returned
+    Nano spent = 0;           // ever charged
+    std::uint32_t shreds = 0;
+    std::int64_t created_ms = 0;
+    std::int64_t updated_ms = 0;
+    std::uint64_t feed_version = 0;
+    [[nodiscard]] Nano free() const noexcept { return posted - held; }
+};
+
+enum class BudgetPeriod : std::uint8_t { lifetime, day, month, last = month };
+struct Key {
+    KeyId id{};
+    AccountId account{};
+    std::string name;
+    KeyHash hash;
+    KeyState state = KeyState::active;
+    IdempotencyPolicy policy = IdempotencyPolicy::sdk;
+    std::int64_t expires_ms = 0;
+    bool has_budget = false;
+    Nano budget = 0;
+    BudgetPeriod period = BudgetPeriod::lifetime;
+    std::int64_t period_index = 0;  // day or month number that budget_spent belongs to
+    Nano budget_spent = 0;          // in this period, by requests that were held under the budget
+    Nano held = 0;
+    Nano spent = 0;                 // ever charged
+    RateLimits limits;
+    std::vector<std::uint32_t> models;  // sorted; empty: all
+    std::int64_t created_ms = 0;
+    std::uint64_t feed_version = 0;
+    [[nodiscard]] Nano free() const noexcept { return budget - budget_spent - held; }
+};
+// The day or month (UTC) of an instant; 0 for a lifetime budget.
+std::int64_t period_index(BudgetPeriod period, std::int64_t now_ms) noexcept;
+
+// One (scope, POP, incarnation): its generations, oldest first. Only the last may be open.
+struct Lease {
+    struct Generation {
+        std::uint32_t number = 0;
+        bool open = true;
+        Nano granted = 0;
+        Nano settled = 0;
+        Nano returned = 0;
+        Nano late_left = 0;           // closed: what may still be settled late
+        std::int64_t expires_ms = 0;  // the centre's own wall clock
+        [[nodiscard]] Nano held() const noexcept { return open ? granted - settled - returned : 0; }
+    };
+    static constexpr std::size_t generations_max = 16;
+    std::vector<Generation> generations;
+};
+
+struct Charge {
+    RequestId request;
+    Nano amount = 0;
+    std::uint64_t row = 0;
+};
+
+enum class RowKind : std::uint8_t { top_up, adjustment, charge, duplicate, late_loss, overrun, last = overrun };
+const char* name(RowKind kind) noexcept;
+// `amount` (>= 0) moves from `debit` to `credit`.
+struct Row {
+    std::uint64_t index = 0;
+    std::int64_t time_ms = 0;
+    RowKind kind{};
+    AccountId debit{};
+    AccountId credit{};
+    Nano amount = 0;
+    Currency currency{};
+    AccountId customer{};      // whose usage or payment this is
+    KeyId key{};
+    RequestId request;
+    PopId pop{};
+    std::uint32_t model = 0;
+    std::uint32_t price_version = 0;
+    storage::Units units{};
+    storage::UsageSource usage_source{};
+    storage::Outcome outcome{};
+    std::uint16_t status = 0;
+    std::int64_t created_ms = 0;  // the request's, by the POP's clock
+    std::string reference;        // payments
+};
+
+struct Model {
+    ModelEntry entry;
+    std::uint64_t feed_version = 0;
+};
+struct PriceList {
+    std::uint32_t version = 0;
+    std::uint32_t model = 0;
+    Prices prices{};
+    std::int64_t created_ms = 0;
+};
+
+struct Mark {
+    std::uint64_t applied = 0;
+    ChainHash chain;
+    std::int64_t contact_ms = 0;
+};
+
+struct Head {
+    std::uint64_t accounts = 0;
+    std::uint64_t keys = 0;
+    std::uint32_t models = 0;
+    std::uint32_t price_version = 0;
+    std::uint64_t feed_version = 0;
+    std::uint64_t rows = 0;
+    ChainHash row_chain;      // over every row: nothing can be altered or taken out unseen
+    std::uint64_t epoch = 1;  // raised when the ledger is restored from a backup
+};
+
+std::string encode(const Account&);
+std::string encode(const Key&);
+std::string encode(const Lease&);
+std::string encode(const Charge&);
+std::string encode(const Row&);
+std::string encode(const Model&);
+std::string encode(const PriceList&);
+std::string encode(const Mark&);
+std::string encode(const Head&);
+// corrupt(storage) for anything that encode() cannot have written.
+Status decode(Bytes, Account&) noexcept;
+Status decode(Bytes, Key&) noexcept;
+Status decode(Bytes, Lease&) noexcept;
+Status decode(Bytes, Charge&) noexcept;
+Status decode(Bytes, Row&) noexcept;
+Status decode(Bytes, Model&) noexcept;
+Status decode(Bytes, PriceList&) noexcept;
+Status decode(Bytes, Mark&) noexcept;
+Status decode(Bytes, Head&) noexcept;
+
+// Keys: a letter where a table holds several kinds, then ordered integers and raw octets.
+struct KeyBuilder {
+    std::string bytes;
+    KeyBuilder& letter(char value) { bytes.push_back(value); return *this; }
+    template <class Integer>
+    KeyBuilder& number(Integer value) { append_ordered(bytes, value); return *this; }
+    KeyBuilder& raw_bytes(Bytes value) { bytes.append(value); return *this; }
+};
+inline std::string account_key(AccountId id) { return KeyBuilder().number(raw(id)).bytes; }
+inline std::string key_key(KeyId id) { return KeyBuilder().letter('k').number(raw(id)).bytes; }
+inline std::string lease_key(const LeaseKey& scope, PopId pop, std::uint32_t incarnation) {
+    return KeyBuilder().number(static_cast<std::uint8_t>(scope.kind)).number(scope.id).number(raw(pop))
+        .number(incarnation).bytes;
+}
+inline std::string row_key(std::uint64_t index) { return KeyBuilder().number(index).bytes; }
+inline std::string usage_key(AccountId account, std::int64_t time_ms, std::uint64_t index) {
+    return KeyBuilder().number(raw(account)).number(~static_cast<std::uint64_t>(time_ms)).number(~index).bytes;
+}
+inline std::string model_key(std::uint32_t number) { return KeyBuilder().letter('m').number(number).bytes; }
+inline std::string price_key(std::uint32_t version) { return KeyBuilder().letter('p').number(version).bytes; }
+inline std::string mark_key(PopId pop, std::uint32_t incarnation) {
+    return KeyBuilder().letter('w').number(raw(pop)).number(incarnation).bytes;
+}
+inline std::string feed_key(std::uint64_t version) { return KeyBuilder().letter('f').number(version).bytes; }
+
+}  // namespace nodex::replication::ledger

@@ -1,0 +1,225 @@
+// Ledger: shipped settlements (replication.md 7.5), the only place where a customer is charged. Strictly the
+// next sequence number of one (POP, incarnation), on the chain it has, and at most one charge a business request.
+#include <algorithm>
+
+#include "edge/base/limits.h"
+#include "replication/central/ledger_holder.h"
+#include "replication/central/ledger_transaction.h"
+
+namespace nodex::replication {
+
+using ledger::House;
+using ledger::Lease;
+using ledger::Row;
+using ledger::RowKind;
+
+namespace {
+
+Error refused(ErrorCode code) noexcept {
+    return {code, ErrorSource::client};
+}
+
+// One charge per business request: by its idempotency key, and by its own id where it came without one.
+std::string charge_place(const storage::Settlement& settlement) {
+    ledger::KeyBuilder key;
+    if (settlement.idempotency.is_zero())
+        return key.letter('r').number(raw(settlement.account)).raw_bytes(settlement.request_id.view()).bytes;
+    return key.letter('c').number(raw(settlement.account)).raw_bytes(settlement.idempotency.view()).bytes;
+}
+
+Row row_of(const storage::Settlement& settlement, PopId pop, std::int64_t now_ms) {
+    Row row;
+    row.time_ms = now_ms;
+    row.customer = settlement.account;
+    row.key = settlement.key;
+    row.request = settlement.request_id;
+    row.pop = pop;
+    row.model = settlement.model;
+    row.price_version = settlement.reservation.price_version;
+    row.units = settlement.units;
+    row.usage_source = settlement.usage_source;
+    row.outcome = settlement.outcome;
+    row.status = settlement.status;
+    row.created_ms = settlement.created_ms;
+    return row;
+}
+
+RejectReason reason_of(ErrorCode code) noexcept {
+    if (code == ErrorCode::not_found) return RejectReason::unknown_account;
+    return code == ErrorCode::overflow ? RejectReason::overflow : RejectReason::malformed;
+}
+
+}  // namespace
+
+// An open generation pays from what it holds; a closed one from what is free now, up to what it held when it
+// was closed. What neither covers is the house's: a customer never pays more than was promised to him.
+Result<Nano> Ledger::consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
+                             std::uint32_t incarnation, std::uint32_t number, Nano amount, std::int64_t now_ms) {
+    const std::string place = ledger::lease_key(scope, pop, incarnation);
+    Result<std::optional<Lease>> found = transaction.find<Lease>(LedgerTable::lease, place);
+    if (!found) return found.error();
+    if (!*found) return Nano{0};
+    Lease lease = std::move(**found);
+    const auto generation = std::find_if(lease.generations.begin(), lease.generations.end(),
+                                         [&](const Lease::Generation& each) { return each.number == number; });
+    if (generation == lease.generations.end()) return Nano{0};
+    Result<Holder> holder = load_holder(transaction, scope, now_ms);
+    if (!holder) return holder.error();
+    Nano covered = 0;
+    if (generation->open) {
+        covered = std::min(amount, generation->held());
+        generation->settled += covered;
+        if (const Status held = change_held(transaction, *holder, -covered); !held) return held.error();
+    } else {
+        const Nano late = std::min(amount, generation->late_left);
+        generation->late_left -= late;
+        covered = std::min(late, std::max<Nano>(0, holder->free));
+    }
+    transaction.put(LedgerTable::lease, place, ledger::encode(lease));
+    return covered;
+}
+
+Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement, Nano charged,
+                              std::int64_t now_ms) {
+    Result<ledger::Account> account = load_account(transaction, settlement.account);
+    if (!account) return account.error();
+    const Result<Nano> spent = add_nano(account->spent, charged);
+    if (!spent) return spent.error();
+    account->spent = *spent;
+    if (const Status saved = save_account(transaction, *account); !saved) return saved;
+    const LeaseKey scope{LeaseKey::Kind::key, raw(settlement.key)};
+    Result<Holder> holder = load_holder(transaction, scope, now_ms);
+    if (!holder && holder.error().code == ErrorCode::not_found) return {};
+    if (!holder) return holder.error();
+    ledger::Key key = std::move(*holder->key);
+    const Result<Nano> key_spent = add_nano(key.spent, charged);
+    if (!key_spent) return key_spent.error();
+    key.spent = *key_spent;
+    if (settlement.reservation.key_generation != 0) key.budget_spent += charged;
+    return save_key(transaction, key);
+}
+
+Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement& settlement, Row row,
+                      const ledger::Currency& currency, Nano charged, Nano lost, Nano overrun,
+                      const std::string& place) {
+    const AccountId revenue = ledger::house_account(House::revenue, currency);
+    row.kind = RowKind::charge;
+    row.debit = settlement.account;
+    row.credit = revenue;
+    row.amount = charged;
+    const Result<std::uint64_t> index = post(transaction, row, currency);
+    if (!index) return index.error();
+    transaction.put(LedgerTable::charge, place, ledger::encode(ledger::Charge{settlement.request_id, charged, *index}));
+    const std::pair<RowKind, House> losses[] = {{RowKind::late_loss, House::late_loss}, {RowKind::overrun, House::overrun}};
+    for (const auto& [kind, house] : losses) {
+        const Nano amount = kind == RowKind::late_loss ? lost : overrun;
+        if (amount == 0) continue;
+        row.kind = kind;
+        row.debit = ledger::house_account(house, currency);
+        row.amount = amount;
+        const Result<std::uint64_t> posted = post(transaction, row, currency);
+        if (!posted) return posted.error();
+    }
+    return {};
+}
+
+Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                      const storage::Settlement& settlement, std::int64_t now_ms) {
+    const storage::Reservation& reservation = settlement.reservation;
+    if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0) return refused(ErrorCode::malformed);
+    Result<ledger::Account> account = load_account(transaction, settlement.account);
+    if (!account) return account.error();
+    if (ledger::is_house(settlement.account)) return refused(ErrorCode::not_found);
+    const ledger::Currency currency = account->currency;
+    // Never more than was reserved, whatever the record says: that is what makes a budget hard.
+    const Nano amount = std::min(settlement.amount, reservation.amount);
+    const Result<Nano> overrun = add_nano(settlement.overrun, settlement.amount - amount);
+    if (!overrun) return overrun.error();
+    const LeaseKey account_scope{LeaseKey::Kind::account, raw(settlement.account)};
+    const LeaseKey key_scope{LeaseKey::Kind::key, raw(settlement.key)};
+    Result<Nano> covered = consume(transaction, account_scope, pop, incarnation, reservation.account_generation,
+                                   amount, now_ms);
+    if (!covered) return covered.error();
+    Nano charged = *covered;
+    if (reservation.key_generation != 0) {
+        covered = consume(transaction, key_scope, pop, incarnation, reservation.key_generation, amount, now_ms);
+        if (!covered && covered.error().code != ErrorCode::not_found) return covered.error();
+        if (covered) charged = std::min(charged, *covered);
+    }
+    const std::string place = charge_place(settlement);
+    Result<std::optional<ledger::Charge>> earlier = transaction.find<ledger::Charge>(LedgerTable::charge, place);
+    if (!earlier) return earlier.error();
+    Row row = row_of(settlement, pop, now_ms);
+    if (*earlier && bug_ != PlantedBug::no_key_dedup) {
+        if ((*earlier)->request == settlement.request_id) return {};  // the same execution, told again
+        row.kind = RowKind::duplicate;
+        row.debit = ledger::house_account(House::duplicate, currency);
+        row.credit = ledger::house_account(House::revenue, currency);
+        row.amount = amount;
+        const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
+        return index ? Status{} : Status(index.error());
+    }
+    if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted) return counted;
+    return charge(transaction, settlement, std::move(row), currency, charged, amount - charged, *overrun, place);
+}
+
+// Applies what follows the mark; stops at the first record that cannot be applied, keeping those before it.
+Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                             const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply) {
+    ChainHash chain = request.chain_before;
+    std::uint64_t sequence = request.first_sequence - 1;
+    const bool check = bug_ != PlantedBug::no_sequence_check;
+    for (const std::string& record : request.records) {
+        if (sequence == mark.applied && check && chain != mark.chain) {
+            reply.rejected = sequence + 1;
+            reply.reason = RejectReason::chain;
+            return {};
+        }
+        chain = next_chain(chain, record);
+        ++sequence;
+        if (sequence <= mark.applied && check) continue;  // applied before: sent again
+        const std::size_t savepoint = transaction.savepoint();
+        const Result<storage::Settlement> settlement = storage::decode_settlement(record);
+        const Status settled = settlement ? settle(transaction, pop, incarnation, *settlement, now_ms)
+                                          : Status(refused(ErrorCode::malformed));
+        if (!settled) {
+            transaction.roll_back(savepoint);
+            if (settled.error().source == ErrorSource::storage) return settled;
+            reply.rejected = sequence;
+            reply.reason = reason_of(settled.error().code);
+            return {};
+        }
+        mark.applied = sequence;
+        mark.chain = chain;
+    }
+    return {};
+}
+
+Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request,
+                               std::int64_t now_ms) {
+    NX_ASSERT(request.first_sequence > 0);
+    NX_ASSERT(request.records.size() <= limits::ship_records_max);
+    LedgerTransaction transaction(store_);
+    const std::string place = ledger::mark_key(pop, incarnation);
+    Result<std::optional<ledger::Mark>> found = transaction.find<ledger::Mark>(LedgerTable::mark, place);
+    if (!found) return found.error();
+    if (!*found) return refused(ErrorCode::stale);  // never registered
+    ledger::Mark mark = **found;
+    ShipReply reply;
+    const bool gap = request.first_sequence > mark.applied + 1;  // the sender goes back to the mark
+    if (!gap || bug_ == PlantedBug::no_sequence_check) {
+        const std::uint64_t before = mark.applied;
+        const Status applied = apply_records(transaction, pop, incarnation, request, now_ms, mark, reply);
+        if (!applied) return applied.error();
+        if (mark.applied != before) {
+            mark.contact_ms = now_ms;
+            transaction.put(LedgerTable::mark, place, ledger::encode(mark));
+        }
+        if (const Status committed = transaction.commit(); !committed) return committed.error();
+    }
+    reply.applied = mark.applied;
+    reply.chain = mark.chain;
+    return reply;
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,48 @@
+// RocksLedgerStore: names the family of each table; everything else is the store's.
+#include "replication/central/rocks_ledger_store.h"
+
+namespace nodex::replication {
+namespace {
+
+storage::Family family_of(LedgerTable table) noexcept {
+    using storage::Family;
+    switch (table) {
+        case LedgerTable::account: return Family::c_account;
+        case LedgerTable::key: return Family::c_key;
+        case LedgerTable::key_hash: return Family::c_key_hash;
+        case LedgerTable::lease: return Family::c_lease;
+        case LedgerTable::charge: return Family::c_charge;
+        case LedgerTable::row: return Family::c_row;
+        case LedgerTable::usage: return Family::c_usage;
+        case LedgerTable::price: return Family::c_price;
+        case LedgerTable::mark: return Family::c_mark;
+        case LedgerTable::meta: return Family::c_meta;
+        case LedgerTable::count: break;
+    }
+    NX_ASSERT(false && "a table without a family");
+    return Family::c_meta;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> RocksLedgerStore::get(LedgerTable table, Bytes key) noexcept {
+    return store_.get(family_of(table), key);
+}
+
+Status RocksLedgerStore::scan(LedgerTable table, Bytes from, Bytes to,
+                              const std::function<bool(Bytes key, Bytes value)>& visit) noexcept {
+    return store_.scan(family_of(table), from, to, visit);
+}
+
+Status RocksLedgerStore::commit(const LedgerBatch& batch) noexcept {
+    batch_.clear();
+    for (const LedgerChange& change : batch) {
+        if (change.value)
+            batch_.put(family_of(change.table), change.key, *change.value);
+        else
+            batch_.erase(family_of(change.table), change.key);
+    }
+    return store_.write(batch_, durability_);
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,132 @@
+// Layouts of feed records: kind u8, then the fields in the order of their structs.
+#include "replication/feed_records.h"
+
+#include "edge/base/codec.h"
+
+namespace nodex::replication {
+namespace {
+
+enum class Kind : std::uint8_t { account, key, model, last = model };
+constexpr std::size_t list_max = 4'096;  // models of a key, aliases of a model
+
+Error malformed() noexcept {
+    return {ErrorCode::malformed, ErrorSource::central};
+}
+
+Result<FeedRecord> decode_account(ByteReader& reader) noexcept {
+    AccountRecord account;
+    account.id = static_cast<AccountId>(reader.integer<std::uint64_t>());
+    account.state = reader.enumerator(AccountState::closed);
+    account.shreds = reader.integer<std::uint32_t>();
+    if (!reader.finished() || raw(account.id) == 0) return malformed();
+    return FeedRecord(account);
+}
+
+Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
+    KeyRecord key;
+    key.id = static_cast<KeyId>(reader.integer<std::uint64_t>());
+    key.account = static_cast<AccountId>(reader.integer<std::uint64_t>());
+    key.hash = reader.opaque<KeyHash>();
+    key.state = reader.enumerator(KeyState::revoked);
+    key.policy = reader.enumerator(IdempotencyPolicy::generate);
+    key.expires_ms = reader.integer<std::int64_t>();
+    key.has_budget = reader.integer<std::uint8_t>() != 0;
+    key.limits.requests_per_minute = reader.integer<std::uint32_t>();
+    key.limits.tokens_per_minute = reader.integer<std::uint64_t>();
+    key.limits.concurrency = reader.integer<std::uint32_t>();
+    const auto count = reader.integer<std::uint32_t>();
+    if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t)) return malformed();
+    for (std::uint32_t i = 0; i < count; ++i) key.models.push_back(reader.integer<std::uint32_t>());
+    if (!reader.finished() || raw(key.id) == 0 || raw(key.account) == 0) return malformed();
+    return FeedRecord(std::move(key));
+}
+
+Result<FeedRecord> decode_model(ByteReader& reader) noexcept {
+    ModelEntry model;
+    model.number = reader.integer<std::uint32_t>();
+    model.id = std::string(reader.string());
+    const auto count = reader.integer<std::uint32_t>();
+    if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t)) return malformed();
+    for (std::uint32_t i = 0; i < count; ++i) model.aliases.emplace_back(reader.string());
+    model.display_name = std::string(reader.string());
+    model.owned_by = std::string(reader.string());
+    model.created_s = reader.integer<std::int64_t>();
+    model.context_tokens = reader.integer<std::uint64_t>();
+    model.output_tokens_max = reader.integer<std::uint64_t>();
+    model.image_tokens_max = reader.integer<std::uint64_t>();
+    model.on_sale = reader.integer<std::uint8_t>() != 0;
+    model.price_version = reader.integer<std::uint32_t>();
+    for (Nano& unit_price : model.prices) {
+        unit_price = reader.integer<Nano>();
+        if (unit_price < 0) return malformed();
+    }
+    if (!reader.finished() || model.number == 0 || model.id.empty()) return malformed();
+    return FeedRecord(std::move(model));
+}
+
+}  // namespace
+
+std::string encode(const AccountRecord& account) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(Kind::account);
+    writer.integer(account.id);
+    writer.integer(account.state);
+    writer.integer(account.shreds);
+    return target;
+}
+
+std::string encode(const KeyRecord& key) {
+    NX_ASSERT(key.models.size() <= list_max);
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(Kind::key);
+    writer.integer(key.id);
+    writer.integer(key.account);
+    writer.opaque(key.hash);
+    writer.integer(key.state);
+    writer.integer(key.policy);
+    writer.integer(key.expires_ms);
+    writer.integer(static_cast<std::uint8_t>(key.has_budget));
+    writer.integer(key.limits.requests_per_minute);
+    writer.integer(key.limits.tokens_per_minute);
+    writer.integer(key.limits.concurrency);
+    writer.integer(static_cast<std::uint32_t>(key.models.size()));
+    for (const std::uint32_t model : key.models) writer.integer(model);
+    return target;
+}
+
+std::string encode(const ModelEntry& model) {
+    NX_ASSERT(model.aliases.size() <= list_max);
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(Kind::model);
+    writer.integer(model.number);
+    writer.string(model.id);
+    writer.integer(static_cast<std::uint32_t>(model.aliases.size()));
+    for (const std::string& alias : model.aliases) writer.string(alias);
+    writer.string(model.display_name);
+    writer.string(model.owned_by);
+    writer.integer(model.created_s);
+    writer.integer(model.context_tokens);
+    writer.integer(model.output_tokens_max);
+    writer.integer(model.image_tokens_max);
+    writer.integer(static_cast<std::uint8_t>(model.on_sale));
+    writer.integer(model.price_version);
+    for (const Nano unit_price : model.prices) writer.integer(unit_price);
+    return target;
+}
+
+Result<FeedRecord> decode_feed_record(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    const Kind kind = reader.enumerator(Kind::last);
+    if (!reader.ok()) return malformed();
+    switch (kind) {
+        case Kind::account: return decode_account(reader);
+        case Kind::key: return decode_key(reader);
+        case Kind::model: return decode_model(reader);
+    }
+    return malformed();
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,293 @@
+// Payload layouts, each encoder beside its decoder. Counts are checked against what the rest of the message
+// could hold before anything is reserved, so a lying count costs no memory.
+#include "replication/messages.h"
+
+#include "edge/base/codec.h"
+#include "edge/base/limits.h"
+
+namespace nodex::replication {
+namespace {
+
+using Scope = storage::Journal::Scope;
+
+Error malformed() noexcept {
+    return {ErrorCode::malformed, ErrorSource::central};
+}
+
+void write_scope(ByteWriter& writer, const LeaseKey& scope) {
+    writer.integer(scope.kind);
+    writer.integer(scope.id);
+}
+LeaseKey read_scope(ByteReader& reader) noexcept {
+    LeaseKey scope;
+    scope.kind = reader.enumerator(Scope::Kind::key);
+    scope.id = reader.integer<std::uint64_t>();
+    return scope;
+}
+
+// Amounts on the wire are never negative.
+Nano read_amount(ByteReader& reader, bool& valid) noexcept {
+    const Nano amount = reader.integer<Nano>();
+    if (amount < 0) valid = false;
+    return amount;
+}
+
+void write_strings(ByteWriter& writer, const std::vector<std::string>& strings) {
+    writer.integer(static_cast<std::uint32_t>(strings.size()));
+    for (const std::string& text : strings) writer.string(text);
+}
+bool read_strings(ByteReader& reader, std::size_t count_max, std::vector<std::string>& strings) {
+    const auto count = reader.integer<std::uint32_t>();
+    if (!reader.ok() || count > count_max || count > reader.rest().size() / sizeof(std::uint32_t)) return false;
+    strings.reserve(count);
+    for (std::uint32_t i = 0; i < count; ++i) strings.emplace_back(reader.string());
+    return reader.ok();
+}
+
+}  // namespace
+
+// install[16] applied u64 last u64 chain_at_applied[32] chain_at_last[32] epoch_max u64
+std::string encode(const RegisterRequest& request) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.opaque(request.install);
+    writer.integer(request.outbox_applied);
+    writer.integer(request.outbox_last);
+    writer.opaque(request.chain_at_applied);
+    writer.opaque(request.chain_at_last);
+    writer.integer(request.epoch_max);
+    return target;
+}
+Result<RegisterRequest> decode_register_request(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    RegisterRequest request;
+    request.install = reader.opaque<InstallId>();
+    request.outbox_applied = reader.integer<std::uint64_t>();
+    request.outbox_last = reader.integer<std::uint64_t>();
+    request.chain_at_applied = reader.opaque<ChainHash>();
+    request.chain_at_last = reader.opaque<ChainHash>();
+    request.epoch_max = reader.integer<std::uint64_t>();
+    if (!reader.ok() || request.outbox_applied > request.outbox_last) return malformed();
+    return request;
+}
+
+// verdict u8 incarnation u32 applied u64 chain[32] lease_ttl_ms u32 feed_version u64
+std::string encode(const RegisterReply& reply) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(reply.verdict);
+    writer.integer(reply.incarnation);
+    writer.integer(reply.applied);
+    writer.opaque(reply.chain);
+    writer.integer(reply.lease_ttl_ms);
+    writer.integer(reply.feed_version);
+    return target;
+}
+Result<RegisterReply> decode_register_reply(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    RegisterReply reply;
+    reply.verdict = reader.enumerator(RegisterVerdict::last);
+    reply.incarnation = reader.integer<std::uint32_t>();
+    reply.applied = reader.integer<std::uint64_t>();
+    reply.chain = reader.opaque<ChainHash>();
+    reply.lease_ttl_ms = reader.integer<std::uint32_t>();
+    reply.feed_version = reader.integer<std::uint64_t>();
+    if (!reader.ok()) return malformed();
+    return reply;
+}
+
+// sent i64 ask u8 count u16 [kind u8 id u64 generation u32 want i64 settled i64 reserved i64 returned i64]
+std::string encode(const LeaseRequest& request) {
+    NX_ASSERT(request.entries.size() <= limits::lease_entries_max);
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(request.sent_ns);
+    writer.integer(static_cast<std::uint8_t>(request.ask));
+    writer.integer(static_cast<std::uint16_t>(request.entries.size()));
+    for (const LeaseRequest::Entry& entry : request.entries) {
+        write_scope(writer, entry.scope);
+        writer.integer(entry.generation);
+        writer.integer(entry.want_total);
+        writer.integer(entry.settled);
+        writer.integer(entry.reserved);
+        writer.integer(entry.returned);
+    }
+    return target;
+}
+Result<LeaseRequest> decode_lease_request(Bytes bytes) noexcept {
+    constexpr std::size_t entry_bytes = 1 + 8 + 4 + 4 * 8;
+    ByteReader reader(bytes);
+    LeaseRequest request;
+    request.sent_ns = reader.integer<std::int64_t>();
+    request.ask = reader.integer<std::uint8_t>() != 0;
+    const auto count = reader.integer<std::uint16_t>();
+    if (!reader.ok() || count > limits::lease_entries_max || count > reader.rest().size() / entry_bytes)
+        return malformed();
+    bool valid = true;
+    request.entries.resize(count);
+    for (LeaseRequest::Entry& entry : request.entries) {
+        entry.scope = read_scope(reader);
+        entry.generation = reader.integer<std::uint32_t>();
+        entry.want_total = read_amount(reader, valid);
+        entry.settled = read_amount(reader, valid);
+        entry.reserved = read_amount(reader, valid);
+        entry.returned = read_amount(reader, valid);
+    }
+    if (!reader.ok() || !valid) return malformed();
+    return request;
+}
+
+// sent i64 feed_version u64 count u16 [kind u8 id u64 generation u32 granted i64 ttl_ms u32 state u8]
+std::string encode(const LeaseReply& reply) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(reply.sent_ns);
+    writer.integer(reply.feed_version);
+    writer.integer(static_cast<std::uint16_t>(reply.entries.size()));
+    for (const LeaseReply::Entry& entry : reply.entries) {
+        write_scope(writer, entry.scope);
+        writer.integer(entry.generation);
+        writer.integer(entry.granted_total);
+        writer.integer(entry.ttl_ms);
+        writer.integer(entry.state);
+    }
+    return target;
+}
+Result<LeaseReply> decode_lease_reply(Bytes bytes) noexcept {
+    constexpr std::size_t entry_bytes = 1 + 8 + 4 + 8 + 4 + 1;
+    ByteReader reader(bytes);
+    LeaseReply reply;
+    reply.sent_ns = reader.integer<std::int64_t>();
+    reply.feed_version = reader.integer<std::uint64_t>();
+    const auto count = reader.integer<std::uint16_t>();
+    if (!reader.ok() || count > limits::lease_entries_max || count > reader.rest().size() / entry_bytes)
+        return malformed();
+    bool valid = true;
+    reply.entries.resize(count);
+    for (LeaseReply::Entry& entry : reply.entries) {
+        entry.scope = read_scope(reader);
+        entry.generation = reader.integer<std::uint32_t>();
+        entry.granted_total = read_amount(reader, valid);
+        entry.ttl_ms = reader.integer<std::uint32_t>();
+        entry.state = reader.enumerator(LeaseState::last);
+    }
+    if (!reader.ok() || !valid) return malformed();
+    return reply;
+}
+
+// first u64 chain_before[32] count u32 [record string]
+std::string encode(const ShipRequest& request) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(request.first_sequence);
+    writer.opaque(request.chain_before);
+    write_strings(writer, request.records);
+    return target;
+}
+Result<ShipRequest> decode_ship_request(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    ShipRequest request;
+    request.first_sequence = reader.integer<std::uint64_t>();
+    request.chain_before = reader.opaque<ChainHash>();
+    if (!read_strings(reader, limits::ship_records_max, request.records) || request.first_sequence == 0 ||
+        request.first_sequence > UINT64_MAX - limits::ship_records_max)
+        return malformed();
+    return request;
+}
+
+// applied u64 chain[32] rejected u64 reason u8
+std::string encode(const ShipReply& reply) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(reply.applied);
+    writer.opaque(reply.chain);
+    writer.integer(reply.rejected);
+    writer.integer(reply.reason);
+    return target;
+}
+Result<ShipReply> decode_ship_reply(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    ShipReply reply;
+    reply.applied = reader.integer<std::uint64_t>();
+    reply.chain = reader.opaque<ChainHash>();
+    reply.rejected = reader.integer<std::uint64_t>();
+    reply.reason = reader.enumerator(RejectReason::last);
+    if (!reader.ok()) return malformed();
+    return reply;
+}
+
+// from u64
+std::string encode(const FeedRequest& request) {
+    std::string target;
+    ByteWriter(target).integer(request.from);
+    return target;
+}
+Result<FeedRequest> decode_feed_request(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    FeedRequest request{reader.integer<std::uint64_t>()};
+    if (!reader.ok()) return malformed();
+    return request;
+}
+
+// to u64 more u8 count u32 [record string]
+std::string encode(const FeedReply& reply) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(reply.to);
+    writer.integer(static_cast<std::uint8_t>(reply.more));
+    write_strings(writer, reply.records);
+    return target;
+}
+Result<FeedReply> decode_feed_reply(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    FeedReply reply;
+    reply.to = reader.integer<std::uint64_t>();
+    reply.more = reader.integer<std::uint8_t>() != 0;
+    if (!read_strings(reader, limits::feed_records_max, reply.records)) return malformed();
+    return reply;
+}
+
+// version u64
+std::string encode(const FeedHint& hint) {
+    std::string target;
+    ByteWriter(target).integer(hint.version);
+    return target;
+}
+Result<FeedHint> decode_feed_hint(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    FeedHint hint{reader.integer<std::uint64_t>()};
+    if (!reader.ok()) return malformed();
+    return hint;
+}
+
+// json string
+std::string encode(const QueryRequest& request) {
+    std::string target;
+    ByteWriter(target).string(request.json);
+    return target;
+}
+Result<QueryRequest> decode_query_request(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    QueryRequest request{std::string(reader.string())};
+    if (!reader.ok()) return malformed();
+    return request;
+}
+
+// status u16 json string
+std::string encode(const QueryReply& reply) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(reply.status);
+    writer.string(reply.json);
+    return target;
+}
+Result<QueryReply> decode_query_reply(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    QueryReply reply;
+    reply.status = reader.integer<std::uint16_t>();
+    reply.json = std::string(reader.string());
+    if (!reader.ok() || reply.status < 100 || reply.status > 599) return malformed();
+    return reply;
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,168 @@
+// Messages between a POP and the centre: binary, little endian, canonical. Envelope (replication.md section 5):
+//   magic u16 = 0x584E, version u8 = 1, type u8, flags u16 = 0, pop u16, incarnation u32, epoch u64,
+//   correlation u64, length u32, payload[length], crc32c u32, mac[16]
+// mac = first 16 octets of HMAC-SHA256(link key, everything before it): a neighbour on the transport cannot
+// forge or alter a settlement. Unknown trailing octets of a payload are ignored: a newer peer may add fields.
+// Decoders take hostile bytes: malformed(central or client) and nothing else can come of them.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "edge/base/ids.h"
+#include "edge/base/money.h"
+#include "edge/crypto/crypto.h"
+#include "storage/journal.h"
+
+namespace nodex::replication {
+
+enum class MessageType : std::uint8_t {
+    register_request = 1, register_reply,
+    lease_request, lease_reply,
+    ship_request, ship_reply,
+    feed_request, feed_reply,
+    feed_hint,
+    query_request, query_reply,
+    last = query_reply,
+};
+
+struct Envelope {
+    MessageType type{};
+    PopId pop{};
+    std::uint32_t incarnation = 0;  // 0: not registered yet
+    std::uint64_t epoch = 0;        // of the ledger; raised only when it is restored from a backup
+    std::uint64_t correlation = 0;  // a reply repeats its request's
+};
+inline constexpr std::size_t envelope_head_bytes = 32;
+inline constexpr std::size_t envelope_tail_bytes = 4 + 16;
+
+std::string seal(const Envelope& envelope, Bytes payload, const crypto::SecretKey& link_key);
+struct OpenedMessage {
+    Envelope envelope;
+    Bytes payload;  // borrows the message
+};
+// The sender a message claims, before anything is checked: to choose the link key. Nothing when too short.
+std::optional<PopId> claimed_sender(Bytes message) noexcept;
+// malformed(central): size, magic, version, type or checksum; forbidden(central): the MAC is not the key's.
+Result<OpenedMessage> open(Bytes message, const crypto::SecretKey& link_key) noexcept;
+std::uint32_t crc32c(Bytes data) noexcept;
+
+using LeaseKey = storage::Journal::Scope;  // {kind, id}
+
+struct RegisterRequest {
+    InstallId install;
+    std::uint64_t outbox_applied = 0;
+    std::uint64_t outbox_last = 0;
+    ChainHash chain_at_applied;
+    ChainHash chain_at_last;
+    std::uint64_t epoch_max = 0;  // highest ledger epoch this POP has seen
+};
+enum class RegisterVerdict : std::uint8_t {
+    accepted,
+    must_reinstall,  // this disk went backwards: its next records would repeat sequence numbers
+    last = must_reinstall,
+};
+struct RegisterReply {
+    RegisterVerdict verdict = RegisterVerdict::accepted;
+    std::uint32_t incarnation = 0;
+    std::uint64_t applied = 0;     // the ledger's watermark
+    ChainHash chain;               // at `applied`
+    std::uint32_t lease_ttl_ms = 0;
+    std::uint64_t feed_version = 0;
+};
+
+struct LeaseRequest {
+    struct Entry {
+        LeaseKey scope;
+        std::uint32_t generation = 0;  // 0: none known
+        Nano want_total = 0;           // cumulative target of `granted`: a repeated request grants nothing new
+        Nano settled = 0;
+        Nano reserved = 0;
+        Nano returned = 0;
+    };
+    std::int64_t sent_ns = 0;  // the sender's monotonic clock, echoed
+    bool ask = false;          // requests wait for this: all that is free may be granted
+    std::vector<Entry> entries;
+};
+enum class LeaseState : std::uint8_t {
+    open,
+    exhausted,  // everything that was free is granted and it was not enough
+    blocked,    // account blocked or closed, key revoked: no grants
+    last = blocked,
+};
+struct LeaseReply {
+    struct Entry {
+        LeaseKey scope;
+        std::uint32_t generation = 0;
+        Nano granted_total = 0;
+        std::uint32_t ttl_ms = 0;  // counted by the POP from its own sending
+        LeaseState state = LeaseState::open;
+    };
+    std::int64_t sent_ns = 0;
+    std::uint64_t feed_version = 0;  // a lost hint is noticed here
+    std::vector<Entry> entries;
+};
+
+struct ShipRequest {
+    std::uint64_t first_sequence = 0;
+    ChainHash chain_before;
+    std::vector<std::string> records;  // encoded storage::Settlement
+};
+enum class RejectReason : std::uint8_t { none, chain, malformed, unknown_account, overflow, last = overflow };
+struct ShipReply {
+    std::uint64_t applied = 0;
+    ChainHash chain;
+    std::uint64_t rejected = 0;  // sequence that was refused; 0: none
+    RejectReason reason = RejectReason::none;
+};
+
+// Objects that changed after `from`, in the order of their change. Asked again while `more`.
+struct FeedRequest {
+    std::uint64_t from = 0;
+};
+struct FeedReply {
+    std::uint64_t to = 0;
+    bool more = false;
+    std::vector<std::string> records;  // replication/feed_records.h
+};
+struct FeedHint {
+    std::uint64_t version = 0;
+};
+
+struct QueryRequest {
+    std::string json;
+};
+struct QueryReply {
+    std::uint16_t status = 0;  // HTTP-like
+    std::string json;
+};
+
+std::string encode(const RegisterRequest&);
+std::string encode(const RegisterReply&);
+std::string encode(const LeaseRequest&);
+std::string encode(const LeaseReply&);
+std::string encode(const ShipRequest&);
+std::string encode(const ShipReply&);
+std::string encode(const FeedRequest&);
+std::string encode(const FeedReply&);
+std::string encode(const FeedHint&);
+std::string encode(const QueryRequest&);
+std::string encode(const QueryReply&);
+
+Result<RegisterRequest> decode_register_request(Bytes) noexcept;
+Result<RegisterReply> decode_register_reply(Bytes) noexcept;
+Result<LeaseRequest> decode_lease_request(Bytes) noexcept;
+Result<LeaseReply> decode_lease_reply(Bytes) noexcept;
+Result<ShipRequest> decode_ship_request(Bytes) noexcept;
+Result<ShipReply> decode_ship_reply(Bytes) noexcept;
+Result<FeedRequest> decode_feed_request(Bytes) noexcept;
+Result<FeedReply> decode_feed_reply(Bytes) noexcept;
+Result<FeedHint> decode_feed_hint(Bytes) noexcept;
+Result<QueryRequest> decode_query_request(Bytes) noexcept;
+Result<QueryReply> decode_query_reply(Bytes) noexcept;
+
+// chain(n) = SHA-256(chain(n-1), record n): the same at the POP and in the ledger.
+ChainHash next_chain(const ChainHash& before, Bytes record) noexcept;
+
+}  // namespace nodex::replication

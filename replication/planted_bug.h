@@ -1,0 +1,16 @@
+// Planted bugs: single rules of the protocol that the simulator switches off to prove that its checkers would
+// see their absence. Everything outside tests/sim passes `none`.
+#pragma once
+#include <cstdint>
+
+namespace nodex::replication {
+
+enum class PlantedBug : std::uint8_t {
+    none,
+    delta_grants,          // centre: a request's want is added to the grant instead of being its target
+    no_key_dedup,          // centre: a second execution of an idempotency key is charged too
+    no_sequence_check,     // centre: a shipped batch is applied wherever it starts
+    truncate_on_send,      // POP: the outbox is truncated when it was sent, not when the ledger has applied it
+};
+
+}  // namespace nodex::replication

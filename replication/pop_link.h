@@ -1,0 +1,45 @@
+// PopLink: a POP's requests to the centre: seals them, matches and checks the answers, keeps the epoch.
+#pragma once
+#include <functional>
+#include <string>
+
+#include "edge/base/clock.h"
+#include "replication/messages.h"
+#include "replication/transport.h"
+
+namespace nodex::replication {
+
+class PopLink {
+  public:
+    // The payload of a reply of the expected type from the centre; or timed_out, unavailable, malformed,
+    // forbidden (not the centre's MAC), stale (an epoch below one seen before).
+    using Done = std::function<void(Result<std::string> payload)>;
+
+    PopLink(Transport& transport, Clock& clock, PopId pop, const crypto::SecretKey& link_key)
+        : transport_(transport), clock_(clock), pop_(pop), link_key_(link_key) {}
+
+    // `topic`: the last token of nx.v1.rpc.*. The reply's type is the one after `type`.
+    void request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns, Done done);
+    // The centre's hints for this POP, checked.
+    void on_hint(std::function<void(const FeedHint&)> hinted);
+
+    void set_incarnation(std::uint32_t incarnation) noexcept { incarnation_ = incarnation; }
+    [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
+    [[nodiscard]] std::uint64_t epoch_max() const noexcept { return epoch_max_; }
+    [[nodiscard]] Nanoseconds last_contact_ns() const noexcept { return last_contact_ns_; }
+    [[nodiscard]] PopId pop() const noexcept { return pop_; }
+
+  private:
+    Result<std::string> check(Bytes message, MessageType expected, std::uint64_t correlation);
+
+    Transport& transport_;
+    Clock& clock_;
+    const PopId pop_;
+    const crypto::SecretKey link_key_;
+    std::uint32_t incarnation_ = 0;
+    std::uint64_t epoch_max_ = 0;
+    std::uint64_t last_correlation_ = 0;
+    Nanoseconds last_contact_ns_ = 0;  // 0: never
+};
+
+}  // namespace nodex::replication

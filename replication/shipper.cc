@@ -1,0 +1,180 @@
+// Shipper: see the header. Several batches may be on their way; when one fails or arrives out of order, sending
+// stops until all are answered and starts again behind the ledger's mark.
+#include "replication/shipper.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "edge/base/limits.h"
+#include "edge/base/log.h"
+
+namespace nodex::replication {
+namespace {
+
+constexpr Nanoseconds request_timeout = 5 * second;
+constexpr Nanoseconds backoff_first = 50 * millisecond;
+constexpr Nanoseconds backoff_max = 2 * second;
+constexpr Nanoseconds rejected_pause = 30 * second;  // a refused record needs an operator
+
+}  // namespace
+
+struct Shipper::Read {
+    std::vector<storage::Journal::OutboxEntry> entries;
+    std::uint64_t last = 0;
+};
+
+void Shipper::start(std::uint64_t applied, const ChainHash& chain, std::function<void(const Status&)> done) {
+    const auto bounds = std::make_shared<storage::Journal::OutboxBounds>();
+    commits_.call(
+        [bounds, applied, chain](storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
+            *bounds = journal.outbox();
+            const Error differs{ErrorCode::corrupt, ErrorSource::central};
+            if (applied < bounds->applied || applied > bounds->last) return differs;
+            ChainHash ours = bounds->chain_at_applied;
+            std::uint64_t sequence = bounds->applied;
+            while (sequence < applied) {
+                const auto count = std::min<std::uint64_t>(limits::ship_records_max, applied - sequence);
+                const auto entries =
+                    journal.read_outbox(sequence + 1, static_cast<unsigned>(count), limits::ship_bytes_max);
+                if (!entries) return entries.error();
+                if (entries->empty()) return differs;
+                for (const auto& entry : *entries) ours = next_chain(ours, entry.record);
+                sequence = entries->back().sequence;
+            }
+            if (ours != chain) return differs;
+            return journal.truncate_outbox(applied, batch);
+        },
+        [this, bounds, applied, chain, done = std::move(done)](const Status& status) {
+            if (status) {
+                started_ = true;
+                applied_ = truncated_ = applied;
+                chain_at_applied_ = chain_at_next_ = chain;
+                next_ = applied + 1;
+                last_ = bounds->last;
+                ship_at_ns_ = clock_.now_ns();
+            }
+            done(status);
+        });
+}
+
+void Shipper::outbox_grew() {
+    if (!started_) return;
+    const Nanoseconds gathered = clock_.now_ns() + options_.delay_ns;
+    if (next_ > last_ && backoff_ns_ == 0) ship_at_ns_ = gathered;
+    last_ = std::max(last_, next_);  // at least one more; read_done() learns the number
+}
+
+void Shipper::tick() {
+    if (!started_) return;
+    if (behind_ && in_flight_ == 0 && !reading_) go_back();
+    const bool window = next_ <= applied_ + limits::outbox_window_records;
+    const bool due = clock_.now_ns() >= ship_at_ns_;
+    if (!behind_ && !reading_ && window && due && next_ <= last_) read_more();
+    if (!truncating_ && applied_ > truncated_) truncate();
+}
+
+void Shipper::read_more() {
+    reading_ = true;
+    const auto read = std::make_shared<Read>();
+    commits_.call(
+        [read, from = next_](storage::Journal& journal, storage::Store&, storage::Batch&) -> Status {
+            read->last = journal.outbox().last;
+            auto entries = journal.read_outbox(from, limits::ship_records_max, limits::ship_bytes_max);
+            if (!entries) return entries.error();
+            read->entries = std::move(*entries);
+            return {};
+        },
+        [this, read](const Status& status) { read_done(*read, status); });
+}
+
+void Shipper::read_done(const Read& read, const Status& status) {
+    reading_ = false;
+    if (!status) {
+        ++failures_count_;
+        behind_ = true;
+        return;
+    }
+    last_ = read.last;
+    if (behind_ || read.entries.empty()) return;
+    NX_ASSERT(read.entries.front().sequence == next_);
+    ShipRequest request;
+    request.first_sequence = next_;
+    request.chain_before = chain_at_next_;
+    for (const auto& entry : read.entries) {
+        request.records.push_back(entry.record);
+        chain_at_next_ = next_chain(chain_at_next_, entry.record);
+    }
+    next_ = read.entries.back().sequence + 1;
+    sent_.push_back({next_ - 1, chain_at_next_});
+    ++in_flight_;
+    shipped_count_ += request.records.size();
+    link_.request("ship", MessageType::ship_request, encode(request), request_timeout,
+                  [this, first = request.first_sequence](const Result<std::string>& payload) { replied(first, payload); });
+    if (options_.planted_bug == PlantedBug::truncate_on_send) {
+        applied_ = next_ - 1;
+        chain_at_applied_ = chain_at_next_;
+    }
+    if (next_ <= last_) ship_at_ns_ = clock_.now_ns();  // more is waiting: no need to gather
+}
+
+void Shipper::replied(std::uint64_t first, const Result<std::string>& payload) {
+    NX_ASSERT(in_flight_ > 0);
+    --in_flight_;
+    const Result<ShipReply> reply = payload ? decode_ship_reply(*payload) : Result<ShipReply>(payload.error());
+    if (!reply) {
+        ++failures_count_;
+        behind_ = true;
+        backoff_ns_ = std::clamp(backoff_ns_ * 2, backoff_first, backoff_max);
+        ship_at_ns_ = clock_.now_ns() + backoff_ns_;
+        return;
+    }
+    take(*reply);
+    if (reply->rejected != 0) {
+        ++failures_count_;
+        log::error("settlement_rejected", {{"sequence", reply->rejected}, {"reason", static_cast<unsigned>(reply->reason)}});
+        behind_ = true;
+        ship_at_ns_ = clock_.now_ns() + rejected_pause;
+        return;
+    }
+    backoff_ns_ = 0;
+    if (reply->applied < first) behind_ = true;  // it arrived before its predecessor
+}
+
+// The mark never goes back: a late reply tells an older one. Where it ends a batch of ours, the chains agree.
+void Shipper::take(const ShipReply& reply) {
+    if (reply.applied <= applied_ || reply.applied >= next_) return;
+    for (const Sent& batch : sent_)
+        if (batch.last == reply.applied && batch.chain_after != reply.chain) {
+            log::error("ledger_chain_differs", {{"sequence", reply.applied}});
+            ++failures_count_;
+            behind_ = true;
+            ship_at_ns_ = clock_.now_ns() + rejected_pause;
+            return;
+        }
+    applied_ = reply.applied;
+    chain_at_applied_ = reply.chain;
+    while (!sent_.empty() && sent_.front().last <= applied_) sent_.pop_front();
+}
+
+void Shipper::go_back() {
+    behind_ = false;
+    sent_.clear();
+    next_ = applied_ + 1;
+    chain_at_next_ = chain_at_applied_;
+}
+
+void Shipper::truncate() {
+    truncating_ = true;
+    const std::uint64_t applied = applied_;
+    commits_.call(
+        [applied](storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
+            return journal.truncate_outbox(applied, batch);
+        },
+        [this, applied](const Status& status) {
+            truncating_ = false;
+            if (status) truncated_ = applied;
+        },
+        CommitPort::Durable::later);
+}
+
+}  // namespace nodex::replication
