@@ -66,7 +66,10 @@ void write_head(benchmark::State& state) {
     std::string target;
     for (auto _ : state) {
         target.clear();
-        HeadWriter::response(target, 200).field("content-type", "application/json").field("content-length", 300u).end();
+        HeadWriter::response(target, 200)
+            .field("content-type", "application/json")
+            .field("content-length", 300u)
+            .end();
         benchmark::DoNotOptimize(target.data());
     }
 }

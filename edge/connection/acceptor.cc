@@ -13,9 +13,10 @@ namespace {
 
 // A connection, and what the acceptor notes about it. Slots are reused and never move.
 struct Slot {
-    Slot(Loop& loop, RequestHandler& handler, ServerConnectionOwner& owner) : connection(loop, handler, owner) {}
+    Slot(Loop& loop, RequestHandler& handler, ServerConnectionOwner& owner)
+        : connection(loop, handler, owner) {}
     ServerConnection connection;
-    std::string address;       // counted under this name; "" for Unix sockets, which are not counted
+    std::string address;         // counted under this name; "" for Unix sockets, which are not counted
     std::size_t live_index = 0;  // in State::live, while open
 };
 
@@ -25,8 +26,13 @@ struct Slot {
 struct Acceptor::State {
     enum class Phase : std::uint8_t { waiting, accepting, paused, draining, closed };
 
-    State(Acceptor& self_arg, Loop& loop_arg, RequestHandler& handler_arg, int listener_arg, AcceptorOptions options_arg)
-        : self(self_arg), loop(loop_arg), handler(handler_arg), listener(listener_arg), options(options_arg) {}
+    State(Acceptor& self_arg, Loop& loop_arg, RequestHandler& handler_arg, int listener_arg,
+          AcceptorOptions options_arg)
+        : self(self_arg),
+          loop(loop_arg),
+          handler(handler_arg),
+          listener(listener_arg),
+          options(options_arg) {}
 
     static bool may_follow(Phase from, Phase to) noexcept;
     void enter(Phase next) noexcept;
@@ -48,7 +54,8 @@ struct Acceptor::State {
     Completion accept_operation;
     Completion close_operation;
     Timer retry_timer;
-    std::vector<std::unique_ptr<Slot>> slots;  // all there are; at most connections_max and what a cancel let through
+    std::vector<std::unique_ptr<Slot>>
+        slots;  // all there are; at most connections_max and what a cancel let through
     std::vector<Slot*> free;
     std::vector<Slot*> live;
     std::unordered_map<ServerConnection*, Slot*> by_connection;
@@ -74,7 +81,8 @@ void Acceptor::State::enter(Phase next) noexcept {
 // Also the end of a pause. While the cancelled accept is still in flight its end calls again.
 void Acceptor::State::accept() noexcept {
     if (phase != Phase::accepting) enter(Phase::accepting);
-    if (!accept_operation.in_flight()) loop.io().accept(accept_operation, listener, then<&State::accept_done>(this));
+    if (!accept_operation.in_flight())
+        loop.io().accept(accept_operation, listener, then<&State::accept_done>(this));
 }
 
 void Acceptor::State::accept_done(std::int32_t result) noexcept {
@@ -134,8 +142,8 @@ void Acceptor::State::close_listener() noexcept {
     loop.io().close(close_operation, listener, then<&State::close_done>(this));
 }
 
-Acceptor::Acceptor(Loop& loop, RequestHandler& handler, int listener, std::shared_ptr<tls::ServerContext> context,
-                   AcceptorOptions options) noexcept
+Acceptor::Acceptor(Loop& loop, RequestHandler& handler, int listener,
+                   std::shared_ptr<tls::ServerContext> context, AcceptorOptions options) noexcept
     : state_(std::make_unique<State>(*this, loop, handler, listener, options)) {
     NX_ASSERT(options.connections_max > 0);
     state_->context = std::move(context);
@@ -148,7 +156,9 @@ Acceptor::~Acceptor() {
     if (state_->phase == State::Phase::waiting) ::close(state_->listener);
 }
 
-void Acceptor::start() noexcept { state_->accept(); }
+void Acceptor::start() noexcept {
+    state_->accept();
+}
 
 void Acceptor::replace_context(std::shared_ptr<tls::ServerContext> context) noexcept {
     NX_ASSERT((context == nullptr) == (state_->context == nullptr));
@@ -170,7 +180,9 @@ void Acceptor::abort_all() noexcept {
     for (Slot* const slot : state_->live) slot->connection.cut();
 }
 
-bool Acceptor::drained() const noexcept { return state_->phase == State::Phase::closed && state_->live.empty(); }
+bool Acceptor::drained() const noexcept {
+    return state_->phase == State::Phase::closed && state_->live.empty();
+}
 
 std::uint32_t Acceptor::connections_count() const noexcept {
     return static_cast<std::uint32_t>(state_->live.size());

@@ -21,7 +21,8 @@ class Acceptor final : public ServerConnectionOwner {
     ~Acceptor();
     void start() noexcept;
     void replace_context(std::shared_ptr<tls::ServerContext> context) noexcept;  // new connections only
-    // Stops accepting, closes idle connections, lets running responses finish. drained() becomes true when none is left.
+    // Stops accepting, closes idle connections, lets running responses finish. drained() becomes true when
+    // none is left.
     void drain() noexcept;
     void abort_all() noexcept;  // the drain deadline
     [[nodiscard]] bool drained() const noexcept;
@@ -35,7 +36,8 @@ class Acceptor final : public ServerConnectionOwner {
 };
 
 // A listening socket: "127.0.0.1:8443", "[::]:8443" or "unix:/run/nodex/admin.sock" (mode 0600, replaced).
-// SO_REUSEPORT for TCP, so that every core has its own. Errors: bad_configuration, io_failure (address in use).
+// SO_REUSEPORT for TCP, so that every core has its own. Errors: bad_configuration, io_failure (address in
+// use).
 Result<int> listen_on(Bytes address) noexcept;
 // The port a TCP listener got (for ":0" in tests).
 std::uint16_t local_port(int listener) noexcept;

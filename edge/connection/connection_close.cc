@@ -47,8 +47,8 @@ void ServerConnection::State::enter(Phase next) noexcept {
             window_bytes = 0;
             break;
         case Phase::idle:
-        case Phase::handshaking:  // the channel's own deadline
-        case Phase::responding:   // the handler's; a reader that stalls is watched in every phase
+        case Phase::handshaking:     // the channel's own deadline
+        case Phase::responding:      // the handler's; a reader that stalls is watched in every phase
         case Phase::closing: break;  // the channel's own deadline
     }
 }
@@ -104,8 +104,8 @@ void ServerConnection::State::phase_deadline_passed() noexcept {
         return close();
     }
     NX_ASSERT(phase == Phase::reading_body);
-    constexpr std::uint64_t window_bytes_min = static_cast<std::uint64_t>(limits::body_deadline / second) *
-                                               limits::body_rate_min_bytes_per_s;
+    constexpr std::uint64_t window_bytes_min =
+        static_cast<std::uint64_t>(limits::body_deadline / second) * limits::body_rate_min_bytes_per_s;
     if (window_bytes < window_bytes_min) return refuse(http::Refusal::timed_out);
     deadline_ns = loop.now_ns() + limits::body_deadline;
     window_bytes = 0;
@@ -118,7 +118,8 @@ void ServerConnection::State::phase_deadline_passed() noexcept {
 void ServerConnection::State::channel_ended() noexcept {
     if (phase == Phase::closing) return;
     peer_ended = true;
-    const bool finishing = answer == Answer::begun && (format == BodyFormat::sized || format == BodyFormat::none);
+    const bool finishing =
+        answer == Answer::begun && (format == BodyFormat::sized || format == BodyFormat::none);
     if (finishing) {
         keep_open = false;
         return;
@@ -126,7 +127,8 @@ void ServerConnection::State::channel_ended() noexcept {
     if (answer == Answer::awaited || answer == Answer::begun)
         return abandon({.code = ErrorCode::peer_closed, .source = ErrorSource::client});
     if (held.empty()) close();
-    // Else whole requests may wait, received before the end: take_held answers them or finds that there are none.
+    // Else whole requests may wait, received before the end: take_held answers them or finds that there are
+    // none.
 }
 
 void ServerConnection::State::abandon(Error reason) noexcept {

@@ -29,7 +29,8 @@ void ServerConnection::State::take(Bytes bytes) noexcept {
         if (progress.refusal != http::Refusal::none && phase != Phase::closing) refuse(progress.refusal);
     }
     if (phase != Phase::reading_head || !parser.in_head() || head_wait == HeadWait::begun) return;
-    head_wait = HeadWait::begun;  // from the first byte of a head its own deadline runs, however slowly it comes
+    head_wait =
+        HeadWait::begun;  // from the first byte of a head its own deadline runs, however slowly it comes
     release_ns = INT64_MAX;
     deadline_ns = loop.now_ns() + limits::head_deadline;
 }

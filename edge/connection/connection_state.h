@@ -1,5 +1,5 @@
-// The inside of ServerConnection, shared by its files: connection_read.cc (bytes to requests), connection_write.cc
-// (responses to bytes), connection_close.cc (phases, deadlines, every way it ends).
+// The inside of ServerConnection, shared by its files: connection_read.cc (bytes to requests),
+// connection_write.cc (responses to bytes), connection_close.cc (phases, deadlines, every way it ends).
 #pragma once
 #include <string>
 
@@ -27,7 +27,8 @@ enum class HeadWait : std::uint8_t { quiet, released, begun };  // released: the
 enum class BodyFormat : std::uint8_t { none, sized, chunked, until_close };
 
 struct ServerConnection::State final : ChannelOwner, http::RequestEvents {
-    State(ServerConnection& self_arg, Loop& loop_arg, RequestHandler& handler_arg, ServerConnectionOwner& owner_arg)
+    State(ServerConnection& self_arg, Loop& loop_arg, RequestHandler& handler_arg,
+          ServerConnectionOwner& owner_arg)
         : self(self_arg), loop(loop_arg), handler(handler_arg), owner(owner_arg), channel(loop_arg, *this) {}
 
     // connection_read.cc
@@ -72,8 +73,8 @@ struct ServerConnection::State final : ChannelOwner, http::RequestEvents {
     ServerConnectionOwner& owner;
     Channel channel;
     http::RequestParser parser;
-    std::string held;      // received behind the request being answered; parsed when it is answered
-    TurnTask held_task;    // queued: held is to be parsed
+    std::string held;    // received behind the request being answered; parsed when it is answered
+    TurnTask held_task;  // queued: held is to be parsed
 
     Phase phase = Phase::idle;
     Request request = Request::none;
@@ -87,22 +88,22 @@ struct ServerConnection::State final : ChannelOwner, http::RequestEvents {
     bool head_request = false;             // the answer has no body
     bool http10 = false;
     bool expects_continue = false;
-    unsigned responses_sent_due = 0;       // calls of response_sent to make at the end of the turn
-    std::uint64_t content_remaining = 0;   // of a sized response
-    std::uint64_t request_remaining = 0;   // of a body with Content-Length
+    unsigned responses_sent_due = 0;      // calls of response_sent to make at the end of the turn
+    std::uint64_t content_remaining = 0;  // of a sized response
+    std::uint64_t request_remaining = 0;  // of a body with Content-Length
     bool request_chunked = false;
-    std::uint64_t drained_bytes = 0;       // of a body nobody wants
-    std::uint64_t window_bytes = 0;        // of the body, since the deadline was set
+    std::uint64_t drained_bytes = 0;  // of a body nobody wants
+    std::uint64_t window_bytes = 0;   // of the body, since the deadline was set
 
     // One timer for everything. It may fire before there is anything to do and is then set again: cheaper
     // than moving it for every request.
     Timer timer;
-    Nanoseconds timer_ns = 0;              // when it fires, while armed
-    Nanoseconds deadline_ns = INT64_MAX;   // of the phase
-    Nanoseconds release_ns = INT64_MAX;    // when a quiet connection gives memory back
-    bool stall_watched = false;            // bytes were waiting for the reader when last looked at
-    Nanoseconds progress_ns = 0;           // when the reader last took some, as far as we have looked
-    std::uint64_t progress_bytes = 0;      // Channel::sent_bytes() then
+    Nanoseconds timer_ns = 0;             // when it fires, while armed
+    Nanoseconds deadline_ns = INT64_MAX;  // of the phase
+    Nanoseconds release_ns = INT64_MAX;   // when a quiet connection gives memory back
+    bool stall_watched = false;           // bytes were waiting for the reader when last looked at
+    Nanoseconds progress_ns = 0;          // when the reader last took some, as far as we have looked
+    std::uint64_t progress_bytes = 0;     // Channel::sent_bytes() then
 };
 
 }  // namespace nodex

@@ -8,7 +8,9 @@
 namespace nodex {
 namespace {
 
-bool may_have_body(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
+bool may_have_body(int status) noexcept {
+    return status >= 200 && status != 204 && status != 304;
+}
 
 }  // namespace
 

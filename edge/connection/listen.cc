@@ -19,7 +19,8 @@ constexpr Bytes unix_prefix = "unix:";
 constexpr Error bad_address{.code = ErrorCode::bad_configuration, .source = ErrorSource::configuration};
 
 Error os_error() noexcept {
-    const ErrorCode code = errno == EMFILE || errno == ENFILE ? ErrorCode::out_of_descriptors : ErrorCode::io_failure;
+    const ErrorCode code =
+        errno == EMFILE || errno == ENFILE ? ErrorCode::out_of_descriptors : ErrorCode::io_failure;
     return {.code = code, .source = ErrorSource::kernel, .os_errno = errno};
 }
 
@@ -69,7 +70,7 @@ Result<SocketAddress> parse_unix(Bytes path) noexcept {
 // A socket file that an earlier run left behind; anything else in its place is a mistake to be told.
 Status remove_stale(Bytes path) noexcept {
     const std::string name(path);
-    struct stat status{};
+    struct stat status {};
     if (::lstat(name.c_str(), &status) != 0) return {};
     if (!S_ISSOCK(status.st_mode)) return bad_address;
     if (::unlink(name.c_str()) != 0) return os_error();

@@ -1,4 +1,5 @@
-// ServerConnection: its public verbs. The work is in connection_read.cc, connection_write.cc, connection_close.cc.
+// ServerConnection: its public verbs. The work is in connection_read.cc, connection_write.cc,
+// connection_close.cc.
 #include "edge/connection/server_connection.h"
 
 #include "edge/connection/connection_state.h"
@@ -8,9 +9,12 @@ namespace nodex {
 ServerConnection::ServerConnection(Loop& loop, RequestHandler& handler, ServerConnectionOwner& owner) noexcept
     : state_(std::make_unique<State>(*this, loop, handler, owner)) {}
 
-ServerConnection::~ServerConnection() { NX_ASSERT(state_->phase == Phase::idle); }
+ServerConnection::~ServerConnection() {
+    NX_ASSERT(state_->phase == Phase::idle);
+}
 
-void ServerConnection::open(int fd, std::shared_ptr<tls::ServerContext> context, bool secure_listener) noexcept {
+void ServerConnection::open(int fd, std::shared_ptr<tls::ServerContext> context,
+                            bool secure_listener) noexcept {
     NX_ASSERT(state_->phase == Phase::idle);
     NX_ASSERT(secure_listener == (context != nullptr));
     state_->request = Request::none;
@@ -28,14 +32,22 @@ void ServerConnection::open(int fd, std::shared_ptr<tls::ServerContext> context,
 void ServerConnection::drain() noexcept {
     if (state_->phase == Phase::idle || state_->phase == Phase::closing) return;
     state_->draining = true;
-    // A handshake is let through and closed when it is done: aborting it would look like an attack to the client.
-    const bool nothing_asked = state_->answer == Answer::none && state_->held.empty() && state_->parser.between_requests();
+    // A handshake is let through and closed when it is done: aborting it would look like an attack to the
+    // client.
+    const bool nothing_asked =
+        state_->answer == Answer::none && state_->held.empty() && state_->parser.between_requests();
     if (state_->phase == Phase::reading_head && nothing_asked) state_->close();
 }
 
-void ServerConnection::begin(const Response& response) noexcept { state_->begin(response); }
-void ServerConnection::write(Bytes body) noexcept { state_->write(body); }
-void ServerConnection::finish() noexcept { state_->finish(); }
+void ServerConnection::begin(const Response& response) noexcept {
+    state_->begin(response);
+}
+void ServerConnection::write(Bytes body) noexcept {
+    state_->write(body);
+}
+void ServerConnection::finish() noexcept {
+    state_->finish();
+}
 
 void ServerConnection::cut() noexcept {
     if (state_->phase == Phase::idle || state_->phase == Phase::closing) return;
@@ -50,13 +62,21 @@ void ServerConnection::respond(int status, Bytes fields, Bytes body) noexcept {
     finish();
 }
 
-bool ServerConnection::writable() const noexcept { return state_->channel.writable(); }
+bool ServerConnection::writable() const noexcept {
+    return state_->channel.writable();
+}
 
-bool ServerConnection::response_begun() const noexcept { return state_->answer == Answer::begun; }
+bool ServerConnection::response_begun() const noexcept {
+    return state_->answer == Answer::begun;
+}
 
-ServerConnection::Phase ServerConnection::phase() const noexcept { return state_->phase; }
+ServerConnection::Phase ServerConnection::phase() const noexcept {
+    return state_->phase;
+}
 
-std::string ServerConnection::peer_address() const { return state_->channel.peer_address(); }
+std::string ServerConnection::peer_address() const {
+    return state_->channel.peer_address();
+}
 
 const char* ServerConnection::tls_version() const noexcept {
     const tls::Session* const session = state_->channel.tls();

@@ -17,21 +17,24 @@ class ServerConnection;
 // All callbacks come from the loop, never from inside a verb of ServerConnection.
 class RequestHandler {
   public:
-    // A head arrived; answers the most body bytes to accept. `head` stays valid until request_complete() returns.
-    // The handler may respond right here (an early answer): the rest of the body is then drained or the
-    // connection closed after the answer.
-    virtual std::uint64_t request_head(ServerConnection& connection, const http::RequestHead& head) noexcept = 0;
+    // A head arrived; answers the most body bytes to accept. `head` stays valid until request_complete()
+    // returns. The handler may respond right here (an early answer): the rest of the body is then drained or
+    // the connection closed after the answer.
+    virtual std::uint64_t request_head(ServerConnection& connection,
+                                       const http::RequestHead& head) noexcept = 0;
     virtual void request_body(ServerConnection& connection, Bytes bytes) noexcept = 0;
     virtual void request_complete(ServerConnection& connection) noexcept = 0;
-    // The parser refused the message. The handler writes an error answer (JSON envelope) with the given
-    // status through respond(); the connection closes after it. Not called inside an exchange of the handler's.
+    // The message was refused (by the parser, or because head or body came too slowly: timed_out). The handler
+    // writes an error answer (JSON envelope) with the given status through respond(); the connection closes
+    // after it. Never inside an exchange: one that has begun is ended by request_abandoned first.
     virtual void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept = 0;
     // After a response began: the outbound queue has room again (see ServerConnection::writable()).
     virtual void response_writable(ServerConnection& connection) noexcept = 0;
     // The client went away (or a deadline cut it) before the response was finished. The exchange is over for
     // this connection; never called after finish(). `reason` for logs.
     virtual void request_abandoned(ServerConnection& connection, Error reason) noexcept = 0;
-    // The whole response is handed to the kernel (or lost); for access logs. May be ignored.
+    // At the end of the turn in which the response was finished: all of it is with the channel (or lost). For
+    // access logs. `exchange` is null by then. May be ignored.
     virtual void response_sent(ServerConnection& connection) noexcept = 0;
 
   protected:
@@ -41,7 +44,8 @@ class RequestHandler {
 // Opens and closes connections; implemented by the listener (connection/acceptor.h).
 class ServerConnectionOwner {
   public:
-    virtual void connection_closed(ServerConnection& connection) noexcept = 0;  // may be reused or destroyed now
+    virtual void connection_closed(
+        ServerConnection& connection) noexcept = 0;  // may be reused or destroyed now
 
   protected:
     ~ServerConnectionOwner() = default;
@@ -64,12 +68,12 @@ class ServerConnection {
     // connection fields, which this class adds itself: see ResponseFraming.
     struct Response {
         int status = 200;
-        Bytes fields;                   // "name: value\r\n" lines, already serialised and safe
+        Bytes fields;                      // "name: value\r\n" lines, already serialised and safe
         std::int64_t content_length = -1;  // -1: chunked (or close-delimited for HTTP/1.0)
     };
     void begin(const Response& response) noexcept;
-    void write(Bytes body) noexcept;    // HEAD requests: dropped
-    void finish() noexcept;             // the response is complete; the next pipelined request may start
+    void write(Bytes body) noexcept;  // HEAD requests: dropped
+    void finish() noexcept;           // the response is complete; the next pipelined request may start
     // A cut that the client can see: the chunked body is not ended, the connection is aborted.
     void cut() noexcept;
     // begin + write + finish in one.

@@ -11,13 +11,25 @@ namespace nodex::http {
 // last      = 1*8"0" [";" extension] CR LF *trailer CR LF
 // trailer   = token ":" value CR LF
 // size --> extension --> size_lf --> data --> data_cr --> data_lf --> size
-//                          \--> trailer_start --> trailer_name --> trailer_value --> trailer_lf --> trailer_start
+//                          \--> trailer_start --> trailer_name --> trailer_value --> trailer_lf -->
+//                          trailer_start
 //                                      \--> last_lf --> complete                    any --> malformed
 class ChunkFraming {
   public:
     enum class Phase : std::uint8_t {
-        size, extension, size_lf, data, data_cr, data_lf,
-        trailer_start, trailer_name, trailer_value, trailer_lf, last_lf, complete, malformed
+        size,
+        extension,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer_start,
+        trailer_name,
+        trailer_value,
+        trailer_lf,
+        last_lf,
+        complete,
+        malformed
     };
     // Answers how many of `bytes` belong to the body; all of them unless complete or malformed.
     std::size_t take(Bytes bytes) noexcept;
@@ -31,8 +43,8 @@ class ChunkFraming {
     Phase after_trailer(char c) noexcept;
 
     Phase phase_ = Phase::size;
-    std::uint8_t digits_count_ = 0;           // of the size being read
-    std::uint64_t size_ = 0;                  // of the chunk; counts down in data
+    std::uint8_t digits_count_ = 0;  // of the size being read
+    std::uint64_t size_ = 0;         // of the chunk; counts down in data
     std::uint32_t extension_line_bytes_ = 0;
     std::uint32_t extension_body_bytes_ = 0;  // over all chunks
     std::uint32_t trailer_bytes_ = 0;

@@ -16,7 +16,8 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
     std::array<std::uint8_t, 256> classes{};
     for (unsigned c = 0; c < 256; ++c) {
         const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (alnum || Bytes("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != Bytes::npos) classes[c] |= token_bit;
+        if (alnum || Bytes("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != Bytes::npos)
+            classes[c] |= token_bit;
         if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes[c] |= value_bit;
     }
     classes[0] = 0;  // find() above must never make NUL a token
@@ -24,8 +25,12 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
 }
 constexpr std::array<std::uint8_t, 256> classes = make_classes();
 
-bool is(char c, std::uint8_t bit) noexcept { return (classes[static_cast<unsigned char>(c)] & bit) != 0; }
-bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+bool is(char c, std::uint8_t bit) noexcept {
+    return (classes[static_cast<unsigned char>(c)] & bit) != 0;
+}
+bool is_space(char c) noexcept {
+    return c == ' ' || c == '\t';
+}
 
 Bytes trim(Bytes text) noexcept {
     while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -85,7 +90,8 @@ bool is_field_value(Bytes text) noexcept {
 }
 
 bool is_digits(Bytes text) noexcept {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 FieldFault read_field_lines(Bytes block, std::vector<FieldLine>& fields, FieldFacts& facts) noexcept {

@@ -1,5 +1,6 @@
 // The grammar that request and response heads share: lines, field lines and the framing facts among them.
-// Pure. Stricter than llhttp, which hides folded lines, empty names and CR LF LF (reliability.md section 3.1).
+// Pure. Stricter than llhttp, which hides folded lines, empty names and CR LF LF (reliability.md
+// section 3.1).
 #pragma once
 #include "edge/http/message.h"
 
@@ -28,8 +29,8 @@ enum class FieldFault : std::uint8_t { none, malformed, too_many };
 // Reads `block`, the field lines with their CR LF each, without the empty line at the end.
 //   fields  is filled, at most limits::fields_count_max; capacity is reused
 //   facts   is filled
-// malformed: a folded line, an empty name, a space before the colon, a byte outside the grammar, a bare CR or LF.
+// malformed: a folded line, an empty name, a space before the colon, a byte outside the grammar, a bare CR or
+// LF.
 FieldFault read_field_lines(Bytes block, std::vector<FieldLine>& fields, FieldFacts& facts) noexcept;
-
 
 }  // namespace nodex::http

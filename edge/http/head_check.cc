@@ -36,7 +36,9 @@ Refusal read_method(Bytes token, Method& method) noexcept {
     return known ? Refusal::none : Refusal::method_not_allowed;
 }
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+bool is_digit(char c) noexcept {
+    return c >= '0' && c <= '9';
+}
 
 Refusal read_version(Bytes text, bool& http10) noexcept {
     if (text.size() != 8 || text.substr(0, 5) != "HTTP/" || text[6] != '.') return Refusal::malformed;
@@ -77,7 +79,9 @@ bool is_host(Bytes value) noexcept {
            *port <= 65'535;
 }
 
-bool is_chunked(Bytes value) noexcept { return equals_ignore_case(value, "chunked"); }
+bool is_chunked(Bytes value) noexcept {
+    return equals_ignore_case(value, "chunked");
+}
 
 // "gzip, chunked": the framing is clear, only the coding is not ours. All else about codings is a doubt.
 bool ends_in_chunked(Bytes value) noexcept {
@@ -156,7 +160,8 @@ Refusal check_request_head(Bytes block, RequestHead& head) noexcept {
     if (bad_framing != Refusal::none) return bad_framing;
     head.keep_alive = keeps_alive(facts, head.http10);
     head.expect_continue = false;
-    if (facts.expect_count == 0 || head.http10) return Refusal::none;  // HTTP/1.0 knows no 100: RFC 9110 10.1.1
+    if (facts.expect_count == 0 || head.http10)
+        return Refusal::none;  // HTTP/1.0 knows no 100: RFC 9110 10.1.1
     if (facts.expect_count > 1 || !equals_ignore_case(facts.expect, "100-continue"))
         return Refusal::expectation_failed;
     head.expect_continue = head.has_body();
@@ -164,7 +169,8 @@ Refusal check_request_head(Bytes block, RequestHead& head) noexcept {
 }
 
 bool check_status_line(Bytes line, StatusLine& status_line) noexcept {
-    if (line.size() < 13 || read_version(line.substr(0, 8), status_line.http10) != Refusal::none) return false;
+    if (line.size() < 13 || read_version(line.substr(0, 8), status_line.http10) != Refusal::none)
+        return false;
     if (line[8] != ' ' || line[12] != ' ' || !is_digits(line.substr(9, 3))) return false;
     if (!is_field_value(line.substr(13))) return false;
     status_line.status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
@@ -180,7 +186,8 @@ bool check_response_head(Bytes block, ResponseHead& head) noexcept {
     head.status = status_line.status;
     FieldFacts facts;
     if (read_field_lines(field_block(block, line_size), head.fields, facts) != FieldFault::none) return false;
-    if (read_framing(facts, status_line.http10, head.content_length, head.chunked) != Refusal::none) return false;
+    if (read_framing(facts, status_line.http10, head.content_length, head.chunked) != Refusal::none)
+        return false;
     head.keep_alive = keeps_alive(facts, status_line.http10);
     return true;
 }

@@ -6,14 +6,15 @@
 namespace nodex::http {
 
 // method SP origin-form SP HTTP/1.x. `line` without CR LF. Fills method, target, path, query and http10.
-//   method_not_allowed   CONNECT, TRACE or a method nobody knows; version_unsupported: HTTP/ with another number
+//   method_not_allowed   CONNECT, TRACE or a method nobody knows; version_unsupported: HTTP/ with another
+//   number
 Refusal check_request_line(Bytes line, RequestHead& head) noexcept;
 
 // `block`: from the method up to and including the empty line. Views of `head` point into it.
 Refusal check_request_head(Bytes block, RequestHead& head) noexcept;
 
-// HTTP/1.x SP 3DIGIT SP reason. False when it breaks the grammar or is no status that a final or interim answer
-// of a provider may have (100 and 102 to 599; 101 would switch protocols).
+// HTTP/1.x SP 3DIGIT SP reason. False when it breaks the grammar or is no status that a final or interim
+// answer of a provider may have (100 and 102 to 599; 101 would switch protocols).
 struct StatusLine {
     int status = 0;
     bool http10 = false;

@@ -23,20 +23,22 @@ class HeadCollector {
     };
     explicit HeadCollector(Options options) noexcept : options_(options) {}
 
-    // Takes `fresh` up to the end of the head. After start_line, call again with the same bytes. The same refusal
-    // comes whatever the split: checks are made in the order of the stream.
+    // Takes `fresh` up to the end of the head. After start_line, call again with the same bytes. The same
+    // refusal comes whatever the split: checks are made in the order of the stream.
     Step take(Bytes fresh) noexcept;
     // Of `fresh`, how much complete has taken.
     [[nodiscard]] std::size_t taken_bytes() const noexcept { return offset_; }
 
-    // Valid right after start_line and complete; without CR LF, and with both final CR LF, respectively. They lie
-    // in `fresh` when the whole head came at once, else in this object.
+    // Valid right after start_line and complete; without CR LF, and with both final CR LF, respectively. They
+    // lie in `fresh` when the whole head came at once, else in this object.
     [[nodiscard]] Bytes start_line() const noexcept { return start_line_; }
     [[nodiscard]] Bytes head() const noexcept { return head_; }
     // Copies a head() that lies in `fresh` in here, so that it outlives the bytes it came in.
     void keep() noexcept;
 
-    [[nodiscard]] bool empty() const noexcept { return total_bytes_ == 0; }  // no byte of a head has been seen
+    [[nodiscard]] bool empty() const noexcept {
+        return total_bytes_ == 0;
+    }                         // no byte of a head has been seen
     void reset() noexcept;    // for the next head; memory is kept
     void release() noexcept;  // reset, and memory is given back
 
@@ -48,7 +50,7 @@ class HeadCollector {
     void absorb(Bytes fresh) noexcept;
 
     Options options_;
-    std::string pending_;          // of a head that came in pieces; empty: it lies in `fresh`
+    std::string pending_;  // of a head that came in pieces; empty: it lies in `fresh`
     Bytes start_line_;
     Bytes head_;
     std::size_t offset_ = 0;       // in `fresh`: the next byte to look at

@@ -19,11 +19,12 @@ std::string http_date(std::int64_t unix_s) {
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss time(instant - day);
     std::array<char, 40> text;
-    const int size = std::snprintf(
-        text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT", days[std::chrono::weekday(day).c_encoding()],
-        static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
-        static_cast<int>(date.year()), static_cast<int>(time.hours().count()),
-        static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()));
+    const int size =
+        std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                      days[std::chrono::weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
+                      months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                      static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                      static_cast<int>(time.seconds().count()));
     NX_ASSERT(size == 29);
     return std::string(text.data(), static_cast<std::size_t>(size));
 }

@@ -1,4 +1,5 @@
-// The Date field: IMF-fixdate of RFC 9110 section 5.6.7. Pure, and free of the C library's locale and time zone.
+// The Date field: IMF-fixdate of RFC 9110 section 5.6.7. Pure, and free of the C library's locale and time
+// zone.
 #pragma once
 #include <cstdint>
 #include <string>

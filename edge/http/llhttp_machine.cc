@@ -68,10 +68,16 @@ bool LlhttpMachine::read_body(Bytes bytes, BodySink& sink) noexcept {
     return error == HPE_OK;
 }
 
-bool LlhttpMachine::finish() noexcept { return llhttp_finish(&LlhttpCallbacks::parser(*this)) == HPE_OK; }
+bool LlhttpMachine::finish() noexcept {
+    return llhttp_finish(&LlhttpCallbacks::parser(*this)) == HPE_OK;
+}
 
-bool LlhttpMachine::chunked() const noexcept { return head_chunked_; }
-std::optional<std::uint64_t> LlhttpMachine::content_length() const noexcept { return head_content_length_; }
+bool LlhttpMachine::chunked() const noexcept {
+    return head_chunked_;
+}
+std::optional<std::uint64_t> LlhttpMachine::content_length() const noexcept {
+    return head_content_length_;
+}
 
 bool llhttp_is_strict() noexcept {
     // CVE-2025-23167: the loose machine ends the head at CR LF CR X and reads what follows as a new request.

@@ -27,7 +27,9 @@ const char* name(Method method) noexcept {
     return "";
 }
 
-std::optional<Bytes> RequestHead::field(Bytes field_name) const noexcept { return first_value(fields, field_name); }
+std::optional<Bytes> RequestHead::field(Bytes field_name) const noexcept {
+    return first_value(fields, field_name);
+}
 
 std::size_t RequestHead::count(Bytes field_name) const noexcept {
     std::size_t lines_count = 0;
@@ -36,7 +38,9 @@ std::size_t RequestHead::count(Bytes field_name) const noexcept {
     return lines_count;
 }
 
-std::optional<Bytes> ResponseHead::field(Bytes field_name) const noexcept { return first_value(fields, field_name); }
+std::optional<Bytes> ResponseHead::field(Bytes field_name) const noexcept {
+    return first_value(fields, field_name);
+}
 
 int status_of(Refusal refusal) noexcept {
     switch (refusal) {

@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-
 #include <vector>
 
 #include "edge/base/bytes.h"
@@ -20,11 +19,11 @@ struct FieldLine {
 // A parsed and checked request head: one valid Host, framing free of doubt, origin-form target.
 struct RequestHead {
     Method method = Method::other;
-    Bytes target;                // "/v1/models?limit=5"
-    Bytes path;                  // target up to '?', not decoded
-    Bytes query;                 // after '?', "" when absent
+    Bytes target;  // "/v1/models?limit=5"
+    Bytes path;    // target up to '?', not decoded
+    Bytes query;   // after '?', "" when absent
     bool http10 = false;
-    bool keep_alive = true;      // by version and Connection
+    bool keep_alive = true;  // by version and Connection
     bool expect_continue = false;
     bool chunked = false;
     std::optional<std::uint64_t> content_length;  // absent: no body unless chunked
@@ -48,15 +47,15 @@ struct ResponseHead {
 // Why a request was refused by the parser: the status to answer with, then close.
 enum class Refusal : std::uint8_t {
     none,
-    malformed,             // 400
-    target_too_long,       // 414
-    head_too_large,        // 431 (bytes or fields)
-    body_too_large,        // 413
-    version_unsupported,   // 505
-    method_not_allowed,    // 405: CONNECT, TRACE
-    expectation_failed,    // 417
-    not_implemented,       // 501: a transfer coding other than chunked
-    timed_out,             // 408: head or body deadline (raised by the connection, never by the parser)
+    malformed,            // 400
+    target_too_long,      // 414
+    head_too_large,       // 431 (bytes or fields)
+    body_too_large,       // 413
+    version_unsupported,  // 505
+    method_not_allowed,   // 405: CONNECT, TRACE
+    expectation_failed,   // 417
+    not_implemented,      // 501: a transfer coding other than chunked
+    timed_out,            // 408: head or body deadline (raised by the connection, never by the parser)
 };
 int status_of(Refusal refusal) noexcept;
 const char* name(Refusal refusal) noexcept;  // stable, for logs

@@ -14,7 +14,8 @@ struct RequestParser::State final : BodySink {
     enum class Phase : std::uint8_t { head, body, refused };
 
     Phase phase = Phase::head;
-    HeadCollector collector{{.start_line_bytes_max = limits::request_line_bytes_max, .blank_line_allowed = true}};
+    HeadCollector collector{
+        {.start_line_bytes_max = limits::request_line_bytes_max, .blank_line_allowed = true}};
     RequestHead head;
     LlhttpMachine machine;
     BodyFraming framing;
@@ -85,8 +86,8 @@ Refusal RequestParser::State::feed_head(Bytes& bytes) noexcept {
     }
 }
 
-// `rest`: what follows the head in this feed. A head whose message ends within it is used where it lies; else it
-// is copied before it is read, so that no view of it ever moves under the handler.
+// `rest`: what follows the head in this feed. A head whose message ends within it is used where it lies; else
+// it is copied before it is read, so that no view of it ever moves under the handler.
 Refusal RequestParser::State::begin_message(Bytes rest) noexcept {
     Refusal refusal = check_request_head(collector.head(), head);
     if (refusal != Refusal::none) return refusal;

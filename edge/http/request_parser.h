@@ -29,8 +29,10 @@ class RequestParser {
     RequestParser& operator=(RequestParser&&) noexcept;
 
     struct Progress {
-        std::size_t consumed = 0;          // of the bytes given; less than all only after request_complete answered false
-        Refusal refusal = Refusal::none;   // not none: nothing more may be fed; answer status_of(refusal) and close
+        std::size_t consumed =
+            0;  // of the bytes given; less than all only after request_complete answered false
+        Refusal refusal =
+            Refusal::none;  // not none: nothing more may be fed; answer status_of(refusal) and close
     };
     Progress feed(Bytes bytes, RequestEvents& events) noexcept;
 
@@ -38,14 +40,16 @@ class RequestParser {
     [[nodiscard]] bool between_requests() const noexcept;
     [[nodiscard]] bool in_head() const noexcept;
     void reset() noexcept;  // for a new connection
-    void release_buffers() noexcept;  // frees head memory while idle between requests (memory per idle connection)
+    void
+    release_buffers() noexcept;  // frees head memory while idle between requests (memory per idle connection)
 
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
 
-// Fails when llhttp was compiled loose: feeds "\r\n\rX" as end of head and must see it refused. Start-up and tests.
+// Fails when llhttp was compiled loose: feeds "\r\n\rX" as end of head and must see it refused. Start-up and
+// tests.
 [[nodiscard]] bool llhttp_is_strict() noexcept;
 
 }  // namespace nodex::http

@@ -22,7 +22,8 @@ struct ResponseParser::State final : BodySink {
     Phase phase = Phase::idle;
     Method method = Method::get;
     unsigned interim_count = 0;
-    HeadCollector collector{{.start_line_bytes_max = limits::request_line_bytes_max, .blank_line_allowed = false}};
+    HeadCollector collector{
+        {.start_line_bytes_max = limits::request_line_bytes_max, .blank_line_allowed = false}};
     ResponseHead head;
     LlhttpMachine machine;
     BodyFraming framing;
@@ -158,7 +159,9 @@ Status ResponseParser::finish(ResponseEvents& events) noexcept {
     return {};
 }
 
-bool ResponseParser::complete() const noexcept { return state_->phase == State::Phase::complete; }
+bool ResponseParser::complete() const noexcept {
+    return state_->phase == State::Phase::complete;
+}
 
 bool ResponseParser::reusable() const noexcept {
     return complete() && state_->head.keep_alive && state_->framing.kind() != BodyFraming::Kind::until_end;

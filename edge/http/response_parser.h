@@ -1,5 +1,6 @@
 // Incremental response parser for what providers send: hostile until proven otherwise (reliability.md 3.1).
-// Strict status line and fields, 1xx swallowed and bounded, 101 / CL+TE / bad TE / bytes after the end are errors.
+// Strict status line and fields, 1xx swallowed and bounded, 101 / CL+TE / bad TE / bytes after the end are
+// errors.
 #pragma once
 #include <memory>
 

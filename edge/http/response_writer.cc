@@ -113,7 +113,9 @@ HeadWriter& HeadWriter::field(Bytes name, std::uint64_t value) {
     return *this;
 }
 
-void HeadWriter::end() { target_.append("\r\n"); }
+void HeadWriter::end() {
+    target_.append("\r\n");
+}
 
 void append_chunk(std::string& target, Bytes data) {
     NX_ASSERT(!data.empty());  // an empty chunk would end the body
@@ -121,6 +123,8 @@ void append_chunk(std::string& target, Bytes data) {
     target.append("\r\n").append(data).append("\r\n");
 }
 
-void append_last_chunk(std::string& target) { target.append("0\r\n\r\n"); }
+void append_last_chunk(std::string& target) {
+    target.append("0\r\n\r\n");
+}
 
 }  // namespace nodex::http

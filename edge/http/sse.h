@@ -8,11 +8,13 @@
 
 namespace nodex::http {
 
-// One event. Views are valid during the callback. Comments and retry fields are dropped; `id` of a provider is dropped.
+// One event. Views are valid during the callback. Comments and retry fields are dropped; `id` of a provider
+// is dropped.
 struct ServerEvent {
-    Bytes type;  // the `event` field, "" when absent
-    Bytes data;  // `data` lines joined by LF
-    bool has_data = false;  // an event without data lines is not dispatched by the standard; it is not delivered here either
+    Bytes type;             // the `event` field, "" when absent
+    Bytes data;             // `data` lines joined by LF
+    bool has_data = false;  // an event without data lines is not dispatched by the standard; it is not
+                            // delivered here either
 };
 
 class SseEvents {
@@ -24,7 +26,8 @@ class SseEvents {
 };
 
 // Accepts LF, CR, CRLF, a BOM, any split, also inside a character or a line end. One event at most
-// limits::event_bytes_max: beyond it limit_exceeded(provider) for good. Zero copy when an event lies within one feed().
+// limits::event_bytes_max: beyond it limit_exceeded(provider) for good. Zero copy when an event lies within
+// one feed().
 class SseParser {
   public:
     Status feed(Bytes bytes, SseEvents& events) noexcept;
@@ -35,12 +38,12 @@ class SseParser {
   private:
     std::size_t take_events(Bytes text, SseEvents& events) noexcept;
 
-    std::string pending_;      // bytes of the unfinished event
+    std::string pending_;         // bytes of the unfinished event
     std::size_t line_start_ = 0;  // in pending_: its unfinished line
-    std::size_t scanned_ = 0;  // in pending_: the unfinished line has no end before here
-    std::string joined_;       // data lines of a multi-line event
-    bool skip_lf_ = false;     // the last event ended with a CR: a LF that follows belongs to it
-    bool started_ = false;     // the first bytes (a BOM) have been looked at
+    std::size_t scanned_ = 0;     // in pending_: the unfinished line has no end before here
+    std::string joined_;          // data lines of a multi-line event
+    bool skip_lf_ = false;        // the last event ended with a CR: a LF that follows belongs to it
+    bool started_ = false;        // the first bytes (a BOM) have been looked at
     bool failed_ = false;
 };
 

@@ -1,5 +1,6 @@
 // Parses server-sent events. Two passes over an event: find the blank line, then read the lines in between;
 // the first is eight bytes a step and lets the second run on whole events only.
+#include <algorithm>
 #include <cstring>
 
 #include "edge/base/limits.h"
@@ -36,7 +37,8 @@ std::size_t next_line(Bytes text, std::size_t at) noexcept {
     return text[at] == '\r' && at + 1 < text.size() && text[at + 1] == '\n' ? at + 2 : at + 1;
 }
 
-// Reads the lines of one event (WHATWG HTML section 9.2.6). `joined` is used when there are several data lines.
+// Reads the lines of one event (WHATWG HTML section 9.2.6). `joined` is used when there are several data
+// lines.
 ServerEvent read_event(Bytes block, std::string& joined) noexcept {
     ServerEvent event;
     unsigned data_count = 0;
@@ -130,7 +132,9 @@ Status SseParser::feed(Bytes bytes, SseEvents& events) noexcept {
     return {};
 }
 
-bool SseParser::in_event() const noexcept { return !pending_.empty(); }
+bool SseParser::in_event() const noexcept {
+    return !pending_.empty();
+}
 
 void SseParser::reset() noexcept {
     pending_.clear();

@@ -114,8 +114,8 @@ TEST(Listen, GivesEveryCoreItsOwnListenerOnOnePort) {
 }
 
 TEST(Listen, RefusesWhatIsNoAddress) {
-    for (const char* text : {"", "8443", "localhost:8443", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80",
-                             "[::1:80", "unix:", "unix:relative"}) {
+    for (const char* text : {"", "8443", "localhost:8443", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+                             "::1:80", "[::1:80", "unix:", "unix:relative"}) {
         Result<int> listener = listen_on(text);
         ASSERT_FALSE(listener.has_value()) << text;
         EXPECT_EQ(listener.error().code, ErrorCode::bad_configuration) << text;
@@ -127,7 +127,7 @@ TEST(Listen, MakesUnixSocketForItsOwnerAloneAndReplacesStaleOne) {
     for (unsigned i = 0; i < 2; ++i) {
         Result<int> listener = listen_on("unix:" + path);
         ASSERT_TRUE(listener.has_value()) << i;
-        struct stat status{};
+        struct stat status {};
         ASSERT_EQ(::stat(path.c_str(), &status), 0);
         EXPECT_EQ(status.st_mode & 0777, 0600u);
         ::close(*listener);

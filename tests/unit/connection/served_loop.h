@@ -27,9 +27,12 @@ class RecordingHandler final : public RequestHandler {
     Error abandoned;
     ServerConnection* last = nullptr;
 
-    [[nodiscard]] long count(const std::string& call) const { return std::count(calls.begin(), calls.end(), call); }
+    [[nodiscard]] long count(const std::string& call) const {
+        return std::count(calls.begin(), calls.end(), call);
+    }
 
-    std::uint64_t request_head(ServerConnection& connection, const http::RequestHead& head) noexcept override {
+    std::uint64_t request_head(ServerConnection& connection,
+                               const http::RequestHead& head) noexcept override {
         calls.emplace_back("head");
         last = &connection;
         path = head.path;
@@ -108,15 +111,17 @@ class ServedLoop : public ::testing::Test {
         const Nanoseconds start_ns = loop_.clock().now_ns();
         Timer stop;
         bool stopped = false;
-        loop_.timers().start(stop, start_ns + millisecond, [](void* flag) noexcept { *static_cast<bool*>(flag) = true; },
-                             &stopped);
+        loop_.timers().start(
+            stop, start_ns + millisecond, [](void* flag) noexcept { *static_cast<bool*>(flag) = true; },
+            &stopped);
         EXPECT_TRUE(until([&] { return stopped; }));
     }
     void wait(Nanoseconds duration) {
         Timer stop;
         bool stopped = false;
-        loop_.timers().start(stop, loop_.clock().now_ns() + duration,
-                             [](void* flag) noexcept { *static_cast<bool*>(flag) = true; }, &stopped);
+        loop_.timers().start(
+            stop, loop_.clock().now_ns() + duration,
+            [](void* flag) noexcept { *static_cast<bool*>(flag) = true; }, &stopped);
         EXPECT_TRUE(until([&] { return stopped; }));
     }
     void TearDown() override {
@@ -127,8 +132,9 @@ class ServedLoop : public ::testing::Test {
             EXPECT_TRUE(until([&] { return acceptor_->drained(); }));
         }
         EXPECT_TRUE(until([&] {
-            return std::all_of(clients_.begin(), clients_.end(),
-                               [](const auto& client) { return client->channel.phase() == ChannelPhase::idle; });
+            return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+                return client->channel.phase() == ChannelPhase::idle;
+            });
         }));
         EXPECT_EQ(loop_.timers().armed_count(), 0u);
     }
@@ -150,6 +156,8 @@ inline unsigned occurrences(const std::string& text, const std::string& what) {
     return count;
 }
 
-inline std::string body_of(const std::string& response) { return response.substr(response.find("\r\n\r\n") + 4); }
+inline std::string body_of(const std::string& response) {
+    return response.substr(response.find("\r\n\r\n") + 4);
+}
 
 }  // namespace nodex

@@ -32,7 +32,9 @@ TEST_F(ServerConnectionTest, AnswersPipelinedRequestsInOrder) {
     RawClient& client = connect();
     std::vector<ServerConnection*> waiting;
     handler_.on_complete = [&](ServerConnection& connection) { waiting.push_back(&connection); };
-    client.channel.write("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.channel.write(
+        "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: "
+        "x\r\n\r\n");
     for (unsigned i = 1; i <= 3; ++i) {
         ASSERT_TRUE(until([&] { return waiting.size() == i; }));
         settle();
@@ -81,7 +83,8 @@ TEST_F(ServerConnectionTest, StreamsChunksAndEndsThem) {
     ASSERT_TRUE(until([&] { return client.received.ends_with("0\r\n\r\n"); }));
     EXPECT_EQ(occurrences(client.received, "transfer-encoding: chunked\r\n"), 1u);
     EXPECT_EQ(occurrences(client.received, "content-length"), 0u);
-    EXPECT_EQ(body_of(client.received), "9\r\ndata: 1\n\n\r\n14\r\n" + std::string(20, 'y') + "\r\n0\r\n\r\n");
+    EXPECT_EQ(body_of(client.received),
+              "9\r\ndata: 1\n\n\r\n14\r\n" + std::string(20, 'y') + "\r\n0\r\n\r\n");
     client.channel.write(get);
     EXPECT_TRUE(until([&] { return occurrences(client.received, "HTTP/1.1 200") == 2; }));
 }
@@ -153,7 +156,8 @@ TEST_F(ServerConnectionTest, InvitesBodyOnlyWhenItIsWanted) {
     RawClient& too_large = connect();
     handler_.on_head = nullptr;
     handler_.body_bytes_max = 4;
-    too_large.channel.write("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    too_large.channel.write(
+        "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     ASSERT_TRUE(until([&] { return too_large.ended; }));
     EXPECT_TRUE(too_large.received.starts_with("HTTP/1.1 413"));
 }
@@ -165,7 +169,8 @@ TEST_F(ServerConnectionTest, DrainsSmallBodyBehindEarlyAnswerAndServesOn) {
         if (head.path == "/early") connection.respond(404, "", "early");
     };
     const std::string body(limits::drain_bytes_max, 'b');
-    client.channel.write("POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+    client.channel.write("POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+                         "\r\n\r\n");
     ASSERT_TRUE(until([&] { return client.received.ends_with("early"); }));
     EXPECT_EQ(occurrences(client.received, "connection: close"), 0u);
     client.channel.write(body);
@@ -206,7 +211,8 @@ TEST_F(ServerConnectionTest, AnswersGetEarlyAndKeepsConnection) {
 TEST_F(ServerConnectionTest, AnswersRefusedRequestAndCloses) {
     start();
     RawClient& client = connect();
-    client.channel.write("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.channel.write(
+        "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
     ASSERT_TRUE(until([&] { return client.ended; }));
     EXPECT_TRUE(client.received.starts_with("HTTP/1.1 400 Bad Request\r\n"));
     EXPECT_EQ(occurrences(client.received, "HTTP/1.1"), 1u) << "nothing behind it is believed";
@@ -221,7 +227,8 @@ TEST_F(ServerConnectionTest, EndsExchangeBeforeItRefusesBody) {
     large.channel.write(post);
     ASSERT_TRUE(until([&] { return large.ended; }));
     EXPECT_TRUE(large.received.starts_with("HTTP/1.1 413"));
-    EXPECT_EQ(handler_.calls, (std::vector<std::string>{"head", "abandoned", "refused body_too_large", "sent"}));
+    EXPECT_EQ(handler_.calls,
+              (std::vector<std::string>{"head", "abandoned", "refused body_too_large", "sent"}));
     EXPECT_EQ(handler_.abandoned.code, ErrorCode::limit_exceeded);
 
     handler_.calls.clear();

@@ -27,8 +27,12 @@ class RecordedEvents final : public RequestEvents {
 
     std::uint64_t request_head(const RequestHead& head) noexcept override {
         head_ = &head;
-        RecordedRequest request{.method = head.method, .target = std::string(head.target), .fields = {},
-                                .keep_alive = head.keep_alive, .body = {}, .complete = false};
+        RecordedRequest request{.method = head.method,
+                                .target = std::string(head.target),
+                                .fields = {},
+                                .keep_alive = head.keep_alive,
+                                .body = {},
+                                .complete = false};
         for (const FieldLine& line : head.fields) request.fields.emplace_back(line.name, line.value);
         requests.push_back(std::move(request));
         return body_bytes_max;
@@ -49,7 +53,8 @@ class RecordedEvents final : public RequestEvents {
 
 // Feeds in pieces of at most `piece_bytes`, each in memory of its own so that a view kept too long is seen by
 // the sanitizer.
-inline Refusal feed_in_pieces(RequestParser& parser, Bytes bytes, std::size_t piece_bytes, RecordedEvents& events) {
+inline Refusal feed_in_pieces(RequestParser& parser, Bytes bytes, std::size_t piece_bytes,
+                              RecordedEvents& events) {
     for (std::size_t at = 0; at < bytes.size(); at += piece_bytes) {
         const std::string piece(bytes.substr(at, piece_bytes));
         const RequestParser::Progress progress = parser.feed(piece, events);

@@ -15,7 +15,9 @@ constexpr Bytes chunked_body =
     "POST /x HTTP/1.1\r\nhost: [::1]:1\r\nTransfer-Encoding: Chunked\r\n\r\n"
     "5;ext=\"v\"\r\nhello\r\n00000006\r\n world\r\n0\r\nTrailer: dropped\r\n\r\n";
 
-TEST(RequestParser, IsBuiltOnStrictLlhttp) { EXPECT_TRUE(llhttp_is_strict()); }
+TEST(RequestParser, IsBuiltOnStrictLlhttp) {
+    EXPECT_TRUE(llhttp_is_strict());
+}
 
 TEST(RequestParser, ReportsHeadOfRequestWithoutBody) {
     RequestParser parser;
@@ -136,14 +138,15 @@ TEST(RequestParser, DerivesKeepAliveFromVersionAndConnection) {
         const char* connection;
         bool keep_alive;
     };
-    for (const Case& test : {Case{"1.1", "", true}, Case{"1.1", "Connection: close\r\n", false},
-                             Case{"1.1", "connection: foo , CLOSE\r\n", false},
-                             Case{"1.1", "Connection: close-not\r\n", true}, Case{"1.0", "", false},
-                             Case{"1.0", "Connection: Keep-Alive\r\n", true},
-                             Case{"1.0", "Connection: keep-alive, close\r\n", false}}) {
+    for (const Case& test :
+         {Case{"1.1", "", true}, Case{"1.1", "Connection: close\r\n", false},
+          Case{"1.1", "connection: foo , CLOSE\r\n", false}, Case{"1.1", "Connection: close-not\r\n", true},
+          Case{"1.0", "", false}, Case{"1.0", "Connection: Keep-Alive\r\n", true},
+          Case{"1.0", "Connection: keep-alive, close\r\n", false}}) {
         RequestParser parser;
         RecordedEvents events;
-        const std::string head = std::string("GET / HTTP/") + test.version + "\r\nHost: a\r\n" + test.connection + "\r\n";
+        const std::string head =
+            std::string("GET / HTTP/") + test.version + "\r\nHost: a\r\n" + test.connection + "\r\n";
         ASSERT_EQ(parser.feed(head, events).refusal, Refusal::none) << head;
         EXPECT_EQ(events.requests[0].keep_alive, test.keep_alive) << head;
     }
@@ -159,12 +162,14 @@ TEST(RequestParser, TreatsUpgradeAsPlainRequest) {
 }
 
 TEST(RequestParser, PassesMethodsThatOnlyTheRouterKnows) {
-    for (const auto& [text, method] : {std::pair{"OPTIONS", Method::options}, std::pair{"HEAD", Method::head},
-                                       std::pair{"DELETE", Method::del}, std::pair{"PUT", Method::put},
-                                       std::pair{"PATCH", Method::patch}, std::pair{"PROPFIND", Method::other}}) {
+    for (const auto& [text, method] :
+         {std::pair{"OPTIONS", Method::options}, std::pair{"HEAD", Method::head},
+          std::pair{"DELETE", Method::del}, std::pair{"PUT", Method::put}, std::pair{"PATCH", Method::patch},
+          std::pair{"PROPFIND", Method::other}}) {
         RequestParser parser;
         RecordedEvents events;
-        EXPECT_EQ(parser.feed(std::string(text) + " / HTTP/1.1\r\nHost: a\r\n\r\n", events).refusal, Refusal::none);
+        EXPECT_EQ(parser.feed(std::string(text) + " / HTTP/1.1\r\nHost: a\r\n\r\n", events).refusal,
+                  Refusal::none);
         EXPECT_EQ(events.requests[0].method, method) << text;
     }
 }
@@ -182,7 +187,8 @@ TEST(RequestParser, SaysWhenClientWaitsFor100) {
     const auto expects = [](const char* start, const char* fields) {
         Watcher watcher;
         RequestParser parser;
-        (void)parser.feed(std::string(start) + "Host: a\r\nExpect: 100-Continue\r\n" + fields + "\r\n", watcher);
+        (void)parser.feed(std::string(start) + "Host: a\r\nExpect: 100-Continue\r\n" + fields + "\r\n",
+                          watcher);
         return watcher.expects;
     };
     EXPECT_TRUE(expects("POST / HTTP/1.1\r\n", "Content-Length: 3\r\n"));

@@ -32,7 +32,9 @@ Refusal refusal_of(const std::string& bytes, std::size_t piece = 0, std::uint64_
     return feed_in_pieces(parser, bytes, piece == 0 ? bytes.size() : piece, events);
 }
 
-std::string get(const std::string& fields) { return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"; }
+std::string get(const std::string& fields) {
+    return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
 std::string chunks(const std::string& body) {
     return "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body;
 }
@@ -97,7 +99,8 @@ TEST(RequestRefusal, RefusesEveryBrokenFieldLine) {
              {"LF alone ends the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n"},
              {"CR LF LF ends the head", "GET / HTTP/1.1\r\nHost: a\r\n\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n"},
              {"LF LF ends the head", "GET / HTTP/1.1\r\nHost: a\n\n"},
-             {"CR LF CR X ends the head (CVE-2025-23167)", "GET / HTTP/1.1\r\nHost: a\r\n\rXGET /b HTTP/1.1\r\nHost: a\r\n\r\n"},
+             {"CR LF CR X ends the head (CVE-2025-23167)",
+              "GET / HTTP/1.1\r\nHost: a\r\n\rXGET /b HTTP/1.1\r\nHost: a\r\n\r\n"},
          })
         expect_refused(shape);
 }
@@ -149,7 +152,8 @@ TEST(RequestRefusal, RefusesEveryDoubtAboutFraming) {
              {"TE chunked first", get("Transfer-Encoding: chunked, gzip\r\n")},
              {"TE quoted", get("Transfer-Encoding: \"chunked\"\r\n")},
              {"TE with parameter", get("Transfer-Encoding: chunked;q=1\r\n")},
-             {"TE with vertical tab", get("Transfer-Encoding: \x0b" "chunked\r\n")},
+             {"TE with vertical tab", get("Transfer-Encoding: \x0b"
+                                          "chunked\r\n")},
              {"TE in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
              {"coding before chunked", get("Transfer-Encoding: gzip, chunked\r\n"), Refusal::not_implemented},
              {"unknown expectation", get("Expect: 200-ok\r\n"), Refusal::expectation_failed},
@@ -211,7 +215,8 @@ TEST(RequestRefusal, HoldsRequestLineLimit) {
         EXPECT_EQ(refusal_of(request(limits::request_line_bytes_max), piece), Refusal::none);
         EXPECT_EQ(refusal_of(request(limits::request_line_bytes_max + 1), piece), Refusal::target_too_long);
     }
-    EXPECT_EQ(refusal_of(std::string(100'000, 'a'), 1000), Refusal::target_too_long) << "before its end is seen";
+    EXPECT_EQ(refusal_of(std::string(100'000, 'a'), 1000), Refusal::target_too_long)
+        << "before its end is seen";
 }
 
 TEST(RequestRefusal, HoldsHeadLimit) {

@@ -31,7 +31,7 @@ class Recorder final : public ResponseEvents {
 
 struct Outcome {
     Recorder recorder;
-    bool fed = true;       // feed() never failed
+    bool fed = true;  // feed() never failed
     bool complete = false;
     bool reusable = false;
     bool finished = false;  // finish() after it succeeded
@@ -61,11 +61,16 @@ TEST(ResponseParser, ReadsEveryFramingInEverySplit) {
     for (const Case& test : std::initializer_list<Case>{
              {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: t\r\n\r\nhello", "hello", true, true},
              {"HTTP/1.1 200 \r\nContent-Length: 0\r\nContent-Type: t\r\n\r\n", "", true, true},
-             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: t\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: v\r\n\r\n", "hello", true, true},
+             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: "
+              "t\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: v\r\n\r\n",
+              "hello", true, true},
              {"HTTP/1.1 200 OK\r\nContent-Type: t\r\n\r\nhello", "hello", false, false},
              {"HTTP/1.0 200 OK\r\nContent-Type: t\r\nContent-Length: 5\r\n\r\nhello", "hello", true, false},
-             {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\nContent-Type: t\r\n\r\nhello", "hello", true, false},
-             {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: t\r\nContent-Length: 5\r\n\r\nhello", "hello", true, true},
+             {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\nContent-Type: t\r\n\r\nhello",
+              "hello", true, false},
+             {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 "
+              "OK\r\nContent-Type: t\r\nContent-Length: 5\r\n\r\nhello",
+              "hello", true, true},
          })
         for (std::size_t piece = 1; piece <= test.bytes.size(); ++piece) {
             const Outcome outcome = read(test.bytes, piece);
@@ -96,27 +101,51 @@ TEST(ResponseParser, ReadsNoBodyWhereThereIsNone) {
 TEST(ResponseParser, RefusesHostileProviders) {
     const std::string ok = "HTTP/1.1 200 OK\r\n";
     const std::string chunked = ok + "Transfer-Encoding: chunked\r\n\r\n";
-    for (const std::string& bytes : {
-             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"s,
-             "HTTP/2.0 200 OK\r\n\r\n"s, "HTTP/1.2 200 OK\r\n\r\n"s, "HTTP/0.9 200 OK\r\n\r\n"s, "ICY 200 OK\r\n\r\n"s,
-             "HTTP/1.1  200 OK\r\n\r\n"s, "HTTP/1.1 20 OK\r\n\r\n"s, "HTTP/1.1 2000 OK\r\n\r\n"s,
-             "HTTP/1.1 abc OK\r\n\r\n"s, "HTTP/1.1 200\r\n\r\n"s, "HTTP/1.1 600 Odd\r\n\r\n"s, "HTTP/1.1 099 Odd\r\n\r\n"s,
-             "HTTP/1.1 200 O\0K\r\n\r\n"s, "HTTP/1.1 200 OK\n\n"s, "\r\nHTTP/1.1 200 OK\r\n\r\n"s, "garbage\r\n\r\n"s,
-             ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-             ok + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
-             ok + "Content-Length: 5, 5\r\n\r\nhello", ok + "Content-Length: -5\r\n\r\n",
-             ok + "Content-Length: 99999999999999999999\r\n\r\n", ok + "Content-Length:\r\n\r\n",
-             ok + "Transfer-Encoding: gzip\r\n\r\n", ok + "Transfer-Encoding: gzip, chunked\r\n\r\n",
-             ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", ok + "Transfer-Encoding:\r\n\r\n",
-             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"s,
-             ok + "X: a\r\n b\r\n\r\n", ok + ": x\r\n\r\n", ok + "X : a\r\n\r\n", ok + "X: a\rb\r\n\r\n",
-             ok + "X: a\r\n\nrest", ok + "X: a\r\n\r" + "rest\r\n\r\n",
-             "HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\nabc"s,
-             chunked + "xyz\r\n", chunked + "000000001\r\na\r\n", chunked + "1\r\nabc", chunked + "5;" +
-                 std::string(5'000, 'e') + "\r\n", chunked + "0\r\n X: folded\r\n\r\n",
-             chunked + "0\r\n\r\nextra", ok + "Content-Length: 2\r\n\r\nabc",
-             ok + "Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-             ok + "X: " + std::string(limits::head_bytes_max, 'x') + "\r\n\r\n", std::string(20'000, 'H')})
+    for (const std::string& bytes :
+         {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"s,
+          "HTTP/2.0 200 OK\r\n\r\n"s,
+          "HTTP/1.2 200 OK\r\n\r\n"s,
+          "HTTP/0.9 200 OK\r\n\r\n"s,
+          "ICY 200 OK\r\n\r\n"s,
+          "HTTP/1.1  200 OK\r\n\r\n"s,
+          "HTTP/1.1 20 OK\r\n\r\n"s,
+          "HTTP/1.1 2000 OK\r\n\r\n"s,
+          "HTTP/1.1 abc OK\r\n\r\n"s,
+          "HTTP/1.1 200\r\n\r\n"s,
+          "HTTP/1.1 600 Odd\r\n\r\n"s,
+          "HTTP/1.1 099 Odd\r\n\r\n"s,
+          "HTTP/1.1 200 O\0K\r\n\r\n"s,
+          "HTTP/1.1 200 OK\n\n"s,
+          "\r\nHTTP/1.1 200 OK\r\n\r\n"s,
+          "garbage\r\n\r\n"s,
+          ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+          ok + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+          ok + "Content-Length: 5, 5\r\n\r\nhello",
+          ok + "Content-Length: -5\r\n\r\n",
+          ok + "Content-Length: 99999999999999999999\r\n\r\n",
+          ok + "Content-Length:\r\n\r\n",
+          ok + "Transfer-Encoding: gzip\r\n\r\n",
+          ok + "Transfer-Encoding: gzip, chunked\r\n\r\n",
+          ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+          ok + "Transfer-Encoding:\r\n\r\n",
+          "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"s,
+          ok + "X: a\r\n b\r\n\r\n",
+          ok + ": x\r\n\r\n",
+          ok + "X : a\r\n\r\n",
+          ok + "X: a\rb\r\n\r\n",
+          ok + "X: a\r\n\nrest",
+          ok + "X: a\r\n\r" + "rest\r\n\r\n",
+          "HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\nabc"s,
+          chunked + "xyz\r\n",
+          chunked + "000000001\r\na\r\n",
+          chunked + "1\r\nabc",
+          chunked + "5;" + std::string(5'000, 'e') + "\r\n",
+          chunked + "0\r\n X: folded\r\n\r\n",
+          chunked + "0\r\n\r\nextra",
+          ok + "Content-Length: 2\r\n\r\nabc",
+          ok + "Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+          ok + "X: " + std::string(limits::head_bytes_max, 'x') + "\r\n\r\n",
+          std::string(20'000, 'H')})
         for (const std::size_t piece : {bytes.size(), std::size_t{1}}) {
             const Outcome outcome = read(bytes, piece);
             EXPECT_FALSE(outcome.fed) << bytes.substr(0, 80);
@@ -126,14 +155,16 @@ TEST(ResponseParser, RefusesHostileProviders) {
 
 TEST(ResponseParser, BoundsInterimResponses) {
     std::string interim;
-    for (unsigned i = 0; i < limits::informational_responses_max; ++i) interim += "HTTP/1.1 102 Processing\r\n\r\n";
+    for (unsigned i = 0; i < limits::informational_responses_max; ++i)
+        interim += "HTTP/1.1 102 Processing\r\n\r\n";
     EXPECT_TRUE(read(interim + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1000).reusable);
     EXPECT_FALSE(read(interim + "HTTP/1.1 102 Processing\r\n\r\n", 1000).fed);
 }
 
 TEST(ResponseParser, SeesEveryCutAnswer) {
     const std::string sized = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-    const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    const std::string chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     for (const std::string& bytes : {sized, chunked})
         for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
             const Outcome outcome = read(bytes.substr(0, cut), 1000);

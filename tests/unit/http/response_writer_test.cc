@@ -10,7 +10,10 @@ namespace {
 
 TEST(ResponseWriter, WritesResponseHeadWithDate) {
     std::string text;
-    HeadWriter::response(text, 200).field("x-a", "b").field("content-length", std::uint64_t{18'446'744'073'709'551'615u}).end();
+    HeadWriter::response(text, 200)
+        .field("x-a", "b")
+        .field("content-length", std::uint64_t{18'446'744'073'709'551'615u})
+        .end();
     EXPECT_TRUE(text.starts_with("HTTP/1.1 200 OK\r\ndate: ")) << text;
     EXPECT_TRUE(text.ends_with(" GMT\r\nx-a: b\r\ncontent-length: 18446744073709551615\r\n\r\n")) << text;
 }

@@ -43,14 +43,24 @@ TEST(SseParser, ReadsEveryFormInEverySplit) {
              {"LF", "data: 1\n\ndata: 2\n\n", {{"", "1"}, {"", "2"}}},
              {"CRLF", "event: e\r\ndata: 1\r\n\r\ndata: 2\r\n\r\n", {{"e", "1"}, {"", "2"}}},
              {"CR", "event: e\rdata: 1\r\rdata: 2\r\r", {{"e", "1"}, {"", "2"}}},
-             {"mixed", "data: 1\r\n\ndata: 2\n\r\ndata: 3\r\n\rdata: 4\n\n", {{"", "1"}, {"", "2"}, {"", "3"}, {"", "4"}}},
-             {"BOM", "\xEF\xBB\xBF" "data: 1\n\n", {{"", "1"}}},
-             {"BOM only at the start", "data: 1\n\n\xEF\xBB\xBF" "data: 2\n\n", {{"", "1"}}},
+             {"mixed",
+              "data: 1\r\n\ndata: 2\n\r\ndata: 3\r\n\rdata: 4\n\n",
+              {{"", "1"}, {"", "2"}, {"", "3"}, {"", "4"}}},
+             {"BOM",
+              "\xEF\xBB\xBF"
+              "data: 1\n\n",
+              {{"", "1"}}},
+             {"BOM only at the start",
+              "data: 1\n\n\xEF\xBB\xBF"
+              "data: 2\n\n",
+              {{"", "1"}}},
              {"no space behind colon", "data:1\n\ndata:  2\n\n", {{"", "1"}, {"", " 2"}}},
              {"several data lines", "data: a\ndata: b\ndata\ndata: c\n\n", {{"", "a\nb\n\nc"}}},
              {"empty data", "data\n\ndata:\n\n", {{"", ""}, {"", ""}}},
              {"no data", "event: e\n\nid: 1\n\n: hb\n\n\n\n\ndata: 1\n\n", {{"", "1"}}},
-             {"comments, id and retry between", ": c\nid: 7\nretry: 5\ndata: 1\n: d\nevent: e\n\n", {{"e", "1"}}},
+             {"comments, id and retry between",
+              ": c\nid: 7\nretry: 5\ndata: 1\n: d\nevent: e\n\n",
+              {{"e", "1"}}},
              {"type does not leak", "event: e\ndata: 1\n\ndata: 2\n\n", {{"e", "1"}, {"", "2"}}},
              {"last type counts", "event: a\nevent: b\ndata: 1\n\n", {{"b", "1"}}},
              {"unknown fields", "datax: 1\nDATA: 2\n data: 3\ndata: 4\n\n", {{"", "4"}}},
@@ -114,26 +124,30 @@ TEST(SseWriter, WritesEventsThatParseBackToWhatWasGiven) {
     append_comment(stream, "hb");
     append_event(stream, 123'456, "error", "x");
     append_event(stream, 0, "", "");
-    EXPECT_EQ(stream, "id: evt_00001\ndata: {\"a\":1}\n\n: hb\n\nid: evt_123456\nevent: error\ndata: x\n\ndata: \n\n");
+    EXPECT_EQ(
+        stream,
+        "id: evt_00001\ndata: {\"a\":1}\n\n: hb\n\nid: evt_123456\nevent: error\ndata: x\n\ndata: \n\n");
     EXPECT_EQ(parse(stream, 3), (std::vector<Event>{{"", "{\"a\":1}"}, {"error", "x"}, {"", ""}}));
 }
 
 TEST(SseWriter, LetsNoDataForgeField) {
     std::string stream;
     append_event(stream, 7, "", "a\nid: evt_1\revent: b\r\ndata: c\n\ndata: d\r");
-    EXPECT_EQ(stream, "id: evt_00007\ndata: a\ndata: id: evt_1\ndata: event: b\ndata: data: c\ndata: \n"
-                      "data: data: d\ndata: \n\n");
+    EXPECT_EQ(stream,
+              "id: evt_00007\ndata: a\ndata: id: evt_1\ndata: event: b\ndata: data: c\ndata: \n"
+              "data: data: d\ndata: \n\n");
     EXPECT_EQ(parse(stream, 1).size(), 1u);
 }
 
 TEST(EventId, HasOneSpellingForEachNumber) {
-    for (const std::uint64_t number : {0ull, 1ull, 42ull, 99'999ull, 100'000ull, 9'999'999'999'999'999'999ull}) {
+    for (const std::uint64_t number :
+         {0ull, 1ull, 42ull, 99'999ull, 100'000ull, 9'999'999'999'999'999'999ull}) {
         Result<std::uint64_t> parsed = parse_event_id(event_id(number));
         ASSERT_TRUE(parsed.has_value()) << number;
         EXPECT_EQ(*parsed, number);
     }
-    for (const char* text : {"", "evt_", "evt_1", "evt_0042", "evt_000042", "evt_0000a", "EVT_00042", "evt_-0042",
-                             " evt_00042", "evt_00042 ", "evt_10000000000000000000", "00042"})
+    for (const char* text : {"", "evt_", "evt_1", "evt_0042", "evt_000042", "evt_0000a", "EVT_00042",
+                             "evt_-0042", " evt_00042", "evt_00042 ", "evt_10000000000000000000", "00042"})
         EXPECT_FALSE(parse_event_id(text).has_value()) << text;
 }
 
