@@ -1,0 +1,134 @@
+"""The nodex command against a running node: tables, JSON, exit statuses."""
+import json
+import os
+import subprocess
+
+from support.pop import unique
+from support.runner import test
+
+OK, USAGE, REFUSED, UNREACHABLE, FAILED = range(5)
+
+
+def nodex(pop, *arguments, key=None, **environment):
+    """Runs the command; its exit status, standard output and standard error."""
+    variables = {"NODEX_ADMIN": f"unix:{pop.admin.path}", "NODEX_CA": pop.ca_file,
+                 "NODEX_BASE_URL": f"https://localhost:{pop.tls_address.rsplit(':', 1)[1]}/v1", **environment}
+    if key:
+        variables["NODEX_API_KEY"] = key
+    run = subprocess.run([pop.cli(), *arguments], capture_output=True, text=True, timeout=60, check=False,
+                         env={**os.environ, **variables}, stdin=subprocess.DEVNULL)
+    return run.returncode, run.stdout, run.stderr
+
+
+def result(pop, *arguments, key=None):
+    status, out, err = nodex(pop, "--json", *arguments, key=key)
+    assert status == OK, (arguments, status, out, err)
+    return json.loads(out)
+
+
+@test
+def an_operator_opens_an_account_and_its_customer_chats(pop):
+    account = str(result(pop, "admin", "account", "create", unique("cli"))["account"])
+    result(pop, "admin", "balance", "topup", account, "5.00", "--reference", unique())
+    key = result(pop, "admin", "key", "create", account, "laptop", "--budget", "2.5", "--model", "sim")["key"]
+    pop.until_known(key)
+    status, out, err = nodex(pop, "chat", "[[nodex: tokens=4]] hello", key=key)
+    assert status == OK and len(out.split()) == 4, (status, out, err)
+    status, streamed, err = nodex(pop, "chat", "[[nodex: tokens=4]] hello", "--stream", key=key)
+    assert status == OK and len(streamed.split()) == 4, (status, streamed, err)
+    assert result(pop, "balance", key=key)["key"]["budget"] == "2.5"
+    assert [model["id"] for model in result(pop, "models", key=key)["data"]] == ["sim"]
+    assert len(pop.until_settled(int(account), 2)) == 2
+    assert len(result(pop, "usage", key=key)["data"]) >= 2
+    assert result(pop, "status")["node"] == "test"
+
+
+@test
+def every_operator_command_is_understood_by_the_node(pop):
+    account = str(result(pop, "admin", "account", "create", unique("cli"), "--currency", "EUR")["account"])
+    assert result(pop, "admin", "account", "show", account)["currency"] == "EUR"
+    assert any(str(entry["account"]) == account for entry in result(pop, "admin", "account", "list")["accounts"])
+    assert result(pop, "admin", "account", "block", account)["state"] == "blocked"
+    assert result(pop, "admin", "account", "unblock", account)["state"] == "active"
+    reference = unique()
+    assert result(pop, "admin", "balance", "topup", account, "3", "--reference", reference)["applied"] is True
+    assert result(pop, "admin", "balance", "topup", account, "3", "--reference", reference)["applied"] is False
+    assert result(pop, "admin", "balance", "adjust", account, "-0.5", "--reason", "test")["balance"] == "2.5"
+    assert result(pop, "admin", "balance", "show", account)["balance"] == "2.5"
+    key_id = str(result(pop, "admin", "key", "create", account, "one", "--budget", "1", "--budget-period", "day",
+                        "--policy", "required", "--rpm", "60", "--tpm", "1000", "--concurrency", "5",
+                        "--expires-at", "2000000000")["key_id"])
+    assert result(pop, "admin", "key", "update", key_id, "--budget", "none")["budget"] is None
+    for verb, state in (("suspend", "suspended"), ("resume", "active"), ("revoke", "revoked")):
+        assert result(pop, "admin", "key", verb, key_id)["state"] == state
+    assert len(result(pop, "admin", "key", "list", account)["keys"]) == 1
+    model = unique("model")
+    made = result(pop, "admin", "catalog", "set", model, "--context-tokens", "1000", "--output-tokens-max", "100",
+                  "--input-price", "1.5", "--cached-input-price", "0.15", "--output-price", "6", "--reasoning-price", "7",
+                  "--cache-write-5m-price", "2", "--cache-write-1h-price", "3", "--alias", model + "-latest",
+                  "--display-name", "A model", "--owned-by", "me", "--image-tokens-max", "10", "--on-sale", "no")
+    assert made["prices"]["output"] == "6" and made["on_sale"] is False, made
+    assert result(pop, "admin", "catalog", "show", model)["id"] == model
+    assert any(entry["id"] == model for entry in result(pop, "admin", "catalog", "list")["models"])
+    assert result(pop, "admin", "usage", "list", account, "--limit", "5")["data"] == []
+    assert result(pop, "admin", "ledger", "verify")["sound"] is True
+    assert result(pop, "admin", "account", "shred", account, "--yes")["shreds"] == 1
+    assert result(pop, "admin", "account", "close", account, "--yes")["state"] == "closed"
+    assert result(pop, "admin", "status")
+
+
+@test
+def people_get_tables(pop):
+    status, out, _ = nodex(pop, "admin", "catalog", "list")
+    assert status == OK
+    lines = out.splitlines()
+    assert lines[0].startswith("id") and any(line.startswith("sim ") for line in lines), out
+    assert "_nano" not in out
+
+
+@test
+def refusals_are_told_with_their_code_and_request(pop):
+    status, _, err = nodex(pop, "chat", "hello", "--model", "nothing", key=pop.client().key)
+    assert status == REFUSED and "model_not_found" in err and "request " in err, err
+    status, _, err = nodex(pop, "balance", key="nxk_" + "0" * 43)
+    assert status == REFUSED and "invalid_api_key" in err, err
+    status, _, err = nodex(pop, "--json", "admin", "account", "show", "999999")
+    assert status == REFUSED and json.loads(err)["error"]["code"], err
+
+
+@test
+def no_answer_has_its_own_status(pop):
+    status, _, err = nodex(pop, "models", NODEX_BASE_URL="https://localhost:1/v1")
+    assert status == UNREACHABLE and "localhost:1" in err, err
+    status, _, err = nodex(pop, "admin", "status", NODEX_ADMIN="unix:/nonexistent/admin.sock")
+    assert status == UNREACHABLE, err
+    # An authority that did not sign the node's certificate: no answer, and the way out is named.
+    status, _, err = nodex(pop, "models", NODEX_CA="/etc/ssl/certs/ca-certificates.crt")
+    assert status == UNREACHABLE and "--ca" in err, err
+
+
+@test
+def a_wrong_command_line_sends_nothing(pop):
+    accounts = len(pop.admin("account.list")["accounts"])
+    for arguments in (["admin", "account", "create"], ["admin", "balance", "topup", "1", "1,5", "--reference", "x"],
+                      ["admin", "account", "shred", "1"], ["frobnicate"], [], ["admin", "key", "create", "1", "k", "--rpm", "many"]):
+        status, _, err = nodex(pop, *arguments)
+        assert status == USAGE and err, (arguments, status, err)
+    assert len(pop.admin("account.list")["accounts"]) == accounts
+
+
+@test
+def a_provider_failure_is_told_as_a_failure(pop):
+    status, _, err = nodex(pop, "chat", "[[nodex: status=500]] x", key=pop.client().key)
+    assert status == FAILED, (status, err)
+    status, out, err = nodex(pop, "chat", "--stream", "[[nodex: tokens=9 error_event_after=4]] x", key=pop.client().key)
+    assert status == FAILED and out.split(), (status, out, err)
+
+
+@test
+def a_chat_with_a_key_is_repeated_for_free(pop):
+    client = pop.client()
+    question = ["chat", "[[nodex: tokens=5]] again", "--idempotency-key", unique()]
+    first, second = nodex(pop, *question, key=client.key), nodex(pop, *question, key=client.key)
+    assert first[0] == second[0] == OK and first[1] == second[1]
+    assert len(pop.until_settled(client.account, 1)) == 1

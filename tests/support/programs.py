@@ -1,0 +1,88 @@
+"""The programs under test as processes: started in a folder of their own, watched, and always ended."""
+import atexit
+import os
+import signal
+import subprocess
+
+from support.waiting import until
+
+RUNNING = set()
+
+
+@atexit.register
+def end_all():
+    """A test that fails in the middle must not leave a server behind."""
+    for program in list(RUNNING):
+        program.kill()
+
+
+def find(build, name):
+    """The executable of that name below the build directory."""
+    for folder, folders, files in os.walk(build):
+        folders[:] = [f for f in folders if not f.endswith(".p") and not f.startswith("meson-")]
+        path = os.path.join(folder, name)
+        if name in files and os.access(path, os.X_OK):
+            return os.path.abspath(path)
+    raise FileNotFoundError(f"{name} is not built in {build}")
+
+
+class Program:
+    """One process; its standard output and error go to `log`."""
+
+    def __init__(self, arguments, log, environment=None, wrapper=()):
+        self.arguments = [*wrapper, *arguments]
+        self.log = log
+        with open(log, "ab") as target:
+            self.process = subprocess.Popen(
+                self.arguments, stdin=subprocess.DEVNULL, stdout=target, stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})}, start_new_session=True)
+        RUNNING.add(self)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def logged(self):
+        with open(self.log, "rb") as file:
+            return file.read().decode("utf-8", "replace")
+
+    def _gone(self):
+        RUNNING.discard(self)
+        return self.process.returncode
+
+    def kill(self):
+        """kill -9, and the process is gone when this returns."""
+        self.process.kill()
+        self.process.wait()
+        return self._gone()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds):
+        """The exit status; fails when the process has not ended by then."""
+        until(lambda: not self.alive(), seconds, f"{self.arguments[0]} ended\n{self.logged()[-2000:]}")
+        return self._gone()
+
+    def terminate(self, seconds=40):
+        """SIGTERM and the orderly end."""
+        if self.alive():
+            self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def status(self, name):
+        """A line of /proc/PID/status."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith(name + ":"):
+                    return line.split(":", 1)[1].strip()
+        raise KeyError(name)
+
+    def resident_kib(self):
+        return int(self.status("VmRSS").split()[0])
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
