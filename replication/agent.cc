@@ -125,6 +125,7 @@ AgentOperation::AgentOperation(Kind kind) noexcept : link_(&AgentAccess::run, *t
 
 void Agent::State::publish(std::shared_ptr<const Directory> next) {
     std::function<void(std::shared_ptr<const Directory>)> tell;
+    incarnation.store(core.link().incarnation(), std::memory_order_relaxed);  // before start() returns
     {
         const std::lock_guard lock(mutex);
         directory = next;
