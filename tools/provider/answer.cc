@@ -11,13 +11,15 @@ namespace {
 constexpr std::uint64_t created_unix_s = 1'790'000'000;  // fixed: answers of two runs are comparable
 
 constexpr std::array<Bytes, 32> plain_words = {
-    "river", "stone", "light", "window", "garden", "paper", "north", "silver", "engine", "quiet", "harbor",
-    "signal", "bridge", "copper", "winter", "letter", "orange", "mirror", "forest", "anchor", "marble", "violet",
-    "summit", "lantern", "meadow", "ribbon", "canyon", "feather", "island", "thunder", "velvet", "compass"};
+    "river",  "stone",  "light",  "window",  "garden", "paper",   "north",  "silver",
+    "engine", "quiet",  "harbor", "signal",  "bridge", "copper",  "winter", "letter",
+    "orange", "mirror", "forest", "anchor",  "marble", "violet",  "summit", "lantern",
+    "meadow", "ribbon", "canyon", "feather", "island", "thunder", "velvet", "compass"};
 // Two, three and four octets a character.
-constexpr std::array<Bytes, 8> wide_words = {"gr\xc3\xbc\xc3\x9f", "\xe6\xb1\x89\xe5\xad\x97", "\xf0\x9f\x98\x80",
-                                             "\xce\xbb\xcf\x8c\xce\xb3", "\xd0\xbc\xd0\xb8\xd1\x80", "\xe2\x82\xac",
-                                             "\xf0\x9d\x84\x9e", "na\xc3\xafve"};
+constexpr std::array<Bytes, 8> wide_words = {"gr\xc3\xbc\xc3\x9f",       "\xe6\xb1\x89\xe5\xad\x97",
+                                             "\xf0\x9f\x98\x80",         "\xce\xbb\xcf\x8c\xce\xb3",
+                                             "\xd0\xbc\xd0\xb8\xd1\x80", "\xe2\x82\xac",
+                                             "\xf0\x9d\x84\x9e",         "na\xc3\xafve"};
 
 std::uint64_t mixed(std::uint64_t value) noexcept {  // splitmix64
     value += 0x9e3779b97f4a7c15u;
@@ -56,8 +58,10 @@ bool Answer::next_event(std::string& target) {
     if (directives.comments) target += directives.crlf ? ": still thinking\r\n\r\n" : ": still thinking\n\n";
     switch (phase_) {
         case Phase::roles:
-            append_choice_event(target, calls_tool() ? R"({"role":"assistant","content":null,"refusal":null})"
-                                                     : R"({"role":"assistant","content":"","refusal":null})", {});
+            append_choice_event(target,
+                                calls_tool() ? R"({"role":"assistant","content":null,"refusal":null})"
+                                             : R"({"role":"assistant","content":"","refusal":null})",
+                                {});
             break;
         case Phase::tokens:
             delta_.clear();
@@ -152,7 +156,8 @@ void Answer::append_delta(std::string& target) const {
     }
     target += "{\"tool_calls\":[{\"index\":0,";
     if (token_ == 0) {
-        target += "\"id\":\"call_" + hex(mixed(plan_.seed + choice_)) + "\",\"type\":\"function\",\"function\":{\"name\":";
+        target += "\"id\":\"call_" + hex(mixed(plan_.seed + choice_)) +
+                  "\",\"type\":\"function\",\"function\":{\"name\":";
         api::append_json_string(target, plan_.tool_name);
         target += ",\"arguments\":\"\"}}]}";
         return;
@@ -170,7 +175,8 @@ void Answer::append_delta(std::string& target) const {
 
 Bytes Answer::word(std::uint32_t choice, std::uint64_t index) const noexcept {
     const std::uint64_t draw = mixed(plan_.seed ^ mixed(index + (static_cast<std::uint64_t>(choice) << 32)));
-    return plan_.directives.split_utf8 ? wide_words[draw % wide_words.size()] : plain_words[draw % plain_words.size()];
+    return plan_.directives.split_utf8 ? wide_words[draw % wide_words.size()]
+                                       : plain_words[draw % plain_words.size()];
 }
 
 const char* Answer::finish_reason() const noexcept {

@@ -51,7 +51,8 @@ std::string Counters::json() const {
     std::vector<const std::pair<const std::string, std::uint64_t>*> sorted;
     sorted.reserve(by_key_.size());
     for (const auto& entry : by_key_) sorted.push_back(&entry);
-    std::sort(sorted.begin(), sorted.end(), [](auto* left, auto* right) { return left->first < right->first; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](auto* left, auto* right) { return left->first < right->first; });
     for (const auto* entry : sorted) {
         if (entry != sorted.front()) text += ',';
         api::append_json_string(text, entry->first);

@@ -65,7 +65,8 @@ std::string set_number(const Row& row, Bytes value, Bytes word, Directives& dire
     if (row.name == "chunk_bytes" && *number == 0) return complaint("expected at least 1.", word);
     if (const auto* optional = std::get_if<std::optional<std::uint64_t> Directives::*>(&row.target))
         directives.*(*optional) = *number;
-    if (const auto* plain = std::get_if<std::uint64_t Directives::*>(&row.target)) directives.*(*plain) = *number;
+    if (const auto* plain = std::get_if<std::uint64_t Directives::*>(&row.target))
+        directives.*(*plain) = *number;
     return {};
 }
 

@@ -23,7 +23,8 @@ struct Directives {
     std::uint64_t silence_ms = 1'000;
     // Faults of the bytes.
     std::optional<std::uint64_t> cut_bytes, chunk_bytes, extra_bytes, huge_event;
-    bool split_utf8 = false, crlf = false, comments = false, no_usage = false, no_done = false, bad_json = false;
+    bool split_utf8 = false, crlf = false, comments = false, no_usage = false, no_done = false,
+         bad_json = false;
     bool wrong_content_type = false, gzip_lie = false;
 };
 

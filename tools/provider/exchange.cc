@@ -106,7 +106,8 @@ std::string Exchange::fields(Bytes content_type) const {
     lines += "x-request-id: req-" + std::to_string(answer_->plan().call_number) + "\r\n";
     lines += "openai-organization: nodex-provider\r\nx-ratelimit-remaining-requests: 9999\r\n";
     if (directives().gzip_lie) lines += "content-encoding: gzip\r\n";
-    if (directives().retry_after) lines += "retry-after: " + std::to_string(*directives().retry_after) + "\r\n";
+    if (directives().retry_after)
+        lines += "retry-after: " + std::to_string(*directives().retry_after) + "\r\n";
     return lines;
 }
 
@@ -136,7 +137,8 @@ void Exchange::answer_with_bad_status_line() noexcept {
 void Exchange::begin_framed(std::string lines, std::uint64_t total_bytes) noexcept {
     lines += "x-provider-framing: ";
     connection_->drain();
-    connection_->begin({.status = 200, .fields = lines, .content_length = static_cast<std::int64_t>(total_bytes)});
+    connection_->begin(
+        {.status = 200, .fields = lines, .content_length = static_cast<std::int64_t>(total_bytes)});
 }
 
 void Exchange::answer_whole() noexcept {
@@ -212,7 +214,8 @@ std::size_t Exchange::piece_size() const noexcept {
     if (directives().chunk_bytes) return std::min<std::size_t>(left, *directives().chunk_bytes);
     if (!directives().split_utf8) return left;
     for (std::size_t index = written_; index < pending_.size(); ++index)
-        if (static_cast<unsigned char>(pending_[index]) >= 0xc2) return index + 1 - written_;  // behind a lead octet
+        if (static_cast<unsigned char>(pending_[index]) >= 0xc2)
+            return index + 1 - written_;  // behind a lead octet
     return left;
 }
 

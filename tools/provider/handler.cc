@@ -105,7 +105,8 @@ void Handler::chat(ServerConnection& connection, Slot& slot) {
 AnswerPlan Handler::plan_of(const api::ChatRequest& request, std::string& complaint) {
     const api::ChatPrompt prompt = api::read_chat_prompt(reader_);
     AnswerPlan plan;
-    for (const Bytes text : {Bytes(request.user), Bytes(prompt.metadata_nodex), Bytes(prompt.last_user_text)}) {
+    for (const Bytes text :
+         {Bytes(request.user), Bytes(prompt.metadata_nodex), Bytes(prompt.last_user_text)}) {
         if (!has_directives(text)) continue;
         complaint = read_directives(text, plan.directives);
         break;

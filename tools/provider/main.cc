@@ -19,7 +19,8 @@ int fail(const char* what, nodex::Error error) {
 int main(int argc, char** argv) {
     nodex::provider::ServerOptions options;
     CLI::App app{"A deterministic model provider: OpenAI chat completions, faults on request."};
-    app.add_option("--listen", options.listen, "address and port; port 0 takes a free one")->capture_default_str();
+    app.add_option("--listen", options.listen, "address and port; port 0 takes a free one")
+        ->capture_default_str();
     auto* certificate = app.add_option("--tls-cert", options.tls_certificate, "PEM chain: serve TLS");
     auto* key = app.add_option("--tls-key", options.tls_key, "PEM key of --tls-cert");
     certificate->needs(key);

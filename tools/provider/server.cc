@@ -75,8 +75,8 @@ Result<std::unique_ptr<Server>> Server::create(const ServerOptions& options) {
         }
         Result<std::unique_ptr<UringLoop>> loop = UringLoop::create({});
         if (!loop) return loop.error();
-        server->cores_.push_back(std::make_unique<Core>(std::move(*loop), *listener, context, server->counters_,
-                                                        server->options_.defaults));
+        server->cores_.push_back(std::make_unique<Core>(std::move(*loop), *listener, context,
+                                                        server->counters_, server->options_.defaults));
     }
     return server;
 }
