@@ -7,9 +7,8 @@
 #include "edge/api/chat_request.h"
 #include "edge/api/chat_response.h"
 
+namespace nodex {
 namespace {
-
-using namespace nodex;
 
 constexpr Bytes provider_model = "provider/\"model\"";
 
@@ -62,10 +61,11 @@ void check_response(Bytes body) {
 }
 
 }  // namespace
+}  // namespace nodex
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const Bytes bytes(reinterpret_cast<const char*>(data), size);
-    check_request(bytes);
-    check_response(bytes);
+    const nodex::Bytes bytes(reinterpret_cast<const char*>(data), size);
+    nodex::check_request(bytes);
+    nodex::check_response(bytes);
     return 0;
 }
