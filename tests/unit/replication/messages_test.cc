@@ -1,0 +1,159 @@
+// Messages: what is encoded is decoded; what was altered, cut or lies about its counts is refused.
+#include "replication/messages.h"
+
+#include <gtest/gtest.h>
+
+#include "edge/base/limits.h"
+#include "replication/feed_records.h"
+
+namespace nodex::replication {
+namespace {
+
+crypto::SecretKey key_of(std::uint64_t seed) {
+    SeededRandom random(seed);
+    return crypto::SecretKey::generate(random);
+}
+
+template <class Value>
+Value filled(std::uint8_t octet) {
+    Value value;
+    value.octets.fill(octet);
+    return value;
+}
+
+TEST(Envelope, OpensWhatItSealed) {
+    const crypto::SecretKey key = key_of(1);
+    const Envelope envelope{MessageType::ship_request, PopId{513}, 7, 9, 11};
+    const std::string message = seal(envelope, "payload", key);
+    ASSERT_EQ(*claimed_sender(message), PopId{513});
+    const Result<OpenedMessage> opened = open(message, key);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->payload, "payload");
+    EXPECT_EQ(opened->envelope.type, MessageType::ship_request);
+    EXPECT_EQ(opened->envelope.pop, PopId{513});
+    EXPECT_EQ(opened->envelope.incarnation, 7u);
+    EXPECT_EQ(opened->envelope.epoch, 9u);
+    EXPECT_EQ(opened->envelope.correlation, 11u);
+}
+
+TEST(Envelope, RefusesEverySingleAlteredOctet) {
+    const crypto::SecretKey key = key_of(1);
+    const std::string message = seal({MessageType::lease_reply, PopId{1}, 1, 1, 1}, "payload", key);
+    for (std::size_t i = 0; i < message.size(); ++i) {
+        std::string altered = message;
+        altered[i] = static_cast<char>(altered[i] ^ 0x40);
+        EXPECT_FALSE(open(altered, key)) << i;
+    }
+}
+
+TEST(Envelope, RefusesEveryPrefixAndAnythingAppended) {
+    const crypto::SecretKey key = key_of(1);
+    const std::string message = seal({MessageType::feed_hint, PopId{1}, 1, 1, 1}, "12345678", key);
+    for (std::size_t size = 0; size < message.size(); ++size) EXPECT_FALSE(open(message.substr(0, size), key)) << size;
+    EXPECT_FALSE(open(message + "x", key));
+}
+
+TEST(Envelope, RefusesAnotherPopsKey) {
+    const std::string message = seal({MessageType::ship_request, PopId{1}, 1, 1, 1}, "payload", key_of(1));
+    EXPECT_EQ(open(message, key_of(2)).error().code, ErrorCode::forbidden);
+}
+
+TEST(Crc32c, MatchesTheKnownAnswers) {  // RFC 3720 appendix B.4
+    EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
+    EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);
+    EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43u);
+    EXPECT_EQ(crc32c(""), 0u);
+}
+
+TEST(Messages, RegistrationGoesBothWays) {
+    const RegisterRequest request{filled<InstallId>(3), 4, 9, filled<ChainHash>(5), filled<ChainHash>(6), 2};
+    const Result<RegisterRequest> read = decode_register_request(encode(request));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(*read), encode(request));
+    const RegisterReply reply{RegisterVerdict::must_reinstall, 3, 8, filled<ChainHash>(1), 600'000, 77};
+    const Result<RegisterReply> read_reply = decode_register_reply(encode(reply));
+    ASSERT_TRUE(read_reply);
+    EXPECT_EQ(encode(*read_reply), encode(reply));
+}
+
+TEST(Messages, AnOutboxAppliedBeyondItsEndIsMalformed) {
+    RegisterRequest request;
+    request.outbox_applied = 2;
+    request.outbox_last = 1;
+    EXPECT_FALSE(decode_register_request(encode(request)));
+}
+
+TEST(Messages, LeasesGoBothWays) {
+    LeaseRequest request{5, true, {{{LeaseKey::Kind::key, 4}, 2, 100, 30, 20, 10}, {{}, 1, 0, 0, 0, 0}}};
+    const Result<LeaseRequest> read = decode_lease_request(encode(request));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(*read), encode(request));
+    LeaseReply reply{5, 9, {{{LeaseKey::Kind::key, 4}, 2, 100, 600'000, LeaseState::exhausted}}};
+    const Result<LeaseReply> read_reply = decode_lease_reply(encode(reply));
+    ASSERT_TRUE(read_reply);
+    EXPECT_EQ(encode(*read_reply), encode(reply));
+}
+
+TEST(Messages, ANegativeAmountIsMalformed) {
+    LeaseRequest request{5, false, {{{LeaseKey::Kind::account, 4}, 2, -1, 0, 0, 0}}};
+    EXPECT_FALSE(decode_lease_request(encode(request)));
+    LeaseReply reply{5, 9, {{{LeaseKey::Kind::account, 4}, 2, -1, 0, LeaseState::open}}};
+    EXPECT_FALSE(decode_lease_reply(encode(reply)));
+}
+
+TEST(Messages, ShippingGoesBothWaysUpToItsLimit) {
+    ShipRequest request{1, filled<ChainHash>(2), {}};
+    for (unsigned i = 0; i < limits::ship_records_max; ++i) request.records.push_back(std::to_string(i));
+    const Result<ShipRequest> read = decode_ship_request(encode(request));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->records, request.records);
+    request.records.push_back("one too many");
+    EXPECT_FALSE(decode_ship_request(encode(request)));
+    request.records.clear();
+    request.first_sequence = 0;
+    EXPECT_FALSE(decode_ship_request(encode(request)));
+    const ShipReply reply{8, filled<ChainHash>(9), 9, RejectReason::unknown_account};
+    const Result<ShipReply> read_reply = decode_ship_reply(encode(reply));
+    ASSERT_TRUE(read_reply);
+    EXPECT_EQ(encode(*read_reply), encode(reply));
+}
+
+TEST(Messages, ALyingCountIsRefusedBeforeItCostsMemory) {
+    std::string ship = encode(ShipRequest{1, {}, {}});
+    ship.replace(ship.size() - 4, 4, "\xff\xff\xff\xff");
+    EXPECT_FALSE(decode_ship_request(ship));
+    std::string lease = encode(LeaseRequest{1, false, {}});
+    lease.replace(lease.size() - 2, 2, std::string("\x00\x10", 2));
+    EXPECT_FALSE(decode_lease_request(lease));
+}
+
+TEST(Messages, UnknownTrailingOctetsAreIgnored) {
+    EXPECT_TRUE(decode_feed_hint(encode(FeedHint{4}) + "newer field"));
+    EXPECT_EQ(decode_query_reply(encode(QueryReply{200, "{}"}) + "x")->json, "{}");
+}
+
+TEST(FeedRecords, EveryKindGoesBothWays) {
+    const AccountRecord account{AccountId{4}, AccountState::blocked, 2};
+    auto read = decode_feed_record(encode(account));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(std::get<AccountRecord>(*read)), encode(account));
+    KeyRecord key{KeyId{1}, AccountId{4}, filled<KeyHash>(7), KeyState::suspended, IdempotencyPolicy::generate,
+                  12, true, {1, 2, 3}, {4, 5}};
+    read = decode_feed_record(encode(key));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(std::get<KeyRecord>(*read)), encode(key));
+    ModelEntry model;
+    model.number = 3;
+    model.id = "gpt-5.4";
+    model.aliases = {"a", "b"};
+    model.prices[0] = 42;
+    read = decode_feed_record(encode(model));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(std::get<ModelEntry>(*read)), encode(model));
+    EXPECT_FALSE(decode_feed_record(encode(model) + "x"));
+    model.prices[0] = -1;
+    EXPECT_FALSE(decode_feed_record(encode(model)));
+}
+
+}  // namespace
+}  // namespace nodex::replication
