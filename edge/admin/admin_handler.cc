@@ -17,7 +17,7 @@ std::string error_body(Bytes code, Bytes message) {
 // One command under way: its body, then the question to the centre.
 class AdminHandler::Command {
   public:
-    enum class Kind : std::uint8_t { free, status, command, refused };
+    enum class Kind : std::uint8_t { free, status, command };
 
     void begin(ServerConnection& connection, Kind kind) noexcept {
         connection_ = &connection;
@@ -30,11 +30,15 @@ class AdminHandler::Command {
     void body(Bytes bytes) { body_.append(bytes); }
 
     void complete(AdminHandler& handler) noexcept {
-        if (kind_ == Kind::status) return connection_->respond(200, json_fields, handler.status_());
-        if (kind_ != Kind::command) return;
+        if (kind_ == Kind::status) return answer(200, handler.status_());
         query_.subject = "admin";
         query_.request = std::move(body_);
         handler.agent_.query(query_, handler.loop_.mailbox(), storage::when_done<&Command::answered>(this));
+    }
+    void answer(int status, Bytes body) noexcept {
+        ServerConnection* connection = connection_;
+        end();
+        connection->respond(status, json_fields, body);
     }
     // The connection is done with us, or has gone.
     void end() noexcept {
@@ -47,8 +51,8 @@ class AdminHandler::Command {
     void answered() noexcept {
         if (connection_ == nullptr) return;
         if (query_.status == 0 || query_.status == 503)
-            return connection_->respond(503, json_fields, error_body("unavailable", "The central node does not answer; try again."));
-        connection_->respond(query_.status, json_fields, query_.reply);
+            return answer(503, error_body("unavailable", "The central node does not answer; try again."));
+        answer(query_.status, query_.reply);
     }
 
     ServerConnection* connection_ = nullptr;  // null once it has gone
@@ -79,7 +83,6 @@ std::uint64_t AdminHandler::request_head(ServerConnection& connection, const htt
         return 0;
     }
     if (!is_command && !is_status) {
-        command->begin(connection, Command::Kind::refused);
         connection.respond(404, json_fields, error_body("not_found", "POST /admin or GET /admin/status."));
         return command_bytes_max;
     }
@@ -100,10 +103,6 @@ void AdminHandler::request_refused(ServerConnection& connection, http::Refusal r
 }
 
 void AdminHandler::request_abandoned(ServerConnection& connection, Error) noexcept {
-    if (connection.exchange != nullptr) static_cast<Command*>(connection.exchange)->end();
-}
-
-void AdminHandler::response_sent(ServerConnection& connection) noexcept {
     if (connection.exchange != nullptr) static_cast<Command*>(connection.exchange)->end();
 }
 

@@ -25,7 +25,7 @@ class AdminHandler final : public RequestHandler {
     void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;
     void response_writable(ServerConnection&) noexcept override {}
     void request_abandoned(ServerConnection& connection, Error reason) noexcept override;
-    void response_sent(ServerConnection& connection) noexcept override;
+    void response_sent(ServerConnection&) noexcept override {}
 
   private:
     class Command;

@@ -2,6 +2,7 @@
 #include "edge/core/config.h"
 
 #define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1  // Debian's library is built with exceptions
 #include <toml++/toml.h>
 
 #include <cstdlib>

@@ -61,7 +61,7 @@ Status Node::start(bool standalone) {
     for (const auto step : {&Node::read_files, &Node::bind_listeners})
         if (Status status = (this->*step)(); !status) return status;
     if (Status status = drop_privileges(config_.user); !status) return status;
-    if (Status status = ring_self_test(); !status) return status;
+    if (Status status = check_ring_restrictions(); !status) return status;
     for (const auto step : {&Node::open_storage, &Node::open_replication, &Node::make_cores, &Node::run_cores})
         if (Status status = (this->*step)(); !status) return status;
     if (Status status = write_listen_file(); !status) return status;

@@ -57,17 +57,16 @@ std::uint64_t Exchange::begin(ServerConnection& connection, const http::RequestH
     directory_ = gateway_.directory();
     settings_ = gateway_.settings();
     gateway_.metrics().requests.add();
-    read_head(head);
-    return route_ == Route::chat_completions ? settings_->body_bytes_max : limits::drain_bytes_max;
+    const std::uint64_t body_bytes_max = settings_->body_bytes_max;
+    read_head(head);  // an early answer ends this exchange
+    return route_ == Route::chat_completions ? body_bytes_max : limits::drain_bytes_max;
 }
 
 void Exchange::body(Bytes bytes) noexcept {
-    // What follows an early answer, or stands in a request that has no use for it, is read and dropped.
-    if (phase_ == Phase::reading && route_ == Route::chat_completions) body_.append(bytes);
+    if (route_ == Route::chat_completions) body_.append(bytes);  // no other route has a use for one
 }
 
 void Exchange::body_complete() noexcept {
-    if (phase_ != Phase::reading) return;  // answered early
     body_complete_ns_ = gateway_.loop().now_ns();
     if (route_ == Route::chat_completions)
         admit();
@@ -80,19 +79,17 @@ void Exchange::writable() noexcept {
     if (phase_ == Phase::following && !read_.in_flight()) follow_on();
 }
 
-void Exchange::abandoned(Error reason) noexcept {
+void Exchange::abandoned() noexcept {
     NX_ASSERT(connection_ != nullptr);
     connection_->exchange = nullptr;
     connection_ = nullptr;
-    if (phase_ != Phase::answering) gateway_.metrics().client_gone.add();
+    gateway_.metrics().client_gone.add();
     if (status_ == 0) status_ = 499;  // nginx's number for a client that went away: for logs only
-    (void)reason;
     leave();
 }
 
-void Exchange::sent() noexcept {
-    if (connection_ == nullptr) return;
-    connection_->exchange = nullptr;
+// The response is with the connection, which serves the next request without us.
+void Exchange::response_done() noexcept {
     connection_ = nullptr;
     leave();
 }

@@ -39,7 +39,7 @@ class Exchange final {
         claiming,    // B1 or a look-up is with the commit thread
         running,     // our run delivers to us
         following,   // replaying or watching a stored answer
-        answering,   // the response is complete, its bytes are leaving
+        answering,   // the response is being handed to the connection
         leaving,     // the client has gone; operations are being joined
     };
 
@@ -51,14 +51,13 @@ class Exchange final {
     void body(Bytes bytes) noexcept;
     void body_complete() noexcept;
     void writable() noexcept;
-    void abandoned(Error reason) noexcept;
-    void sent() noexcept;
+    void abandoned() noexcept;
 
     // --- the run that we started ---
     void run_started() noexcept;
     void deliver(Bytes events) noexcept;                       // a stream's durable bytes
-    void deliver_answer(int status, Bytes content_type, Bytes body) noexcept;  // a whole non-stream answer
-    void run_finished(bool complete, Nano charged) noexcept;   // after the last deliver
+    void run_finished(bool complete, Nano charged) noexcept;   // a stream, after the last deliver
+    void run_answered(int status, Bytes content_type, Bytes body, Nano charged) noexcept;  // a whole answer
     void run_failed(const api::ApiError& error) noexcept;      // nothing was delivered
     [[nodiscard]] bool can_take() const noexcept;              // backpressure
 
@@ -121,6 +120,7 @@ class Exchange final {
     void arm_heartbeat() noexcept;
     void log_request() noexcept;
     // exchange.cc
+    void response_done() noexcept;
     void leave() noexcept;
     void leave_join() noexcept;
     void reset() noexcept;

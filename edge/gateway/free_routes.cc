@@ -52,7 +52,8 @@ void Exchange::serve_free() noexcept {
                       "access-control-max-age: 86400\r\n";
             status_ = 204;
             enter(Phase::answering);
-            return connection_->respond(204, fields, {});
+            connection_->respond(204, fields, {});
+            return response_done();
         }
         case Route::probe: return respond(200, json_type, "{}");
         case Route::healthz: return respond(200, json_type, "{\"status\":\"ok\"}");

@@ -158,12 +158,8 @@ void Gateway::response_writable(ServerConnection& connection) noexcept {
     if (Exchange* exchange = exchange_of(connection)) exchange->writable();
 }
 
-void Gateway::request_abandoned(ServerConnection& connection, Error reason) noexcept {
-    if (Exchange* exchange = exchange_of(connection)) exchange->abandoned(reason);
-}
-
-void Gateway::response_sent(ServerConnection& connection) noexcept {
-    if (Exchange* exchange = exchange_of(connection)) exchange->sent();
+void Gateway::request_abandoned(ServerConnection& connection, Error) noexcept {
+    if (Exchange* exchange = exchange_of(connection)) exchange->abandoned();
 }
 
 }  // namespace nodex::gateway

@@ -63,7 +63,7 @@ class Gateway final : public RequestHandler {
     void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;
     void response_writable(ServerConnection& connection) noexcept override;
     void request_abandoned(ServerConnection& connection, Error reason) noexcept override;
-    void response_sent(ServerConnection& connection) noexcept override;
+    void response_sent(ServerConnection&) noexcept override {}  // exchanges end with finish()
 
     // --- for exchanges and runs ---
     [[nodiscard]] Loop& loop() noexcept { return loop_; }

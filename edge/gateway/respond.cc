@@ -101,6 +101,7 @@ void Exchange::refuse(const api::ApiError& error) noexcept {
     gateway_.loop().timers().cancel(heartbeat_timer_);
     enter(Phase::answering);
     connection_->respond(status, fields, body);
+    response_done();
 }
 
 void Exchange::respond(int status, Bytes content_type, Bytes body) noexcept {
@@ -110,6 +111,7 @@ void Exchange::respond(int status, Bytes content_type, Bytes body) noexcept {
     bytes_out_ += body.size();
     enter(Phase::answering);
     connection_->respond(status, fields, body);
+    response_done();
 }
 
 void Exchange::begin_stream() noexcept {
@@ -125,6 +127,7 @@ void Exchange::finish_response() noexcept {
     gateway_.loop().timers().cancel(heartbeat_timer_);
     enter(Phase::answering);
     connection_->finish();
+    response_done();
 }
 
 // --- what our run delivers ---
@@ -143,16 +146,17 @@ void Exchange::deliver(Bytes events) noexcept {
     last_write_ns_ = gateway_.loop().now_ns();
 }
 
-void Exchange::deliver_answer(int status, Bytes content_type, Bytes body) noexcept {
-    NX_ASSERT(phase_ == Phase::running);
-    respond(status, content_type, body);
-}
-
 void Exchange::run_finished(bool complete, Nano charged) noexcept {
     run_ = nullptr;
     charged_ = charged;
     if (!complete) error_code_ = api::Code::upstream_lost;
-    if (phase_ == Phase::running) finish_response();  // a non-stream answer has been responded
+    finish_response();
+}
+
+void Exchange::run_answered(int status, Bytes content_type, Bytes body, Nano charged) noexcept {
+    run_ = nullptr;
+    charged_ = charged;
+    respond(status, content_type, body);
 }
 
 void Exchange::run_failed(const api::ApiError& error) noexcept {

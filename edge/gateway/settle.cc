@@ -117,11 +117,12 @@ void Run::settled() noexcept {
     leave_watches(Watch::Leave::finished);
     if (Exchange* client = client_) {
         client_ = nullptr;
-        if (order_.chat.stream)
+        if (order_.chat.stream) {
             client->deliver(buffer_);
-        else
-            client->deliver_answer(200, finish_.finish.answer.content_type, buffer_);
-        client->run_finished(complete_, settlement.amount);
+            client->run_finished(complete_, settlement.amount);
+        } else {
+            client->run_answered(200, finish_.finish.answer.content_type, buffer_, settlement.amount);
+        }
     }
     retire();
 }
