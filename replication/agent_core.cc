@@ -18,7 +18,7 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
       commits_(commits),
       vault_(vault),
       clock_(clock),
-      leases_(link_, commits, clock, {options.heartbeat_ns, options.lease_slice}, [this] { feed_.rebuild(); },
+      leases_(link_, commits, clock, {options.heartbeat_ns, options.lease_slice, options.planted_bug}, [this] { feed_.rebuild(); },
               [this](std::uint64_t version) { feed_.seen(version); }),
       feed_(link_, commits, leases_, vault, random, std::move(published)),
       shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}) {
@@ -84,8 +84,7 @@ void AgentCore::register_done(const Result<std::string>& payload) {
         }
         enter(Phase::registered);
         leases_.start();
-        feed_.start();
-        feed_.seen(version);
+        feed_.start(version);
     });
 }
 

@@ -28,8 +28,9 @@ void FeedFollower::enter(Phase phase) {
     phase_ = phase;
 }
 
-void FeedFollower::start() {
+void FeedFollower::start(std::uint64_t version) {
     started_ = true;
+    version_seen_ = std::max(version_seen_, version);
     proceed();
 }
 

@@ -27,7 +27,8 @@ class FeedFollower {
     void seen(std::uint64_t version);  // the centre has got this far
     void rebuild();                    // a lease has a new generation
     void tick();                       // asks again after a failure
-    void start();                      // registered: fetch everything
+    // Registered, and the centre has got as far as `version`: fetches up to there before anything is published.
+    void start(std::uint64_t version);
     [[nodiscard]] std::uint64_t version() const noexcept { return published_version_; }
 
   private:

@@ -188,7 +188,8 @@ void LeaseKeeper::take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns
     if (entry.generation < lease.generation()) return;  // late: a newer one is open
     if (entry.generation > lease.generation()) return open_generation(entry.scope, entry.generation);
     // Counted from our own sending: the centre's term began later.
-    lease.grant(entry.granted_total, sent_ns + Nanoseconds{entry.ttl_ms} * millisecond);
+    const bool adds = options_.planted_bug == PlantedBug::delta_grants;
+    lease.grant(entry.granted_total + (adds ? lease.granted() : 0), sent_ns + Nanoseconds{entry.ttl_ms} * millisecond);
 }
 
 // The centre has closed ours. Durable first; the next request asks under the new one.

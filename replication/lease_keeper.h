@@ -10,6 +10,7 @@
 
 #include "replication/commit_port.h"
 #include "replication/leases.h"
+#include "replication/planted_bug.h"
 #include "replication/pop_link.h"
 
 namespace nodex::replication {
@@ -21,6 +22,7 @@ class LeaseKeeper {
     struct Options {
         Nanoseconds heartbeat_ns = second;
         Nano slice = 20 * nano_per_unit;  // most that a refill keeps ahead
+        PlantedBug planted_bug = PlantedBug::none;
     };
     // `generation_changed`: a scope has a new object: the directory must point to it.
     // `feed_seen`: the feed version a heartbeat's reply told.

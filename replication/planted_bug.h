@@ -7,7 +7,7 @@ namespace nodex::replication {
 
 enum class PlantedBug : std::uint8_t {
     none,
-    delta_grants,          // centre: a request's want is added to the grant instead of being its target
+    delta_grants,          // POP: the grant of a reply is added to what it has, instead of being the new total
     no_key_dedup,          // centre: a second execution of an idempotency key is charged too
     no_sequence_check,     // centre: a shipped batch is applied wherever it starts
     truncate_on_send,      // POP: the outbox is truncated when it was sent, not when the ledger has applied it

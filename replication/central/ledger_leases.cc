@@ -169,7 +169,6 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     const Nano free = holder->free + given_back;
     Nano wanted = 0;
     if (same || entry.generation == 0) wanted = std::max<Nano>(0, entry.want_total - generation.granted);
-    if (bug_ == PlantedBug::delta_grants) wanted = entry.want_total;
     const Nano cap = std::max<Nano>(0, ask ? free : free / refill_share);
     const Nano grant = holder->may_grow ? std::min(wanted, cap) : 0;
     const Result<Nano> granted = add_nano(generation.granted, grant);

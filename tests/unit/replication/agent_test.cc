@@ -129,6 +129,15 @@ TEST_F(AgentTest, RegistersAndPublishesAnEmptyDirectory) {
     EXPECT_TRUE(agent_->directory()->models().empty());
 }
 
+// The first snapshot once was empty, published before the first page had come: a restarted node refused every key.
+TEST_F(AgentTest, TheFirstDirectoryHasEverythingThatIsKnown) {
+    Ledger ledger(ledger_store_);  // the centre is idle: nothing has been sent yet
+    const AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;
+    ASSERT_TRUE(ledger.create_key(account, KeyHash{}, {}, 1));
+    start();
+    EXPECT_NE(agent_->directory()->find_key(KeyHash{}), nullptr);
+}
+
 TEST_F(AgentTest, ANewKeyAppearsWithItsBodyKeyMade) {
     start();
     const KeyEntry* key = find_key(make_customer("1"));
