@@ -105,6 +105,10 @@ void access(std::string_view line) noexcept {
     sinks().access->log(spdlog::level::debug, spdlog::string_view_t(line.data(), line.size()));
 }
 
+void flush_access() noexcept {
+    if (sinks().access) sinks().access->flush();
+}
+
 std::uint64_t dropped_count() noexcept { return sinks().pool ? sinks().pool->overrun_counter() : 0; }
 
 void append_escaped(std::string& target, std::string_view text) {

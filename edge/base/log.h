@@ -41,6 +41,7 @@ inline void error(std::string_view event, std::initializer_list<Field> fields = 
 // configured, nowhere. Called on loops: copies into a bounded buffer, never blocks, drops and counts when full.
 void open_access_log(const std::string& path);  // "-" is standard output
 void access(std::string_view line) noexcept;
+void flush_access() noexcept;  // to the file, soon; called about once a second
 [[nodiscard]] std::uint64_t dropped_count() noexcept;
 
 // Appends `text` with JSON string escapes (everything below 0x20, '"', '\\', 0x7f and up as \u00XX).

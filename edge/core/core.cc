@@ -64,6 +64,7 @@ void Core::publish_status() noexcept {
         const std::lock_guard guard(status_lock_);
         status_ = upstream_->status();
     }
+    if (index_ == 0) log::flush_access();
     std::uint32_t connections = 0;
     for (auto* list : {&acceptors_, &secure_acceptors_})
         for (const auto& acceptor : *list) connections += acceptor->connections_count();

@@ -113,7 +113,6 @@ void Run::leave_watches(Watch::Leave how) noexcept {
         Watch* watch = watches_;
         watches_ = watch->next;
         watch->next = nullptr;
-        if (how == Watch::Leave::finished) watch->publish(chunks_durable_);
         watch->leave(how);  // the watcher may reuse it from here on
     }
 }

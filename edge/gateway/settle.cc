@@ -20,7 +20,9 @@ void Run::end(storage::Outcome outcome, bool complete) noexcept {
 // Error text is an event of the log like any other, so that a replay ends as the original did; never billed.
 void Run::end_in_error(api::Code code, storage::Outcome outcome) noexcept {
     gateway_.metrics().errors[static_cast<std::size_t>(code)].add();
-    http::append_event(buffer_, ++events_, {}, api::error_body({code, {}, {}, -1}, order_.request_id));
+    // The default texts advise a retry with the same key; that would only replay this stream.
+    const api::ApiError error{code, api::default_message(api::Code::upstream_lost), {}, -1};
+    http::append_event(buffer_, ++events_, {}, api::error_body(error, order_.request_id));
     end(outcome, false);
 }
 
@@ -113,7 +115,6 @@ void Run::settled() noexcept {
     metrics.output_tokens.add(settlement.units[static_cast<std::size_t>(storage::Unit::output)] +
                               settlement.units[static_cast<std::size_t>(storage::Unit::reasoning)]);
     if (client_ == nullptr) metrics.drained.add();
-    chunks_durable_ = order_.writer->chunks_count();
     leave_watches(Watch::Leave::finished);
     if (Exchange* client = client_) {
         client_ = nullptr;
