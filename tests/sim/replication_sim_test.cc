@@ -1,5 +1,6 @@
 // The seeds of every change: none may break an invariant, together they must have met every kind of fault, and
 // each planted bug must be found. One seed again: NODEX_SIM_SEED=17 sim_replication --gtest_filter=*OneSeed*
+// All night: NODEX_SIM_SEEDS=100000 sim_replication --gtest_filter=*EveryFixedSeed
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -12,6 +13,11 @@ namespace {
 constexpr std::uint64_t seeds_count = 200;
 constexpr std::uint64_t seeds_of_a_bug = 60;
 
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+    const char* given = std::getenv(variable);
+    return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
+}
+
 unsigned seeds_that_notice(PlantedBug bug, EdgeBug edge_bug) {
     unsigned noticed = 0;
     for (std::uint64_t seed = 1; seed <= seeds_of_a_bug; ++seed)
@@ -21,10 +27,11 @@ unsigned seeds_that_notice(PlantedBug bug, EdgeBug edge_bug) {
 
 TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
     std::map<std::string, unsigned> seen;
-    for (std::uint64_t seed = 1; seed <= seeds_count; ++seed) {
+    const std::uint64_t count = number_from("NODEX_SIM_SEEDS", seeds_count);
+    for (std::uint64_t seed = 1; seed <= count; ++seed) {
         ReplicationWorld world(seed, PlantedBug::none, EdgeBug::none);
         ASSERT_EQ(world.run(), "") << "seed " << seed;
-        for (const auto& [what, count] : world.seen()) seen[what] += count;
+        for (const auto& [what, times] : world.seen()) seen[what] += times;
     }
     for (const char* what : {"crash", "power_loss", "centre_restart", "long_cut", "refused", "unavailable", "replayed",
                              "duplicate", "reclaimed"})
@@ -32,8 +39,7 @@ TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
 }
 
 TEST(ReplicationSim, OneSeedIsRepeatable) {
-    const char* given = std::getenv("NODEX_SIM_SEED");
-    const std::uint64_t seed = given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
+    const std::uint64_t seed = number_from("NODEX_SIM_SEED", 1);
     ReplicationWorld first(seed, PlantedBug::none, EdgeBug::none);
     ReplicationWorld second(seed, PlantedBug::none, EdgeBug::none);
     EXPECT_EQ(first.run(), "") << "seed " << seed;

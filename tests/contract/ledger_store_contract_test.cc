@@ -1,0 +1,180 @@
+// What every LedgerStore promises: the same tests for the one in memory, the one on RocksDB and the one on the
+// simulated disk, and the same ledger history in each.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+
+#include "replication/central/rocks_ledger_store.h"
+#include "storage/rocks_store.h"
+#include "storage/sim_store.h"
+#include "tests/unit/replication/ledger_world.h"
+
+namespace nodex::replication {
+namespace {
+
+// A store, and how to close and open it again without losing what was committed.
+class StoreMaker {
+  public:
+    virtual ~StoreMaker() = default;
+    virtual LedgerStore& store() = 0;
+    virtual void reopen() = 0;
+};
+
+class MemoryMaker final : public StoreMaker {
+  public:
+    LedgerStore& store() override { return store_; }
+    void reopen() override {}
+
+  private:
+    MemoryLedgerStore store_;
+};
+
+class SimMaker final : public StoreMaker {
+  public:
+    LedgerStore& store() override { return store_; }
+    void reopen() override { disk_.lose_power(0); }
+
+  private:
+    storage::SimStore disk_;
+    RocksLedgerStore store_{disk_};
+};
+
+class RocksMaker final : public StoreMaker {
+  public:
+    RocksMaker() {
+        static int number = 0;
+        path_ = std::filesystem::temp_directory_path() /
+                ("nodex_ledger_contract_" + std::to_string(getpid()) + "_" + std::to_string(++number));
+        reopen();
+    }
+    ~RocksMaker() override {
+        store_.reset();
+        rocks_.reset();
+        std::filesystem::remove_all(path_);
+    }
+    LedgerStore& store() override { return *store_; }
+    void reopen() override {
+        store_.reset();
+        rocks_.reset();
+        storage::RocksOptions options;
+        options.path = path_.string();
+        auto opened = storage::RocksStore::open(options);
+        NX_ASSERT(opened.has_value());
+        rocks_ = std::move(*opened);
+        store_ = std::make_unique<RocksLedgerStore>(*rocks_);
+    }
+
+  private:
+    std::filesystem::path path_;
+    std::unique_ptr<storage::RocksStore> rocks_;
+    std::unique_ptr<RocksLedgerStore> store_;
+};
+
+template <class Maker>
+class LedgerStoreContract : public testing::Test {
+  protected:
+    LedgerStore& store() { return maker_.store(); }
+    std::optional<std::string> get(LedgerTable table, Bytes key) { return *store().get(table, key); }
+    std::vector<std::string> keys(LedgerTable table, Bytes from, Bytes to, std::size_t most = SIZE_MAX) {
+        std::vector<std::string> keys;
+        EXPECT_TRUE(store().scan(table, from, to, [&](Bytes key, Bytes) {
+            keys.emplace_back(key);
+            return keys.size() < most;
+        }));
+        return keys;
+    }
+    Maker maker_;
+};
+using Makers = testing::Types<MemoryMaker, SimMaker, RocksMaker>;
+class MakerNames {
+  public:
+    template <class Maker>
+    static std::string GetName(int index) {
+        constexpr const char* names[] = {"Memory", "Sim", "Rocks"};
+        return names[index];
+    }
+};
+TYPED_TEST_SUITE(LedgerStoreContract, Makers, MakerNames);
+
+TYPED_TEST(LedgerStoreContract, GivesBackWhatWasCommittedAndNothingElse) {
+    EXPECT_FALSE(this->get(LedgerTable::row, "a"));
+    ASSERT_TRUE(this->store().commit({{LedgerTable::row, "a", "1"}, {LedgerTable::row, "b", ""}}));
+    EXPECT_EQ(*this->get(LedgerTable::row, "a"), "1");
+    EXPECT_EQ(*this->get(LedgerTable::row, "b"), "");  // empty is not absent
+    EXPECT_FALSE(this->get(LedgerTable::usage, "a"));  // tables are apart
+    ASSERT_TRUE(this->store().commit({{LedgerTable::row, "a", std::nullopt}, {LedgerTable::row, "b", "2"}}));
+    EXPECT_FALSE(this->get(LedgerTable::row, "a"));
+    EXPECT_EQ(*this->get(LedgerTable::row, "b"), "2");
+}
+
+TYPED_TEST(LedgerStoreContract, AppliesABatchInItsOrder) {
+    ASSERT_TRUE(this->store().commit({{LedgerTable::meta, "k", "1"}, {LedgerTable::meta, "k", std::nullopt},
+                                      {LedgerTable::meta, "k", "2"}}));
+    EXPECT_EQ(*this->get(LedgerTable::meta, "k"), "2");
+}
+
+TYPED_TEST(LedgerStoreContract, ScansInByteOrderWithinItsBounds) {
+    const std::string high("\xff\x01", 2);
+    ASSERT_TRUE(this->store().commit({{LedgerTable::charge, high, "x"}, {LedgerTable::charge, std::string("a\0b", 3), "x"},
+                                      {LedgerTable::charge, "a", "x"}, {LedgerTable::charge, "b", "x"}}));
+    using Keys = std::vector<std::string>;
+    EXPECT_EQ(this->keys(LedgerTable::charge, {}, {}), (Keys{"a", std::string("a\0b", 3), "b", high}));
+    EXPECT_EQ(this->keys(LedgerTable::charge, "a", "b"), (Keys{"a", std::string("a\0b", 3)}));
+    EXPECT_EQ(this->keys(LedgerTable::charge, std::string("a\0", 2), {}, 1), (Keys{std::string("a\0b", 3)}));
+    EXPECT_EQ(this->keys(LedgerTable::charge, "c", "d"), Keys{});
+}
+
+TYPED_TEST(LedgerStoreContract, EveryTableExistsAndSurvivesARestart) {
+    LedgerBatch batch;
+    for (std::size_t table = 0; table < ledger_tables_count; ++table)
+        batch.push_back({static_cast<LedgerTable>(table), "key", std::to_string(table)});
+    ASSERT_TRUE(this->store().commit(batch));
+    this->maker_.reopen();
+    for (std::size_t table = 0; table < ledger_tables_count; ++table)
+        EXPECT_EQ(*this->get(static_cast<LedgerTable>(table), "key"), std::to_string(table));
+}
+
+// Every step of a small history, then byte for byte the same state as in memory.
+TYPED_TEST(LedgerStoreContract, ALedgerIsTheSameInEveryStore) {
+    const auto play = [](LedgerStore& store) {
+        Ledger ledger(store);
+        const AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;
+        EXPECT_TRUE(ledger.top_up(account, 10 * unit, "r", 2));
+        const std::uint32_t incarnation =
+            ledger.register_pop(PopId{1}, {numbered<InstallId>(1), 0, 0, {}, {}, 0}, 3)->incarnation;
+        const LeaseKey scope{LeaseKey::Kind::account, raw(account)};
+        EXPECT_TRUE(ledger.lease(PopId{1}, incarnation, {0, true, {{scope, 1, 5 * unit, 0, 0, 0}}}, 4));
+        Outbox outbox;
+        for (std::uint64_t i = 1; i <= 5; ++i) {
+            storage::Settlement settlement;
+            settlement.request_id = numbered<RequestId>(i);
+            settlement.idempotency = numbered<IdempotencyId>(i % 3 + 1);
+            settlement.account = account;
+            settlement.reservation = {unit, 1, 0, 1};
+            settlement.amount = unit / 2;
+            outbox.add(settlement);
+        }
+        EXPECT_EQ(ledger.ship(PopId{1}, incarnation, outbox.batch(1, 5), 5)->applied, 5u);
+        EXPECT_TRUE(ledger.check_invariants()->sound());
+    };
+    MemoryLedgerStore memory;
+    play(memory);
+    play(this->store());
+    this->maker_.reopen();
+    for (std::size_t table = 0; table < ledger_tables_count; ++table) {
+        std::map<std::string, std::string> expected;
+        std::map<std::string, std::string> found;
+        const auto collect = [](std::map<std::string, std::string>& target) {
+            return [&target](Bytes key, Bytes value) { return target.emplace(key, value).second; };
+        };
+        ASSERT_TRUE(memory.scan(static_cast<LedgerTable>(table), {}, {}, collect(expected)));
+        ASSERT_TRUE(this->store().scan(static_cast<LedgerTable>(table), {}, {}, collect(found)));
+        EXPECT_EQ(found, expected) << table;
+    }
+    EXPECT_TRUE(Ledger(this->store()).verify()->sound());
+}
+
+}  // namespace
+}  // namespace nodex::replication

@@ -1,0 +1,210 @@
+// What every Transport promises, for the twin between threads and the simulated one: each handler runs exactly
+// once, on the thread that drives its end, never inside request().
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "replication/thread_mailbox.h"
+#include "replication/transport_inproc.h"
+#include "replication/transport_sim.h"
+
+namespace nodex::replication {
+namespace {
+
+// Both ends on one thread; settle() runs them until nothing is on its way.
+class InprocWorld {
+  public:
+    InprocWorld() {
+        link_.pop().attach(&pop_.mailbox());
+        link_.centre().attach(&centre_.mailbox());
+    }
+    ~InprocWorld() {
+        link_.pop().attach(nullptr);
+        link_.centre().attach(nullptr);
+        settle();
+    }
+    Transport& pop() { return link_.pop(); }
+    TransportServer& centre() { return link_.centre(); }
+    void settle() {
+        while (centre_.mailbox().deliver() + pop_.mailbox().deliver() > 0) continue;
+        link_.pop().expire();
+    }
+    void pass(Nanoseconds by) { clock_.advance(by); }
+
+  private:
+    ManualClock clock_;
+    InprocLink link_{clock_};
+    ThreadMailbox pop_;
+    ThreadMailbox centre_;
+};
+
+class SimWorld {
+  public:
+    Transport& pop() { return *pop_; }
+    TransportServer& centre() { return network_.centre(); }
+    void settle() {
+        network_.step();
+        for (int i = 0; i < 10; ++i) {
+            clock_.advance(millisecond);
+            network_.step();
+        }
+    }
+    void pass(Nanoseconds by) { clock_.advance(by); }
+
+  private:
+    ManualClock clock_;
+    SimNetwork network_{clock_, 1};
+    std::unique_ptr<Transport> pop_ = network_.connect(0);
+};
+
+template <class World>
+class TransportContract : public testing::Test {
+  protected:
+    // The outcomes of one request, as they come.
+    void request(Bytes subject, std::string payload, Nanoseconds timeout_ns = second) {
+        const std::size_t before = replies_.size() + errors_.size();
+        world_.pop().request(subject, std::move(payload), timeout_ns, [this](Result<std::string> reply) {
+            if (reply)
+                replies_.push_back(*reply);
+            else
+                errors_.push_back(reply.error().code);
+        });
+        EXPECT_EQ(replies_.size() + errors_.size(), before) << "the handler ran inside request()";
+    }
+    World world_;
+    std::vector<std::string> replies_;
+    std::vector<ErrorCode> errors_;
+};
+using Worlds = testing::Types<InprocWorld, SimWorld>;
+class WorldNames {
+  public:
+    template <class World>
+    static std::string GetName(int index) {
+        constexpr const char* names[] = {"Inproc", "Sim"};
+        return names[index];
+    }
+};
+TYPED_TEST_SUITE(TransportContract, Worlds, WorldNames);
+
+TYPED_TEST(TransportContract, ARequestGetsItsOwnReply) {
+    this->world_.centre().serve("echo", [](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
+        respond(std::string(subject) + ":" + std::string(payload));
+    });
+    this->request("echo", "one");
+    this->request("echo", "two");
+    this->world_.settle();
+    EXPECT_EQ(this->replies_, (std::vector<std::string>{"echo:one", "echo:two"}));
+    EXPECT_TRUE(this->errors_.empty());
+}
+
+TYPED_TEST(TransportContract, ASubjectNobodyServesIsUnavailable) {
+    this->request("nobody", "x");
+    this->world_.settle();
+    EXPECT_EQ(this->errors_, std::vector<ErrorCode>{ErrorCode::unavailable});
+}
+
+TYPED_TEST(TransportContract, WithoutAnAnswerTheDeadlineEndsItOnce) {
+    TransportServer::Respond late;
+    this->world_.centre().serve("slow", [&](Bytes, Bytes, const TransportServer::Respond& respond) { late = respond; });
+    this->request("slow", "x", second);
+    this->world_.settle();
+    EXPECT_TRUE(this->errors_.empty());
+    this->world_.pass(2 * second);
+    this->world_.settle();
+    EXPECT_EQ(this->errors_, std::vector<ErrorCode>{ErrorCode::timed_out});
+    late("too late");
+    this->world_.settle();
+    EXPECT_TRUE(this->replies_.empty());
+    EXPECT_EQ(this->errors_.size(), 1u);
+}
+
+TYPED_TEST(TransportContract, AnAnswerMayComeLater) {
+    TransportServer::Respond later;
+    this->world_.centre().serve("later", [&](Bytes, Bytes, const TransportServer::Respond& respond) { later = respond; });
+    this->request("later", "x");
+    this->world_.settle();
+    later("now");
+    this->world_.settle();
+    EXPECT_EQ(this->replies_, std::vector<std::string>{"now"});
+}
+
+TYPED_TEST(TransportContract, AnsweringTwiceIsHeardOnce) {
+    this->world_.centre().serve("twice", [](Bytes, Bytes, const TransportServer::Respond& respond) {
+        respond("first");
+        respond("second");
+    });
+    this->request("twice", "x");
+    this->world_.settle();
+    EXPECT_EQ(this->replies_.size(), 1u);
+}
+
+TYPED_TEST(TransportContract, PublishedMessagesReachThoseWhoSubscribedToTheSubject) {
+    std::vector<std::string> heard;
+    this->world_.pop().subscribe("news", [&](Bytes subject, Bytes payload) {
+        heard.push_back(std::string(subject) + ":" + std::string(payload));
+    });
+    this->world_.centre().publish("other", "no");
+    this->world_.centre().publish("news", "yes");
+    this->world_.settle();
+    EXPECT_EQ(heard, std::vector<std::string>{"news:yes"});
+}
+
+TYPED_TEST(TransportContract, AHandlerMayAskAgain) {
+    this->world_.centre().serve("echo", [](Bytes, Bytes payload, const TransportServer::Respond& respond) {
+        respond(std::string(payload));
+    });
+    std::string second_reply;
+    this->world_.pop().request("echo", "a", second, [&](Result<std::string> first) {
+        this->world_.pop().request("echo", *first + "b", second, [&](Result<std::string> next) { second_reply = *next; });
+    });
+    this->world_.settle();
+    EXPECT_EQ(second_reply, "ab");
+}
+
+// --- what only the simulated network can do ---
+
+TEST(SimNetworkFaults, DropDuplicateAndReorderWhatTheSeedSays) {
+    ManualClock clock;
+    SimNetwork network(clock, 3);
+    network.set_faults({30, 30, millisecond, 50 * millisecond});
+    std::vector<std::string> arrived;
+    network.centre().serve("s", [&](Bytes, Bytes payload, const TransportServer::Respond&) { arrived.emplace_back(payload); });
+    const std::unique_ptr<Transport> pop = network.connect(0);
+    unsigned timeouts = 0;
+    for (int i = 0; i < 200; ++i)
+        pop->request("s", std::to_string(1'000 + i), second, [&](Result<std::string> reply) { timeouts += reply ? 0u : 1u; });
+    for (int i = 0; i < 200; ++i) {
+        clock.advance(10 * millisecond);
+        network.step();
+    }
+    const std::set<std::string> distinct(arrived.begin(), arrived.end());
+    EXPECT_LT(distinct.size(), 200u);           // some were lost
+    EXPECT_LT(distinct.size(), arrived.size()); // some came twice
+    EXPECT_FALSE(std::is_sorted(arrived.begin(), arrived.end()));
+    EXPECT_EQ(timeouts, 200u);
+    EXPECT_TRUE(network.empty());
+}
+
+TEST(SimNetworkFaults, ACutLinkLosesBothDirectionsUntilItIsHealed) {
+    ManualClock clock;
+    SimNetwork network(clock, 3);
+    network.centre().serve("s", [](Bytes, Bytes, const TransportServer::Respond& respond) { respond("r"); });
+    const std::unique_ptr<Transport> pop = network.connect(0);
+    std::vector<bool> answered;
+    const auto ask = [&] {
+        pop->request("s", "x", 50 * millisecond, [&](Result<std::string> reply) { answered.push_back(reply.has_value()); });
+        for (int i = 0; i < 10; ++i) {
+            clock.advance(10 * millisecond);
+            network.step();
+        }
+    };
+    network.cut(0, true);
+    ask();
+    network.cut(0, false);
+    ask();
+    EXPECT_EQ(answered, (std::vector<bool>{false, true}));
+}
+
+}  // namespace
+}  // namespace nodex::replication
