@@ -87,10 +87,8 @@ void Channel::State::start(int descriptor, Nanoseconds timeout_ns) noexcept {
 void Channel::State::enter(ChannelPhase next) noexcept {
     NX_ASSERT(may_follow(phase, next));
     phase = next;
-    if (next == ChannelPhase::open || next == ChannelPhase::idle) loop.timers().cancel(deadline);
-    if (next == ChannelPhase::closing)
-        start_timer<&State::deadline_passed>(loop.timers(), deadline,
-                                             loop.now_ns() + limits::close_deadline, this);
+    const bool still_shaking = next == ChannelPhase::connecting || next == ChannelPhase::handshaking;
+    if (!still_shaking) loop.timers().cancel(deadline);  // closing has deadlines of its own: channel_close.cc
 }
 
 void Channel::State::connect_done(std::int32_t result) noexcept {
@@ -131,8 +129,15 @@ void Channel::State::settle() noexcept {
 }
 
 void Channel::State::deadline_passed() noexcept {
-    const bool linger_over = phase == ChannelPhase::closing;
-    cut(linger_over ? ending : Error{ErrorCode::timed_out, ErrorSource::self, true, 0});
+    switch (closing) {
+        case Closing::none: return cut({ErrorCode::timed_out, ErrorSource::self, true, 0});
+        case Closing::flushing: return flush_watched();
+        case Closing::lingering:  // not a reset: the kernel may still be sending to a reader that is only slow
+            closing = Closing::joining;
+            return close_join();
+        case Closing::joining:
+        case Closing::releasing: return;
+    }
 }
 
 void Channel::close() noexcept { state_->close_with({}); }

@@ -2,6 +2,7 @@
 // once, last.
 #include <utility>
 
+#include "edge/base/limits.h"
 #include "edge/channel/channel_state.h"
 #include "edge/io/uring_errors.h"
 
@@ -15,7 +16,33 @@ void Channel::State::close_with(Error reason) noexcept {
     enter(ChannelPhase::closing);
     closing = Closing::flushing;
     std::string().swap(held);
+    taken_bytes = sent_bytes();
+    taken_ns = loop.now_ns();
+    watch_flush();
     at_turn_end();
+}
+
+// A large answer may take a slow reader minutes: only one that takes nothing at all is cut, as while open.
+void Channel::State::watch_flush() noexcept {
+    start_timer<&State::deadline_passed>(loop.timers(), deadline,
+                                         loop.now_ns() + limits::stalled_reader_check_interval, this);
+}
+
+void Channel::State::flush_watched() noexcept {
+    if (sent_bytes() != taken_bytes) {
+        taken_bytes = sent_bytes();
+        taken_ns = loop.now_ns();
+    }
+    if (loop.now_ns() - taken_ns >= limits::stalled_reader_deadline) return cut(ending);
+    watch_flush();
+}
+
+// From here on nobody can tell how far the reader is, so the wait is short.
+void Channel::State::linger() noexcept {
+    loop.io().end_sending(fd);
+    closing = Closing::lingering;
+    start_timer<&State::deadline_passed>(loop.timers(), deadline, loop.now_ns() + limits::close_deadline,
+                                         this);
 }
 
 // At once. A reset, so that the peer cannot take what it has for the whole.
@@ -43,8 +70,7 @@ void Channel::State::close_step() noexcept {
             const bool unclosed = session != nullptr && session->phase() == tls::Phase::open;
             if (sending.in_flight()) return;
             if (unsent || unclosed) return at_turn_end();
-            loop.io().end_sending(fd);
-            closing = Closing::lingering;
+            linger();
             [[fallthrough]];
         }
         case Closing::lingering:

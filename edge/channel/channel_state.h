@@ -10,11 +10,11 @@
 namespace nodex {
 
 // How far a closing channel is. Only in ChannelPhase::closing.
-//   flushing --> lingering --> joining --> releasing        (each may go to joining: that is a cut)
+//   flushing --> lingering --> joining --> releasing        (flushing may go to joining: that is a cut)
 enum class Closing : std::uint8_t {
     none,
     flushing,   // what is queued, then close_notify, still goes out
-    lingering,  // our FIN is out; waiting for the peer's end, so that no reset overtakes our last bytes
+    lingering,  // all is with the kernel, our FIN too; waiting for the peer's end at most limits::close_deadline
     joining,    // cancelled; waiting until the kernel holds neither receive nor send
     releasing,  // the descriptor is being closed
 };
@@ -58,6 +58,9 @@ struct Channel::State {
     void close_with(Error reason) noexcept;  // orderly: flushes first
     void cut(Error reason) noexcept;         // at once: the peer sees a reset
     void close_step() noexcept;
+    void linger() noexcept;
+    void watch_flush() noexcept;
+    void flush_watched() noexcept;
     void close_join() noexcept;
     void close_done(std::int32_t result) noexcept;
     void finish() noexcept;
@@ -74,7 +77,7 @@ struct Channel::State {
 
     Completion reading;  // the receive; at the very end the close
     Completion sending;  // the connect, then one send at a time
-    Timer deadline;      // of connecting and handshaking, then of closing
+    Timer deadline;      // of connecting and handshaking; then, closing, the next look at the reader or its end
     TurnTask turn_task;
 
     std::unique_ptr<tls::Session> session;  // null: plain
@@ -83,6 +86,8 @@ struct Channel::State {
     std::size_t wire_plain_bytes = 0;       // how much of what was written `wire` stands for
     std::uint64_t wire_bytes_sent = 0;      // by finished sends
     std::string held;                       // plaintext that arrived after pause()
+    Nanoseconds taken_ns = 0;               // flushing: when the reader last took some, as far as we have looked
+    std::uint64_t taken_bytes = 0;          // sent_bytes() then
 };
 
 }  // namespace nodex

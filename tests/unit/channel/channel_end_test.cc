@@ -91,17 +91,75 @@ TEST_P(ChannelEnds, LingersNoLongerThanItsDeadline) {
     EXPECT_LE(took, limits::close_deadline + 2 * millisecond);
 }
 
-// The peer reads nothing, so what was queued can never leave.
-TEST_P(ChannelEnds, ClosingWithAReaderThatTakesNothingEndsAtTheDeadline) {
+// Takes one piece, pauses for `pause_ns`, takes the next; ends when the other side has ended.
+struct SlowReader {
+    SlowReader(ChannelEnd& its_end, Nanoseconds its_pause_ns) : end(its_end), pause_ns(its_pause_ns) {
+        end.when_received = [this](Bytes) {
+            end.channel.pause();
+            start_timer<&SlowReader::go_on>(end.loop.timers(), timer, end.loop.now_ns() + pause_ns, this);
+        };
+        end.when_ended = [this] { end.channel.close(); };
+    }
+    void go_on() noexcept { end.channel.resume(); }
+    ChannelEnd& end;
+    Nanoseconds pause_ns;
+    Timer timer;
+};
+
+// Far longer than any deadline, with each pause below the one for stalled readers.
+TEST_P(ChannelEnds, CloseGivesASlowReaderAsLongAsItGoesOnTakingSome) {
+    contract::SimWorld world(SimFaults{});
+    ChannelPair pair(world, with_tls());
+    SlowReader reader(pair.client, limits::stalled_reader_deadline / 10);
+    const std::string answer = pattern(512 * 1024);
+    pair.open();
+    const Nanoseconds begun = world.sim().clock().now_ns();
+    pair.server.channel.write(answer);
+    pair.server.channel.close();
+    pair.run_until_closed();
+    EXPECT_TRUE(pair.client.received == answer) << pair.client.received.size();
+    EXPECT_EQ(pair.client.ended, 1u);
+    EXPECT_EQ(pair.client.closed_with(), ErrorCode::none);
+    EXPECT_EQ(pair.server.closed_with(), ErrorCode::none);
+    EXPECT_GT(world.sim().clock().now_ns() - begun, 2 * limits::stalled_reader_deadline);
+}
+
+// All of it is with the kernel, which nobody can watch: the descriptor is closed, and what is there arrives.
+TEST_P(ChannelEnds, TheEndOfTheLingeringCutsNoBytesThatTheKernelHas) {
+    contract::SimWorld world(SimFaults{});
+    ChannelPair pair(world, with_tls());
+    SlowReader reader(pair.client, 2 * limits::close_deadline);
+    const std::string answer = pattern(40 * 1024);
+    pair.open();
+    pair.server.channel.write(answer);
+    pair.server.channel.close();
+    pair.run_until([&] { return !pair.server.closed.empty(); });
+    EXPECT_LT(pair.client.received.size(), answer.size());
+    pair.run_until_closed();
+    EXPECT_TRUE(pair.client.received == answer) << pair.client.received.size();
+    EXPECT_EQ(pair.client.ended, 1u);
+    EXPECT_EQ(pair.client.closed_with(), ErrorCode::none);
+}
+
+// The peer reads nothing, so what was queued can never leave, and the cut must be one that it can see.
+TEST_P(ChannelEnds, CloseCutsAReaderThatTakesNothing) {
     contract::SimWorld world(SimFaults{});
     ChannelPair pair(world, with_tls());
     pair.client.when_opened = [&] { pair.client.channel.pause(); };
     pair.open();
+    const Nanoseconds begun = world.sim().clock().now_ns();
     pair.server.channel.write(pattern(1024 * 1024));
     pair.server.channel.close();
     pair.run_until([&] { return !pair.server.closed.empty(); });
     EXPECT_EQ(pair.server.closed_with(), ErrorCode::none);
     EXPECT_EQ(pair.client.received, "");
+    const Nanoseconds took = world.sim().clock().now_ns() - begun;
+    EXPECT_GE(took, limits::stalled_reader_deadline);
+    EXPECT_LE(took, limits::stalled_reader_deadline + 2 * limits::stalled_reader_check_interval);
+    pair.client.channel.resume();
+    pair.run_until_closed();
+    EXPECT_EQ(pair.client.closed_with(), ErrorCode::connection_reset);
+    EXPECT_EQ(pair.client.ended, 0u);
 }
 
 TEST_P(ChannelEnds, PeerResetIsAnErrorAndNotAnEnd) {
