@@ -13,9 +13,9 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds busy_tick = 5 * millisecond;    // a batch gathers, a request waits
+constexpr Nanoseconds busy_tick = 5 * millisecond;  // a batch gathers, a request waits
 constexpr Nanoseconds quiet_tick = 100 * millisecond;
-constexpr Nanoseconds farewell = 2 * second;          // to ship the rest at stop()
+constexpr Nanoseconds farewell = 2 * second;  // to ship the rest at stop()
 constexpr Nanoseconds query_timeout = 5 * second;
 
 }  // namespace
@@ -23,27 +23,32 @@ constexpr Nanoseconds query_timeout = 5 * second;
 // The agent's way to the commit thread.
 class ThreadCommitPort final : public CommitPort {
   public:
-    ThreadCommitPort(storage::CommitThread& commits, Mailbox& mailbox) : commits_(commits), mailbox_(mailbox) {}
+    ThreadCommitPort(storage::CommitThread& commits, Mailbox& mailbox)
+        : commits_(commits), mailbox_(mailbox) {}
     using CommitPort::call;
     void call(Work work, Done done, Durable durable) override {
-        auto* pending = new Pending{*this, {}, std::move(done)};
+        Pending* pending = std::make_unique<Pending>(*this, std::move(done)).release();
         pending->operation.call = std::move(work);
         pending->operation.sync = durable == Durable::synced;
         ++outstanding_;
-        commits_.submit(pending->operation, mailbox_, storage::when_done<&Pending::finished>(pending));
+        commits_.submit(pending->operation, mailbox_,
+                        storage::when_done<&Pending::finished>(pending));
     }
     [[nodiscard]] unsigned outstanding() const noexcept { return outstanding_; }
 
   private:
+    // Owns itself from submit() until its outcome was told.
     struct Pending {
+        Pending(ThreadCommitPort& owner, Done when_finished)
+            : port(owner), done(std::move(when_finished)) {}
+        void finished() noexcept {
+            const std::unique_ptr<Pending> self(this);
+            --port.outstanding_;
+            done(operation.status());
+        }
         ThreadCommitPort& port;
         storage::CallOperation operation;
         Done done;
-        void finished() noexcept {
-            --port.outstanding_;
-            done(operation.status());
-            delete this;
-        }
     };
     storage::CommitThread& commits_;
     Mailbox& mailbox_;
@@ -51,16 +56,19 @@ class ThreadCommitPort final : public CommitPort {
 };
 
 struct Agent::State {
-    State(Transport& given_transport, storage::CommitThread& given_commits, storage::Vault& vault, Clock& given_clock,
-          Random& random, const AgentOptions& given)
-        : transport(given_transport), commits(given_commits), clock(given_clock), options(given),
+    State(Transport& given_transport, storage::CommitThread& given_commits, storage::Vault& vault,
+          Clock& given_clock, Random& random, const AgentOptions& given)
+        : transport(given_transport),
+          commits(given_commits),
+          clock(given_clock),
+          options(given),
           port(commits, mailbox.mailbox()),
           core(transport, port, &vault, clock, random, core_options(given),
                [this](std::shared_ptr<const Directory> next) { publish(std::move(next)); }) {}
 
     static AgentCore::Options core_options(const AgentOptions& options) {
-        return {options.pop, options.link_key, options.heartbeat_ns, options.ship_delay_ns, options.lease_slice,
-                PlantedBug::none};
+        return {options.pop,           options.link_key,    options.heartbeat_ns,
+                options.ship_delay_ns, options.lease_slice, PlantedBug::none};
     }
 
     Transport& transport;
@@ -76,7 +84,7 @@ struct Agent::State {
     std::atomic<std::uint32_t> incarnation{0};
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
 
-    std::mutex mutex;                      // guards what follows
+    std::mutex mutex;  // guards what follows
     std::condition_variable state_changed;
     std::shared_ptr<const Directory> directory;
     std::function<void(std::shared_ptr<const Directory>)> changed;
@@ -103,10 +111,12 @@ struct AgentAccess {
             return done.run(done.owner);  // may destroy the operation
         }
         auto& agent = *static_cast<Agent::State*>(operation.agent_);
-        if (operation.kind_ == AgentOperation::Kind::ask) return agent.begin_ask(static_cast<LeaseAsk&>(operation));
+        if (operation.kind_ == AgentOperation::Kind::ask)
+            return agent.begin_ask(static_cast<LeaseAsk&>(operation));
         agent.begin_query(static_cast<CentralQuery&>(operation));
     }
-    static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to, storage::OperationDone done) {
+    static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to,
+                     storage::OperationDone done) {
         NX_ASSERT(!operation.in_flight_);
         operation.in_flight_ = true;
         operation.agent_ = &agent;
@@ -125,7 +135,8 @@ AgentOperation::AgentOperation(Kind kind) noexcept : link_(&AgentAccess::run, *t
 
 void Agent::State::publish(std::shared_ptr<const Directory> next) {
     std::function<void(std::shared_ptr<const Directory>)> tell;
-    incarnation.store(core.link().incarnation(), std::memory_order_relaxed);  // before start() returns
+    incarnation.store(core.link().incarnation(),
+                      std::memory_order_relaxed);  // before start() returns
     {
         const std::lock_guard lock(mutex);
         directory = next;
@@ -138,14 +149,23 @@ void Agent::State::publish(std::shared_ptr<const Directory> next) {
 void Agent::State::begin_ask(LeaseAsk& ask) {
     NX_ASSERT(ask.account != nullptr);
     stats.lease_asks.fetch_add(1, std::memory_order_relaxed);
-    const std::optional<LeaseKey> key = ask.key == nullptr ? std::optional<LeaseKey>{} : ask.key->scope();
+    const std::optional<LeaseKey> key =
+        ask.key == nullptr ? std::optional<LeaseKey>{} : ask.key->scope();
     core.leases().ask(ask.account->scope(), key, ask.amount,
                       [&ask](AskVerdict verdict, LeaseScope* account, LeaseScope* key_lease) {
                           switch (verdict) {
-                              case AskVerdict::reserved: ask.verdict = LeaseAsk::Verdict::reserved; break;
-                              case AskVerdict::insufficient_balance: ask.verdict = LeaseAsk::Verdict::insufficient_balance; break;
-                              case AskVerdict::insufficient_quota: ask.verdict = LeaseAsk::Verdict::insufficient_quota; break;
-                              case AskVerdict::unavailable: ask.verdict = LeaseAsk::Verdict::unavailable; break;
+                              case AskVerdict::reserved:
+                                  ask.verdict = LeaseAsk::Verdict::reserved;
+                                  break;
+                              case AskVerdict::insufficient_balance:
+                                  ask.verdict = LeaseAsk::Verdict::insufficient_balance;
+                                  break;
+                              case AskVerdict::insufficient_quota:
+                                  ask.verdict = LeaseAsk::Verdict::insufficient_quota;
+                                  break;
+                              case AskVerdict::unavailable:
+                                  ask.verdict = LeaseAsk::Verdict::unavailable;
+                                  break;
                           }
                           if (verdict == AskVerdict::reserved) {
                               ask.account = account;
@@ -162,15 +182,19 @@ void Agent::State::begin_query(CentralQuery& query) {
     // 4 octets: the length before the JSON.
     if (query.request.size() + 4 > limits::message_bytes_max)
         return query_done(query, Error{ErrorCode::limit_exceeded, ErrorSource::client});
-    core.link().request(query.subject, MessageType::query_request, encode(QueryRequest{query.request}), query_timeout,
-                        [this, &query](Result<std::string> payload) { query_done(query, std::move(payload)); });
+    core.link().request(
+        query.subject, MessageType::query_request, encode(QueryRequest{query.request}),
+        query_timeout,
+        [this, &query](Result<std::string> payload) { query_done(query, std::move(payload)); });
 }
 
 void Agent::State::query_done(CentralQuery& query, Result<std::string> payload) {
-    const auto found = std::find(queries.begin(), queries.end(), static_cast<AgentOperation*>(&query));
+    const auto found =
+        std::find(queries.begin(), queries.end(), static_cast<AgentOperation*>(&query));
     if (found == queries.end()) return;  // ended by stop()
     queries.erase(found);
-    Result<QueryReply> reply = payload ? decode_query_reply(*payload) : Result<QueryReply>(payload.error());
+    Result<QueryReply> reply =
+        payload ? decode_query_reply(*payload) : Result<QueryReply>(payload.error());
     if (reply) {
         query.status = reply->status;
         query.reply = std::move(reply->json);
@@ -185,7 +209,8 @@ void Agent::State::tell_stats() {
     stats.shipped_records.store(shipper.shipped_count(), std::memory_order_relaxed);
     stats.applied_records.store(shipper.applied(), std::memory_order_relaxed);
     stats.ship_failures.store(shipper.failures_count(), std::memory_order_relaxed);
-    stats.outbox_depth.store(shipper.last() - std::min(shipper.last(), shipper.applied()), std::memory_order_relaxed);
+    stats.outbox_depth.store(shipper.last() - std::min(shipper.last(), shipper.applied()),
+                             std::memory_order_relaxed);
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
     stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);
     incarnation.store(core.link().incarnation(), std::memory_order_relaxed);
@@ -210,7 +235,8 @@ void Agent::State::run() {
     const auto busy = [this] { return !core.shipper().idle() || core.leases().asks_waiting() > 0; };
     while (!stopping.load(std::memory_order_acquire)) turn(busy() ? busy_tick : quiet_tick);
     const Nanoseconds until = clock.now_ns() + farewell;
-    while (core.phase() == AgentCore::Phase::registered && !core.shipper().idle() && clock.now_ns() < until)
+    while (core.phase() == AgentCore::Phase::registered && !core.shipper().idle() &&
+           clock.now_ns() < until)
         turn(busy_tick);
     finish_all();
 }
@@ -221,13 +247,14 @@ void Agent::State::finish_all() {
     commits.off_outbox();
     core.leases().stop();
     while (!queries.empty())
-        query_done(static_cast<CentralQuery&>(*queries.back()), Error{ErrorCode::unavailable, ErrorSource::central});
+        query_done(static_cast<CentralQuery&>(*queries.back()),
+                   Error{ErrorCode::unavailable, ErrorSource::central});
     while (port.outstanding() > 0) mailbox.run(busy_tick);
     mailbox.run(0);
 }
 
-Agent::Agent(Transport& transport, storage::CommitThread& commits, storage::Journal&, storage::Vault& vault,
-             Clock& clock, Random& random, AgentOptions options)
+Agent::Agent(Transport& transport, storage::CommitThread& commits, storage::Journal&,
+             storage::Vault& vault, Clock& clock, Random& random, AgentOptions options)
     : state_(std::make_unique<State>(transport, commits, vault, clock, random, options)) {}
 
 Agent::~Agent() {
@@ -242,7 +269,8 @@ Status Agent::start(Nanoseconds timeout_ns) {
     state.state_changed.wait_for(lock, std::chrono::nanoseconds(timeout_ns),
                                  [&state] { return state.directory != nullptr || state.refused; });
     if (state.refused) return Error{ErrorCode::stale, ErrorSource::central};
-    if (state.directory == nullptr) return Error{ErrorCode::unavailable, ErrorSource::central, true, 0};
+    if (state.directory == nullptr)
+        return Error{ErrorCode::unavailable, ErrorSource::central, true, 0};
     return {};
 }
 

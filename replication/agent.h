@@ -1,6 +1,7 @@
-// Agent: a POP's side of replication, on a thread of its own: registers, keeps leases filled, ships the outbox
-// (go-back-N on the ledger's watermark), applies feeds to the Directory, forwards queries. The gateway sees
-// only this header: whether the centre is in this process or behind NATS is the Transport's business.
+// Agent: a POP's side of replication, on a thread of its own: registers, keeps leases filled, ships
+// the outbox (go-back-N on the ledger's watermark), applies feeds to the Directory, forwards
+// queries. The gateway sees only this header: whether the centre is in this process or behind NATS
+// is the Transport's business.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -52,8 +53,8 @@ class LeaseAsk final : public AgentOperation {
     LeaseAsk() noexcept : AgentOperation(Kind::ask) {}
     // In; out: the generation that holds the amount, which may be a newer object of the same scope.
     LeaseScope* account = nullptr;
-    LeaseScope* key = nullptr;  // may be null
-    Nano amount = 0;                // in
+    LeaseScope* key = nullptr;               // may be null
+    Nano amount = 0;                         // in
     Verdict verdict = Verdict::unavailable;  // out
 };
 
@@ -68,43 +69,50 @@ class CentralQuery final : public AgentOperation {
 };
 
 struct AgentStats {
-    std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0}, lease_requests{0},
-        lease_asks{0}, outbox_depth{0};
+    std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0},
+        lease_requests{0}, lease_asks{0}, outbox_depth{0};
     std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
 };
 
 struct AgentOptions {
     PopId pop{1};
     std::string pop_name = "pop1";
-    crypto::SecretKey link_key;  // of this POP's MACs; the centre has the same (CentralOptions::link_keys)
+    crypto::SecretKey
+        link_key;  // of this POP's MACs; the centre has the same (CentralOptions::link_keys)
     Nanoseconds heartbeat_ns = 1 * second;
-    Nanoseconds ship_delay_ns = 10 * millisecond;  // to gather a batch; at once when ship_records_max wait
-    Nano lease_slice = 20 * nano_per_unit;         // most that one refill keeps ahead
+    Nanoseconds ship_delay_ns =
+        10 * millisecond;                   // to gather a batch; at once when ship_records_max wait
+    Nano lease_slice = 20 * nano_per_unit;  // most that one refill keeps ahead
 };
 
 class Agent {
   public:
-    // Before a directory is published, every account in it has a body key in `vault` (made and stored here).
-    Agent(Transport& transport, storage::CommitThread& commits, storage::Journal& journal, storage::Vault& vault,
-          Clock& clock, Random& random, AgentOptions options);
+    // Before a directory is published, every account in it has a body key in `vault` (made and
+    // stored here).
+    Agent(Transport& transport, storage::CommitThread& commits, storage::Journal& journal,
+          storage::Vault& vault, Clock& clock, Random& random, AgentOptions options);
     ~Agent();
 
-    // Registers, gets the first directory, then returns; the thread goes on until stop(). With a centre that
-    // does not answer: unavailable(central) after `timeout_ns` (the caller decides whether to serve anyway).
+    // Registers, gets the first directory, then returns; the thread goes on until stop(). With a
+    // centre that does not answer: unavailable(central) after `timeout_ns` (the caller decides
+    // whether to serve anyway).
     Status start(Nanoseconds timeout_ns);
-    // Ships what it can within 2 s, then joins; who still waits gets `unavailable`. Before the CommitThread stops,
-    // after the last ask() and query() was posted; their mailboxes are still delivered.
+    // Ships what it can within 2 s, then joins; who still waits gets `unavailable`. Before the
+    // CommitThread stops, after the last ask() and query() was posted; their mailboxes are still
+    // delivered.
     void stop();
 
     // Any thread.
     void ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept;
-    [[nodiscard]] std::shared_ptr<const Directory> directory() const noexcept;  // takes a lock: at start and on change only
+    [[nodiscard]] std::shared_ptr<const Directory> directory()
+        const noexcept;  // takes a lock: at start and on change only
     // `changed` runs on the agent's thread after every new snapshot; it posts mail to the loops.
     void on_directory(std::function<void(std::shared_ptr<const Directory>)> changed);
 
     [[nodiscard]] AgentStats& stats() noexcept;
-    [[nodiscard]] std::uint32_t incarnation() const noexcept;  // of request ids; 0: not registered yet
+    [[nodiscard]] std::uint32_t incarnation()
+        const noexcept;                          // of request ids; 0: not registered yet
     [[nodiscard]] bool linked() const noexcept;  // contact within three heartbeats
 
   private:

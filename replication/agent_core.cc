@@ -12,22 +12,24 @@ constexpr Nanoseconds register_pause = 200 * millisecond;
 
 }  // namespace
 
-AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock, Random& random,
-                     const Options& options, FeedFollower::Published published)
+AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
+                     Random& random, const Options& options, FeedFollower::Published published)
     : link_(transport, clock, options.pop, options.link_key),
       commits_(commits),
       vault_(vault),
       clock_(clock),
-      leases_(link_, commits, clock, {options.heartbeat_ns, options.lease_slice, options.planted_bug}, [this] { feed_.rebuild(); },
-              [this](std::uint64_t version) { feed_.seen(version); }),
+      leases_(
+          link_, commits, clock, {options.heartbeat_ns, options.lease_slice, options.planted_bug},
+          [this] { feed_.rebuild(); }, [this](std::uint64_t version) { feed_.seen(version); }),
       feed_(link_, commits, leases_, vault, random, std::move(published)),
       shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}) {
     link_.on_hint([this](const FeedHint& hint) { feed_.seen(hint.version); });
 }
 
 void AgentCore::enter(Phase phase) {
-    const bool legal = (phase_ == Phase::loading && phase == Phase::unregistered) ||
-                       (phase_ == Phase::unregistered && (phase == Phase::registered || phase == Phase::refused));
+    const bool legal =
+        (phase_ == Phase::loading && phase == Phase::unregistered) ||
+        (phase_ == Phase::unregistered && (phase == Phase::registered || phase == Phase::refused));
     NX_ASSERT(legal);
     phase_ = phase;
 }
@@ -70,29 +72,32 @@ void AgentCore::register_done(const Result<std::string>& payload) {
         payload ? decode_register_reply(*payload) : Result<RegisterReply>(payload.error());
     if (!reply) return;  // tick() tries again
     if (reply->verdict == RegisterVerdict::must_reinstall) {
-        log::error("registration_refused", {{"reason", "this disk is older than what the ledger has applied"},
-                                            {"outbox_last", registration_.outbox_last}, {"applied", reply->applied}});
+        log::error("registration_refused",
+                   {{"reason", "this disk is older than what the ledger has applied"},
+                    {"outbox_last", registration_.outbox_last},
+                    {"applied", reply->applied}});
         return enter(Phase::refused);
     }
     link_.set_incarnation(reply->incarnation);
     in_flight_ = true;
-    shipper_.start(reply->applied, reply->chain, [this, version = reply->feed_version](const Status& status) {
-        in_flight_ = false;
-        if (!status) {
-            log::error("registration_refused", {{"reason", "outbox and ledger differ"}, {"error", status.error()}});
-            return enter(Phase::refused);
-        }
-        enter(Phase::registered);
-        leases_.start();
-        feed_.start(version);
-    });
+    shipper_.start(
+        reply->applied, reply->chain, [this, version = reply->feed_version](const Status& status) {
+            in_flight_ = false;
+            if (!status) {
+                log::error("registration_refused",
+                           {{"reason", "outbox and ledger differ"}, {"error", status.error()}});
+                return enter(Phase::refused);
+            }
+            enter(Phase::registered);
+            leases_.start();
+            feed_.start(version);
+        });
 }
 
 void AgentCore::tick() {
     switch (phase_) {
         case Phase::loading:
-        case Phase::refused:
-            return leases_.tick();  // ends asks whose time is over
+        case Phase::refused: return leases_.tick();  // ends asks whose time is over
         case Phase::unregistered:
             if (!in_flight_ && clock_.now_ns() >= register_at_ns_) register_now();
             return leases_.tick();

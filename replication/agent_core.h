@@ -1,5 +1,6 @@
-// AgentCore: the agent as a state machine without a thread: driven by messages (through its Transport), by
-// commits (through its CommitPort) and by tick(). agent.cc gives it a thread, tests/sim a simulated world.
+// AgentCore: the agent as a state machine without a thread: driven by messages (through its
+// Transport), by commits (through its CommitPort) and by tick(). agent.cc gives it a thread,
+// tests/sim a simulated world.
 #pragma once
 #include <memory>
 
@@ -20,8 +21,8 @@ class AgentCore {
         Nano lease_slice = 20 * nano_per_unit;
         PlantedBug planted_bug = PlantedBug::none;
     };
-    AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock, Random& random,
-              const Options& options, FeedFollower::Published published);
+    AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
+              Random& random, const Options& options, FeedFollower::Published published);
 
     void start();  // asks to be registered, again and again until it is
     void tick();   // at least every 10 ms while there is work, else every heartbeat
@@ -32,7 +33,8 @@ class AgentCore {
     [[nodiscard]] PopLink& link() noexcept { return link_; }
 
     //   unregistered --reply accepted, chains agree--> registered
-    //   unregistered --must_reinstall, chains differ--> refused (an operator must look at this disk)
+    //   unregistered --must_reinstall, chains differ--> refused (an operator must look at this
+    //   disk)
     enum class Phase : std::uint8_t { loading, unregistered, registered, refused };
     [[nodiscard]] Phase phase() const noexcept { return phase_; }
 
@@ -50,8 +52,8 @@ class AgentCore {
     FeedFollower feed_;
     Shipper shipper_;
     Phase phase_ = Phase::loading;
-    RegisterRequest registration_;     // valid once loaded
-    bool in_flight_ = false;           // loading or a registration
+    RegisterRequest registration_;  // valid once loaded
+    bool in_flight_ = false;        // loading or a registration
     Nanoseconds register_at_ns_ = 0;
 };
 

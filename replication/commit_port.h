@@ -1,5 +1,6 @@
-// CommitPort: how the agent's state machine reaches the journal: work that runs on the commit thread in its
-// place among the others, and its outcome back on the agent's thread. The simulator has one of its own.
+// CommitPort: how the agent's state machine reaches the journal: work that runs on the commit
+// thread in its place among the others, and its outcome back on the agent's thread. The simulator
+// has one of its own.
 #pragma once
 #include <functional>
 
@@ -10,7 +11,8 @@ namespace nodex::replication {
 
 class CommitPort {
   public:
-    using Work = std::function<Status(storage::Journal& journal, storage::Store& store, storage::Batch& batch)>;
+    using Work = std::function<Status(storage::Journal& journal, storage::Store& store,
+                                      storage::Batch& batch)>;
     using Done = std::function<void(const Status& status)>;
     virtual ~CommitPort() = default;
     enum class Durable : std::uint8_t {

@@ -1,5 +1,6 @@
-// Directory: keys, accounts and the catalogue as this POP knows them: one immutable snapshot, swapped whole.
-// Pointers into a snapshot live as long as the shared_ptr that holds it; LeaseScope and KeyMeter outlive it.
+// Directory: keys, accounts and the catalogue as this POP knows them: one immutable snapshot,
+// swapped whole. Pointers into a snapshot live as long as the shared_ptr that holds it; LeaseScope
+// and KeyMeter outlive it.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -27,20 +28,20 @@ struct KeyEntry {
     KeyState state = KeyState::active;
     AccountState account_state = AccountState::active;
     IdempotencyPolicy policy = IdempotencyPolicy::sdk;
-    std::int64_t expires_ms = 0;             // 0: never
-    std::vector<std::uint32_t> models;       // catalogue numbers allowed, sorted; empty: all on sale
+    std::int64_t expires_ms = 0;        // 0: never
+    std::vector<std::uint32_t> models;  // catalogue numbers allowed, sorted; empty: all on sale
     RateLimits limits;
-    LeaseScope* account_lease = nullptr;     // never null
-    LeaseScope* key_lease = nullptr;         // null: the key has no budget of its own
-    KeyMeter* meter = nullptr;               // never null
+    LeaseScope* account_lease = nullptr;  // never null
+    LeaseScope* key_lease = nullptr;      // null: the key has no budget of its own
+    KeyMeter* meter = nullptr;            // never null
 };
 
 // Nano-units per price_unit of a unit kind (per item for images).
 using Prices = std::array<Nano, storage::units_count>;
 
 struct ModelEntry {
-    std::uint32_t number = 0;                // stable, stored in ledger rows
-    std::string id;                          // "gpt-5.4"
+    std::uint32_t number = 0;  // stable, stored in ledger rows
+    std::string id;            // "gpt-5.4"
     std::vector<std::string> aliases;
     std::string display_name;
     std::string owned_by;
@@ -73,7 +74,9 @@ class Directory {
     // Found by view: a look-up makes no string.
     struct TextHash {
         using is_transparent = void;
-        std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+        std::size_t operator()(std::string_view text) const noexcept {
+            return std::hash<std::string_view>{}(text);
+        }
     };
     std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> model_index_;
     std::uint64_t version_ = 0;

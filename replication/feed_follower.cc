@@ -1,4 +1,5 @@
-// FeedFollower: fetch pages until the newest, prepare keys and leases, publish; then look whether more came.
+// FeedFollower: fetch pages until the newest, prepare keys and leases, publish; then look whether
+// more came.
 #include "replication/feed_follower.h"
 
 #include <algorithm>
@@ -62,7 +63,8 @@ void FeedFollower::fetch() {
 
 void FeedFollower::fetched(const Result<std::string>& payload) {
     enter(Phase::idle);
-    const Result<FeedReply> reply = payload ? decode_feed_reply(*payload) : Result<FeedReply>(payload.error());
+    const Result<FeedReply> reply =
+        payload ? decode_feed_reply(*payload) : Result<FeedReply>(payload.error());
     if (!reply) return;  // tick() asks again
     std::vector<FeedRecord> records;
     for (const std::string& bytes : reply->records) {
@@ -85,19 +87,22 @@ void FeedFollower::fetched(const Result<std::string>& payload) {
 }
 
 void FeedFollower::take(FeedRecord record) {
-    if (auto* account = std::get_if<AccountRecord>(&record)) accounts_.insert_or_assign(account->id, *account);
+    if (auto* account = std::get_if<AccountRecord>(&record))
+        accounts_.insert_or_assign(account->id, *account);
     if (auto* key = std::get_if<KeyRecord>(&record)) {
         meters_.try_emplace(key->id, std::make_unique<KeyMeter>());
         keys_.insert_or_assign(key->id, std::move(*key));
     }
-    if (auto* model = std::get_if<ModelEntry>(&record)) models_.insert_or_assign(model->number, std::move(*model));
+    if (auto* model = std::get_if<ModelEntry>(&record))
+        models_.insert_or_assign(model->number, std::move(*model));
 }
 
 void FeedFollower::prepare() {
     enter(Phase::preparing);
     changed_ = false;
     std::vector<LeaseKey> scopes;
-    for (const auto& [id, account] : accounts_) scopes.push_back({LeaseKey::Kind::account, raw(id)});
+    for (const auto& [id, account] : accounts_)
+        scopes.push_back({LeaseKey::Kind::account, raw(id)});
     for (const auto& [id, key] : keys_)
         if (key.has_budget) scopes.push_back({LeaseKey::Kind::key, raw(id)});
     make_body_keys([this, scopes = std::move(scopes)](const Status& made) {
@@ -115,7 +120,8 @@ void FeedFollower::prepare() {
     });
 }
 
-// Destroys what was ordered to be destroyed, makes what is missing. Durable before it is used or forgotten.
+// Destroys what was ordered to be destroyed, makes what is missing. Durable before it is used or
+// forgotten.
 void FeedFollower::make_body_keys(std::function<void(const Status&)> done) {
     struct Made {
         std::vector<AccountRecord> accounts;
@@ -124,16 +130,19 @@ void FeedFollower::make_body_keys(std::function<void(const Status&)> done) {
     if (vault_ == nullptr) return done({});
     const auto made = std::make_shared<Made>();
     for (const auto& [id, account] : accounts_)
-        if (account.shreds > 0 || (account.state != AccountState::closed && !vault_->current_version(id)))
+        if (account.shreds > 0 ||
+            (account.state != AccountState::closed && !vault_->current_version(id)))
             made->accounts.push_back(account);
     if (made->accounts.empty()) return done({});
     commits_.call(
         [this, made](storage::Journal&, storage::Store& store, storage::Batch& batch) -> Status {
             made->activate.clear();
             for (const AccountRecord& account : made->accounts) {
-                const Result<std::optional<std::string>> stored = store.get(storage::Family::meta, shred_key(account.id));
+                const Result<std::optional<std::string>> stored =
+                    store.get(storage::Family::meta, shred_key(account.id));
                 if (!stored) return stored.error();
-                const std::uint32_t carried_out = *stored ? ByteReader(**stored).integer<std::uint32_t>() : 0;
+                const std::uint32_t carried_out =
+                    *stored ? ByteReader(**stored).integer<std::uint32_t>() : 0;
                 const bool shred = carried_out < account.shreds;
                 if (shred) {
                     storage::erase_keks(account.id, batch);
@@ -142,7 +151,8 @@ void FeedFollower::make_body_keys(std::function<void(const Status&)> done) {
                     ByteWriter(count).integer(account.shreds);
                     batch.put(storage::Family::meta, shred_key(account.id), count);
                 }
-                if (account.state == AccountState::closed || vault_->current_version(account.id)) continue;
+                if (account.state == AccountState::closed || vault_->current_version(account.id))
+                    continue;
                 made->activate.push_back(vault_->make_next(account.id, random_));
                 storage::put_kek(made->activate.back(), batch);
             }

@@ -1,5 +1,6 @@
-// FeedFollower: brings this POP's knowledge of accounts, keys and models up to the centre's, and publishes each
-// state as one immutable Directory. Before an account is in a Directory its body key exists and is durable.
+// FeedFollower: brings this POP's knowledge of accounts, keys and models up to the centre's, and
+// publishes each state as one immutable Directory. Before an account is in a Directory its body key
+// exists and is durable.
 #pragma once
 #include <functional>
 #include <map>
@@ -19,15 +20,20 @@ class FeedFollower {
   public:
     using Published = std::function<void(std::shared_ptr<const Directory>)>;
     // `vault` may be null: no bodies are kept (simulator).
-    FeedFollower(PopLink& link, CommitPort& commits, LeaseKeeper& leases, storage::Vault* vault, Random& random,
-                 Published published)
-        : link_(link), commits_(commits), leases_(leases), vault_(vault), random_(random),
+    FeedFollower(PopLink& link, CommitPort& commits, LeaseKeeper& leases, storage::Vault* vault,
+                 Random& random, Published published)
+        : link_(link),
+          commits_(commits),
+          leases_(leases),
+          vault_(vault),
+          random_(random),
           published_(std::move(published)) {}
 
     void seen(std::uint64_t version);  // the centre has got this far
     void rebuild();                    // a lease has a new generation
     void tick();                       // asks again after a failure
-    // Registered, and the centre has got as far as `version`: fetches up to there before anything is published.
+    // Registered, and the centre has got as far as `version`: fetches up to there before anything
+    // is published.
     void start(std::uint64_t version);
     [[nodiscard]] std::uint64_t version() const noexcept { return published_version_; }
 
@@ -50,9 +56,9 @@ class FeedFollower {
     Published published_;
     Phase phase_ = Phase::idle;
     bool started_ = false;
-    bool changed_ = true;                    // what is published is older than what is known
-    std::uint64_t version_ = 0;              // known here
-    std::uint64_t version_seen_ = 0;         // known to exist
+    bool changed_ = true;             // what is published is older than what is known
+    std::uint64_t version_ = 0;       // known here
+    std::uint64_t version_seen_ = 0;  // known to exist
     std::uint64_t published_version_ = 0;
     std::map<AccountId, AccountRecord> accounts_;
     std::map<KeyId, KeyRecord> keys_;

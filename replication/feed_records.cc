@@ -35,7 +35,8 @@ Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
     key.limits.tokens_per_minute = reader.integer<std::uint64_t>();
     key.limits.concurrency = reader.integer<std::uint32_t>();
     const auto count = reader.integer<std::uint32_t>();
-    if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t)) return malformed();
+    if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t))
+        return malformed();
     for (std::uint32_t i = 0; i < count; ++i) key.models.push_back(reader.integer<std::uint32_t>());
     if (!reader.finished() || raw(key.id) == 0 || raw(key.account) == 0) return malformed();
     return FeedRecord(std::move(key));
@@ -46,7 +47,8 @@ Result<FeedRecord> decode_model(ByteReader& reader) noexcept {
     model.number = reader.integer<std::uint32_t>();
     model.id = std::string(reader.string());
     const auto count = reader.integer<std::uint32_t>();
-    if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t)) return malformed();
+    if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t))
+        return malformed();
     for (std::uint32_t i = 0; i < count; ++i) model.aliases.emplace_back(reader.string());
     model.display_name = std::string(reader.string());
     model.owned_by = std::string(reader.string());

@@ -1,4 +1,5 @@
-// Feed records: what a POP learns about accounts, keys and models; one record holds one object as it is now.
+// Feed records: what a POP learns about accounts, keys and models; one record holds one object as
+// it is now.
 #pragma once
 #include <string>
 #include <variant>

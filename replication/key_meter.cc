@@ -1,12 +1,14 @@
-// RateBucket: GCRA (generic cell rate algorithm) on one atomic word, the instant at which the bucket is full
-// again. Taking moves that instant away, time moves towards it; a minute's distance is an empty bucket.
+// RateBucket: GCRA (generic cell rate algorithm) on one atomic word, the instant at which the
+// bucket is full again. Taking moves that instant away, time moves towards it; a minute's distance
+// is an empty bucket.
 #include "replication/key_meter.h"
 
 namespace nodex::replication {
 namespace {
 
 constexpr Nanoseconds window = 60 * second;
-// One call may empty the bucket for at most this long, however small the limit: also keeps sums in range.
+// One call may empty the bucket for at most this long, however small the limit: also keeps sums in
+// range.
 constexpr Nanoseconds debt_max = 3'600 * second;
 
 __extension__ using Wide = unsigned __int128;
@@ -18,12 +20,14 @@ Nanoseconds duration_of(std::uint64_t cost, std::uint64_t limit) noexcept {
 
 std::uint64_t left_at(Nanoseconds full_in_ns, std::uint64_t limit) noexcept {
     if (full_in_ns >= window) return 0;
-    return static_cast<std::uint64_t>(static_cast<Wide>(window - full_in_ns) * limit / static_cast<Wide>(window));
+    return static_cast<std::uint64_t>(static_cast<Wide>(window - full_in_ns) * limit /
+                                      static_cast<Wide>(window));
 }
 
 }  // namespace
 
-RateBucket::Verdict RateBucket::take(std::uint64_t limit, std::uint64_t cost, Nanoseconds now_ns) noexcept {
+RateBucket::Verdict RateBucket::take(std::uint64_t limit, std::uint64_t cost,
+                                     Nanoseconds now_ns) noexcept {
     if (limit == 0) return {};
     const Nanoseconds duration = duration_of(cost, limit);
     Verdict verdict;
@@ -40,7 +44,9 @@ RateBucket::Verdict RateBucket::take(std::uint64_t limit, std::uint64_t cost, Na
             verdict.remaining = left_at(verdict.reset_ns, limit);
             return verdict;
         }
-        if (!full_at_ns_.compare_exchange_weak(stored, full_at + duration, std::memory_order_relaxed)) continue;
+        if (!full_at_ns_.compare_exchange_weak(stored, full_at + duration,
+                                               std::memory_order_relaxed))
+            continue;
         verdict.reset_ns = full_at + duration - now_ns;
         verdict.remaining = left_at(verdict.reset_ns, limit);
         return verdict;

@@ -1,5 +1,6 @@
-// KeyMeter: an API key's rate limits at this POP: requests and tokens per minute (GCRA) and concurrency.
-// Shared by all cores, lock-free; local and approximate by design (replication.md 1.6: only money is leased).
+// KeyMeter: an API key's rate limits at this POP: requests and tokens per minute (GCRA) and
+// concurrency. Shared by all cores, lock-free; local and approximate by design (replication.md 1.6:
+// only money is leased).
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -26,8 +27,8 @@ class RateBucket {
         Nanoseconds reset_ns = 0;        // until the bucket is full again
         Nanoseconds retry_after_ns = 0;  // when refused
     };
-    // Takes `cost` of `limit` a minute; limit 0 allows everything. A cost above the limit is allowed only
-    // when the bucket is full, so that one large request is late but not impossible.
+    // Takes `cost` of `limit` a minute; limit 0 allows everything. A cost above the limit is
+    // allowed only when the bucket is full, so that one large request is late but not impossible.
     Verdict take(std::uint64_t limit, std::uint64_t cost, Nanoseconds now_ns) noexcept;
     // Gives back what was taken too much (estimate above the real usage).
     void give_back(std::uint64_t limit, std::uint64_t cost) noexcept;

@@ -1,5 +1,5 @@
-// LeaseKeeper: asks. One request at a time carries all that wait, so that the centre sees their sum: what it
-// then refuses is refused because nothing is left, exactly, and in order of arrival.
+// LeaseKeeper: asks. One request at a time carries all that wait, so that the centre sees their
+// sum: what it then refuses is refused because nothing is left, exactly, and in order of arrival.
 #include <algorithm>
 #include <limits>
 
@@ -16,7 +16,8 @@ LeaseKeeper::Attempt LeaseKeeper::try_reserve(const Waiting& waiting) {
     const Nanoseconds now = clock_.now_ns();
     LeaseScope* account = find(waiting.account);
     LeaseScope* key = waiting.key ? find(*waiting.key) : nullptr;
-    if (account == nullptr || !account->try_reserve(waiting.amount, now)) return Attempt::account_short;
+    if (account == nullptr || !account->try_reserve(waiting.amount, now))
+        return Attempt::account_short;
     if (!waiting.key) return Attempt::reserved;
     if (key != nullptr && key->try_reserve(waiting.amount, now)) return Attempt::reserved;
     account->release(waiting.amount);
@@ -25,15 +26,18 @@ LeaseKeeper::Attempt LeaseKeeper::try_reserve(const Waiting& waiting) {
 
 void LeaseKeeper::ask(LeaseKey account, std::optional<LeaseKey> key, Nano amount, Answer answer) {
     NX_ASSERT(amount >= 0);
-    Waiting waiting{account, key, amount, std::move(answer), clock_.now_ns() + limits::lease_ask_deadline, 0};
+    Waiting waiting{
+        account, key, amount, std::move(answer), clock_.now_ns() + limits::lease_ask_deadline, 0};
     for (const LeaseKey& scope : {account, key.value_or(account)}) {
         const auto found = slots_.find(scope);
         if (found == slots_.end()) return finish(std::move(waiting), AskVerdict::unavailable);
         found->second.largest_reservation = std::max(found->second.largest_reservation, amount);
     }
     // A refill may have arrived meanwhile; but nobody overtakes those who wait.
-    if (asks_.empty() && try_reserve(waiting) == Attempt::reserved) return finish(std::move(waiting), AskVerdict::reserved);
-    if (asks_.size() >= limits::lease_asks_max) return finish(std::move(waiting), AskVerdict::unavailable);
+    if (asks_.empty() && try_reserve(waiting) == Attempt::reserved)
+        return finish(std::move(waiting), AskVerdict::reserved);
+    if (asks_.size() >= limits::lease_asks_max)
+        return finish(std::move(waiting), AskVerdict::unavailable);
     asks_.push_back(std::move(waiting));
     if (started_ && !asks_in_flight_) send_asks();
 }
@@ -56,10 +60,12 @@ void LeaseKeeper::send_asks() {
             if (!sums.contains(scope) && sums.size() == limits::lease_entries_max) return;
         }
         Nano& account = sums[waiting.account];
-        account = add_nano(account, waiting.amount) ? account + waiting.amount : std::numeric_limits<Nano>::max();
+        account = add_nano(account, waiting.amount) ? account + waiting.amount
+                                                    : std::numeric_limits<Nano>::max();
         if (waiting.key) {
             Nano& key = sums[*waiting.key];
-            key = add_nano(key, waiting.amount) ? key + waiting.amount : std::numeric_limits<Nano>::max();
+            key = add_nano(key, waiting.amount) ? key + waiting.amount
+                                                : std::numeric_limits<Nano>::max();
         }
         waiting.covered_by = number;
     }
@@ -69,20 +75,23 @@ void LeaseKeeper::send_asks() {
     for (const auto& [scope, sum] : sums) {
         const Slot& slot = slots_[scope];
         const LeaseScope& lease = *slot.current;
-        request.entries.push_back({scope, lease.generation(), want_total(lease, sum), lease.settled(),
-                                   std::max<Nano>(lease.reserved(), 0), slot.returned_durable});
+        request.entries.push_back({scope, lease.generation(), want_total(lease, sum),
+                                   lease.settled(), std::max<Nano>(lease.reserved(), 0),
+                                   slot.returned_durable});
     }
     asks_in_flight_ = true;
     requests_sent_ = number;
     send(std::move(request), number);
 }
 
-// In order of arrival: reserved when it fits now. When it does not, refused only if this very request asked for
-// it and the centre says that nothing is left; otherwise (others took it first, a new generation) asked again.
+// In order of arrival: reserved when it fits now. When it does not, refused only if this very
+// request asked for it and the centre says that nothing is left; otherwise (others took it first, a
+// new generation) asked again.
 void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
     const auto short_of = [reply](const LeaseKey& scope) {
-        const auto found = std::find_if(reply->entries.begin(), reply->entries.end(),
-                                        [&](const LeaseReply::Entry& entry) { return entry.scope == scope; });
+        const auto found =
+            std::find_if(reply->entries.begin(), reply->entries.end(),
+                         [&](const LeaseReply::Entry& entry) { return entry.scope == scope; });
         return found != reply->entries.end() && found->state != LeaseState::open;
     };
     std::deque<Waiting> still;
@@ -91,7 +100,8 @@ void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
         Waiting waiting = std::move(asks_.front());
         asks_.pop_front();
         const bool covered = number != 0 && waiting.covered_by == number;
-        const Attempt attempt = still.empty() || covered ? try_reserve(waiting) : Attempt::account_short;
+        const Attempt attempt =
+            still.empty() || covered ? try_reserve(waiting) : Attempt::account_short;
         if (attempt == Attempt::reserved)
             finished.emplace_back(std::move(waiting), AskVerdict::reserved);
         else if (covered && reply == nullptr)

@@ -16,8 +16,8 @@ constexpr Nano reservations_ahead = 4;
 
 void LeaseKeeper::load(const LeaseKey& scope, const storage::LeaseCounters& counters) {
     Slot& slot = slots_[scope];
-    slot.generations.push_back(
-        std::make_unique<LeaseScope>(scope, counters.generation, counters.settled, counters.returned));
+    slot.generations.push_back(std::make_unique<LeaseScope>(scope, counters.generation,
+                                                            counters.settled, counters.returned));
     slot.current = slot.generations.back().get();
     slot.returned_durable = counters.returned;
     slot.settled_before = counters.settled;
@@ -47,7 +47,8 @@ void LeaseKeeper::prepare(std::vector<LeaseKey> scopes, std::function<void(const
         },
         [this, loaded, done = std::move(done)](const Status& status) {
             for (std::size_t i = 0; status && i < loaded->scopes.size(); ++i)
-                if (!slots_.contains(loaded->scopes[i])) load(loaded->scopes[i], loaded->counters[i]);
+                if (!slots_.contains(loaded->scopes[i]))
+                    load(loaded->scopes[i], loaded->counters[i]);
             done(status);
         });
 }
@@ -63,8 +64,8 @@ void LeaseKeeper::start() {
     sampled_at_ns_ = heartbeat_at_ns_;
 }
 
-// The cumulative grant that leaves `ahead` free. Read without a lock: a settlement in between is counted twice
-// at worst, so it may be a little more than needed and never less.
+// The cumulative grant that leaves `ahead` free. Read without a lock: a settlement in between is
+// counted twice at worst, so it may be a little more than needed and never less.
 Nano LeaseKeeper::want_total(const LeaseScope& lease, Nano ahead) noexcept {
     const Nano reserved = lease.reserved();
     const Wide total = Wide{lease.settled()} + lease.returned() + reserved + ahead;
@@ -79,17 +80,20 @@ Nano LeaseKeeper::target(const Slot& slot) const noexcept {
 
 void LeaseKeeper::sample(Slot& slot, Nanoseconds elapsed_ns) {
     const Nano settled = slot.current->settled();
-    const Wide spent = Wide{settled - slot.settled_before} * (60 * second) / std::max<Nanoseconds>(elapsed_ns, 1);
+    const Wide spent =
+        Wide{settled - slot.settled_before} * (60 * second) / std::max<Nanoseconds>(elapsed_ns, 1);
     slot.settled_before = settled;
     const auto now = static_cast<Nano>(std::min<Wide>(spent, INT64_MAX));
     slot.per_minute = std::max(now, slot.per_minute - slot.per_minute / 5);
     if (slot.per_minute < 5 && now == 0) slot.per_minute = 0;
-    // About a sixtieth is forgotten a second, so that one large request does not hold money for hours.
-    slot.largest_reservation -= slot.largest_reservation / 64 + (slot.largest_reservation > 0 ? 1 : 0);
+    // About a sixtieth is forgotten a second, so that one large request does not hold money for
+    // hours.
+    slot.largest_reservation -=
+        slot.largest_reservation / 64 + (slot.largest_reservation > 0 ? 1 : 0);
 }
 
-// More than four times what is needed lay free for a minute: the rest goes back. Durable before it is told: a
-// POP that forgot what it had returned would spend it a second time.
+// More than four times what is needed lay free for a minute: the rest goes back. Durable before it
+// is told: a POP that forgot what it had returned would spend it a second time.
 void LeaseKeeper::give_back_idle(const LeaseKey& scope, Slot& slot, Nanoseconds now_ns) {
     const Nano needed = target(slot);
     const Nano available = slot.current->available();
@@ -107,7 +111,8 @@ void LeaseKeeper::give_back_idle(const LeaseKey& scope, Slot& slot, Nanoseconds 
     commits_.call(
         [scope, generation = lease->generation(), granted = lease->granted(), returned](
             storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
-            journal.set_lease(scope, {.generation = generation, .granted = granted, .returned = returned}, batch);
+            journal.set_lease(
+                scope, {.generation = generation, .granted = granted, .returned = returned}, batch);
             return {};
         },
         [this, scope, lease, returned](const Status& status) {
@@ -135,7 +140,8 @@ void LeaseKeeper::tick() {
     heartbeat(now);
 }
 
-// Every scope that holds or has spent something recently; an empty heartbeat still tells that we live.
+// Every scope that holds or has spent something recently; an empty heartbeat still tells that we
+// live.
 void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
     LeaseRequest request;
     request.sent_ns = now_ns;
@@ -144,14 +150,16 @@ void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
         const auto& [scope, slot] = *place;
         const LeaseScope& lease = *slot.current;
         const Nano ahead = target(slot);
-        // Before the first answer of this process the grant is unknown: the counters say whether there was one.
-        const bool held_before = lease.granted() == 0 && (lease.settled() > 0 || slot.returned_durable > 0);
+        // Before the first answer of this process the grant is unknown: the counters say whether
+        // there was one.
+        const bool held_before =
+            lease.granted() == 0 && (lease.settled() > 0 || slot.returned_durable > 0);
         const bool holds = lease.granted() - lease.settled() - slot.returned_durable > 0;
         if (!held_before && !holds && ahead == 0) continue;
         const bool low = lease.available() < ahead / 2;
         const Nano want = low ? want_total(lease, ahead) : lease.granted();
-        request.entries.push_back({scope, lease.generation(), want, lease.settled(), std::max<Nano>(lease.reserved(), 0),
-                                   slot.returned_durable});
+        request.entries.push_back({scope, lease.generation(), want, lease.settled(),
+                                   std::max<Nano>(lease.reserved(), 0), slot.returned_durable});
     }
     heartbeat_from_ = place == slots_.end() ? LeaseKey{} : place->first;
     heartbeat_in_flight_ = true;
@@ -167,9 +175,11 @@ void LeaseKeeper::send(LeaseRequest request, std::uint64_t number) {
                   });
 }
 
-void LeaseKeeper::replied(std::uint64_t number, bool ask, Nanoseconds sent_ns, const Result<std::string>& payload) {
+void LeaseKeeper::replied(std::uint64_t number, bool ask, Nanoseconds sent_ns,
+                          const Result<std::string>& payload) {
     (ask ? asks_in_flight_ : heartbeat_in_flight_) = false;
-    const Result<LeaseReply> reply = payload ? decode_lease_reply(*payload) : Result<LeaseReply>(payload.error());
+    const Result<LeaseReply> reply =
+        payload ? decode_lease_reply(*payload) : Result<LeaseReply>(payload.error());
     if (reply) {
         for (const LeaseReply::Entry& entry : reply->entries) take_entry(entry, sent_ns);
         feed_seen_(reply->feed_version);
@@ -186,16 +196,19 @@ void LeaseKeeper::take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns
     if (found == slots_.end()) return;
     LeaseScope& lease = *found->second.current;
     if (entry.generation < lease.generation()) return;  // late: a newer one is open
-    if (entry.generation > lease.generation()) return open_generation(entry.scope, entry.generation);
+    if (entry.generation > lease.generation())
+        return open_generation(entry.scope, entry.generation);
     // Counted from our own sending: the centre's term began later.
     const bool adds = options_.planted_bug == PlantedBug::delta_grants;
-    lease.grant(entry.granted_total + (adds ? lease.granted() : 0), sent_ns + Nanoseconds{entry.ttl_ms} * millisecond);
+    lease.grant(entry.granted_total + (adds ? lease.granted() : 0),
+                sent_ns + Nanoseconds{entry.ttl_ms} * millisecond);
 }
 
 // The centre has closed ours. Durable first; the next request asks under the new one.
 void LeaseKeeper::open_generation(const LeaseKey& scope, std::uint32_t generation) {
     commits_.call(
-        [scope, generation](storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
+        [scope, generation](storage::Journal& journal, storage::Store&,
+                            storage::Batch& batch) -> Status {
             journal.set_lease(scope, {.generation = generation}, batch);
             return {};
         },

@@ -1,6 +1,7 @@
-// LeaseKeeper: keeps this POP's leases filled (replication.md 7.2): heartbeats with totals, refills ahead of
-// spending, gives back what lies idle, and answers requests that do not fit what is left (asks), first come
-// first served. Counters on the wire are totals: a lost, repeated or late message is harmless.
+// LeaseKeeper: keeps this POP's leases filled (replication.md 7.2): heartbeats with totals, refills
+// ahead of spending, gives back what lies idle, and answers requests that do not fit what is left
+// (asks), first come first served. Counters on the wire are totals: a lost, repeated or late
+// message is harmless.
 #pragma once
 #include <deque>
 #include <functional>
@@ -15,7 +16,12 @@
 
 namespace nodex::replication {
 
-enum class AskVerdict : std::uint8_t { reserved, insufficient_balance, insufficient_quota, unavailable };
+enum class AskVerdict : std::uint8_t {
+    reserved,
+    insufficient_balance,
+    insufficient_quota,
+    unavailable
+};
 
 class LeaseKeeper {
   public:
@@ -27,17 +33,23 @@ class LeaseKeeper {
     // `generation_changed`: a scope has a new object: the directory must point to it.
     // `feed_seen`: the feed version a heartbeat's reply told.
     LeaseKeeper(PopLink& link, CommitPort& commits, Clock& clock, Options options,
-                std::function<void()> generation_changed, std::function<void(std::uint64_t)> feed_seen)
-        : link_(link), commits_(commits), clock_(clock), options_(options),
-          generation_changed_(std::move(generation_changed)), feed_seen_(std::move(feed_seen)) {}
+                std::function<void()> generation_changed,
+                std::function<void(std::uint64_t)> feed_seen)
+        : link_(link),
+          commits_(commits),
+          clock_(clock),
+          options_(options),
+          generation_changed_(std::move(generation_changed)),
+          feed_seen_(std::move(feed_seen)) {}
 
     // Loads the durable counters of scopes that are new here; then find() knows them all.
     void prepare(std::vector<LeaseKey> scopes, std::function<void(const Status&)> done);
     [[nodiscard]] LeaseScope* find(const LeaseKey& scope) noexcept;  // null: never prepared
 
-    // Reserves `amount` under both scopes (`key` may be null), asking the centre if it must. Exactly one call of
-    // `answer`, within limits::lease_ask_deadline, with the generations that hold it (newer ones than asked for
-    // when the centre opened them meanwhile). It may run inside ask().
+    // Reserves `amount` under both scopes (`key` may be null), asking the centre if it must.
+    // Exactly one call of `answer`, within limits::lease_ask_deadline, with the generations that
+    // hold it (newer ones than asked for when the centre opened them meanwhile). It may run inside
+    // ask().
     using Answer = std::function<void(AskVerdict verdict, LeaseScope* account, LeaseScope* key)>;
     void ask(LeaseKey account, std::optional<LeaseKey> key, Nano amount, Answer answer);
 
@@ -50,12 +62,13 @@ class LeaseKeeper {
   private:
     struct Slot {
         LeaseScope* current = nullptr;
-        std::vector<std::unique_ptr<LeaseScope>> generations;  // all that ever were: reservations point to them
-        Nano returned_durable = 0;     // what may be told: persisted before it is said
-        Nano largest_reservation = 0;  // of recent asks and samples; halves every minute
-        Nano settled_before = 0;       // at the last sample
-        Nano per_minute = 0;           // spending speed: rises at once, falls by a fifth a sample
-        Nanoseconds idle_since_ns = 0; // far more is free than is needed since; 0: it is not
+        std::vector<std::unique_ptr<LeaseScope>>
+            generations;                // all that ever were: reservations point to them
+        Nano returned_durable = 0;      // what may be told: persisted before it is said
+        Nano largest_reservation = 0;   // of recent asks and samples; halves every minute
+        Nano settled_before = 0;        // at the last sample
+        Nano per_minute = 0;            // spending speed: rises at once, falls by a fifth a sample
+        Nanoseconds idle_since_ns = 0;  // far more is free than is needed since; 0: it is not
         bool giving_back = false;
     };
     struct Waiting {
@@ -75,7 +88,8 @@ class LeaseKeeper {
     void heartbeat(Nanoseconds now_ns);
     void send_asks();
     void send(LeaseRequest request, std::uint64_t number);
-    void replied(std::uint64_t number, bool ask, Nanoseconds sent_ns, const Result<std::string>& payload);
+    void replied(std::uint64_t number, bool ask, Nanoseconds sent_ns,
+                 const Result<std::string>& payload);
     void take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns);
     void open_generation(const LeaseKey& scope, std::uint32_t generation);
     void settle_asks(std::uint64_t number, const LeaseReply* reply);
@@ -92,7 +106,7 @@ class LeaseKeeper {
     std::function<void(std::uint64_t)> feed_seen_;
     std::map<LeaseKey, Slot> slots_;
     std::deque<Waiting> asks_;
-    LeaseKey heartbeat_from_{};           // scopes beyond one request's limit take turns
+    LeaseKey heartbeat_from_{};  // scopes beyond one request's limit take turns
     std::uint64_t requests_sent_ = 0;
     Nanoseconds heartbeat_at_ns_ = 0;
     Nanoseconds sampled_at_ns_ = 0;

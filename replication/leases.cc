@@ -1,6 +1,7 @@
-// LeaseScope: lock-free counters of one (scope, generation). `available` is the only word that decides: it is
-// changed by compare-and-swap where it may not go below zero and by addition where it can only grow; the
-// other counters are written after it and read for requests to the centre, where a late value is harmless.
+// LeaseScope: lock-free counters of one (scope, generation). `available` is the only word that
+// decides: it is changed by compare-and-swap where it may not go below zero and by addition where
+// it can only grow; the other counters are written after it and read for requests to the centre,
+// where a late value is harmless.
 #include "replication/leases.h"
 
 namespace nodex::replication {
@@ -18,8 +19,8 @@ bool take(std::atomic<Nano>& available, Nano amount) noexcept {
 
 }  // namespace
 
-// After a restart nothing is granted until the centre says so again: what was settled and returned before
-// counts against that grant, so `available` starts below zero by both.
+// After a restart nothing is granted until the centre says so again: what was settled and returned
+// before counts against that grant, so `available` starts below zero by both.
 LeaseScope::LeaseScope(storage::Journal::Scope scope, std::uint32_t generation, Nano settled,
                        Nano returned) noexcept
     : scope_(scope), generation_(generation), settled_(settled), returned_(returned) {
@@ -31,8 +32,9 @@ LeaseScope::LeaseScope(storage::Journal::Scope scope, std::uint32_t generation, 
 bool LeaseScope::try_reserve(Nano amount, Nanoseconds now_ns) noexcept {
     NX_ASSERT(amount >= 0);
     if (now_ns >= expires_ns_.load(std::memory_order_acquire)) return false;
-    // Counted as reserved first: whoever adds up reserved and settled may see too much in use, never too
-    // little, so a request to the centre can ask for a little too much but not forget a reservation.
+    // Counted as reserved first: whoever adds up reserved and settled may see too much in use,
+    // never too little, so a request to the centre can ask for a little too much but not forget a
+    // reservation.
     reserved_.fetch_add(amount, std::memory_order_relaxed);
     if (take(available_, amount)) return true;
     reserved_.fetch_sub(amount, std::memory_order_relaxed);

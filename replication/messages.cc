@@ -1,5 +1,5 @@
-// Payload layouts, each encoder beside its decoder. Counts are checked against what the rest of the message
-// could hold before anything is reserved, so a lying count costs no memory.
+// Payload layouts, each encoder beside its decoder. Counts are checked against what the rest of the
+// message could hold before anything is reserved, so a lying count costs no memory.
 #include "replication/messages.h"
 
 #include "edge/base/codec.h"
@@ -38,7 +38,8 @@ void write_strings(ByteWriter& writer, const std::vector<std::string>& strings) 
 }
 bool read_strings(ByteReader& reader, std::size_t count_max, std::vector<std::string>& strings) {
     const auto count = reader.integer<std::uint32_t>();
-    if (!reader.ok() || count > count_max || count > reader.rest().size() / sizeof(std::uint32_t)) return false;
+    if (!reader.ok() || count > count_max || count > reader.rest().size() / sizeof(std::uint32_t))
+        return false;
     strings.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) strings.emplace_back(reader.string());
     return reader.ok();
@@ -96,7 +97,8 @@ Result<RegisterReply> decode_register_reply(Bytes bytes) noexcept {
     return reply;
 }
 
-// sent i64 ask u8 count u16 [kind u8 id u64 generation u32 want i64 settled i64 reserved i64 returned i64]
+// sent i64 ask u8 count u16 [kind u8 id u64 generation u32 want i64 settled i64 reserved i64
+// returned i64]
 std::string encode(const LeaseRequest& request) {
     NX_ASSERT(request.entries.size() <= limits::lease_entries_max);
     std::string target;
@@ -121,7 +123,8 @@ Result<LeaseRequest> decode_lease_request(Bytes bytes) noexcept {
     request.sent_ns = reader.integer<std::int64_t>();
     request.ask = reader.integer<std::uint8_t>() != 0;
     const auto count = reader.integer<std::uint16_t>();
-    if (!reader.ok() || count > limits::lease_entries_max || count > reader.rest().size() / entry_bytes)
+    if (!reader.ok() || count > limits::lease_entries_max ||
+        count > reader.rest().size() / entry_bytes)
         return malformed();
     bool valid = true;
     request.entries.resize(count);
@@ -137,7 +140,8 @@ Result<LeaseRequest> decode_lease_request(Bytes bytes) noexcept {
     return request;
 }
 
-// sent i64 feed_version u64 count u16 [kind u8 id u64 generation u32 granted i64 ttl_ms u32 state u8]
+// sent i64 feed_version u64 count u16 [kind u8 id u64 generation u32 granted i64 ttl_ms u32 state
+// u8]
 std::string encode(const LeaseReply& reply) {
     std::string target;
     ByteWriter writer(target);
@@ -160,7 +164,8 @@ Result<LeaseReply> decode_lease_reply(Bytes bytes) noexcept {
     reply.sent_ns = reader.integer<std::int64_t>();
     reply.feed_version = reader.integer<std::uint64_t>();
     const auto count = reader.integer<std::uint16_t>();
-    if (!reader.ok() || count > limits::lease_entries_max || count > reader.rest().size() / entry_bytes)
+    if (!reader.ok() || count > limits::lease_entries_max ||
+        count > reader.rest().size() / entry_bytes)
         return malformed();
     bool valid = true;
     reply.entries.resize(count);
@@ -189,7 +194,8 @@ Result<ShipRequest> decode_ship_request(Bytes bytes) noexcept {
     ShipRequest request;
     request.first_sequence = reader.integer<std::uint64_t>();
     request.chain_before = reader.opaque<ChainHash>();
-    if (!read_strings(reader, limits::ship_records_max, request.records) || request.first_sequence == 0 ||
+    if (!read_strings(reader, limits::ship_records_max, request.records) ||
+        request.first_sequence == 0 ||
         request.first_sequence > UINT64_MAX - limits::ship_records_max)
         return malformed();
     return request;

@@ -1,9 +1,11 @@
-// Messages between a POP and the centre: binary, little endian, canonical. Envelope (replication.md section 5):
-//   magic u16 = 0x584E, version u8 = 1, type u8, flags u16 = 0, pop u16, incarnation u32, epoch u64,
-//   correlation u64, length u32, payload[length], crc32c u32, mac[16]
-// mac = first 16 octets of HMAC-SHA256(link key, everything before it): a neighbour on the transport cannot
-// forge or alter a settlement. Unknown trailing octets of a payload are ignored: a newer peer may add fields.
-// Decoders take hostile bytes: malformed(central or client) and nothing else can come of them.
+// Messages between a POP and the centre: binary, little endian, canonical. Envelope (replication.md
+// section 5):
+//   magic u16 = 0x584E, version u8 = 1, type u8, flags u16 = 0, pop u16, incarnation u32, epoch
+//   u64, correlation u64, length u32, payload[length], crc32c u32, mac[16]
+// mac = first 16 octets of HMAC-SHA256(link key, everything before it): a neighbour on the
+// transport cannot forge or alter a settlement. Unknown trailing octets of a payload are ignored: a
+// newer peer may add fields. Decoders take hostile bytes: malformed(central or client) and nothing
+// else can come of them.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,12 +20,17 @@
 namespace nodex::replication {
 
 enum class MessageType : std::uint8_t {
-    register_request = 1, register_reply,
-    lease_request, lease_reply,
-    ship_request, ship_reply,
-    feed_request, feed_reply,
+    register_request = 1,
+    register_reply,
+    lease_request,
+    lease_reply,
+    ship_request,
+    ship_reply,
+    feed_request,
+    feed_reply,
     feed_hint,
-    query_request, query_reply,
+    query_request,
+    query_reply,
     last = query_reply,
 };
 
@@ -42,9 +49,11 @@ struct OpenedMessage {
     Envelope envelope;
     Bytes payload;  // borrows the message
 };
-// The sender a message claims, before anything is checked: to choose the link key. Nothing when too short.
+// The sender a message claims, before anything is checked: to choose the link key. Nothing when too
+// short.
 std::optional<PopId> claimed_sender(Bytes message) noexcept;
-// malformed(central): size, magic, version, type or checksum; forbidden(central): the MAC is not the key's.
+// malformed(central): size, magic, version, type or checksum; forbidden(central): the MAC is not
+// the key's.
 Result<OpenedMessage> open(Bytes message, const crypto::SecretKey& link_key) noexcept;
 std::uint32_t crc32c(Bytes data) noexcept;
 
@@ -66,8 +75,8 @@ enum class RegisterVerdict : std::uint8_t {
 struct RegisterReply {
     RegisterVerdict verdict = RegisterVerdict::accepted;
     std::uint32_t incarnation = 0;
-    std::uint64_t applied = 0;     // the ledger's watermark
-    ChainHash chain;               // at `applied`
+    std::uint64_t applied = 0;  // the ledger's watermark
+    ChainHash chain;            // at `applied`
     std::uint32_t lease_ttl_ms = 0;
     std::uint64_t feed_version = 0;
 };
@@ -76,7 +85,8 @@ struct LeaseRequest {
     struct Entry {
         LeaseKey scope;
         std::uint32_t generation = 0;  // 0: none known
-        Nano want_total = 0;           // cumulative target of `granted`: a repeated request grants nothing new
+        Nano want_total =
+            0;  // cumulative target of `granted`: a repeated request grants nothing new
         Nano settled = 0;
         Nano reserved = 0;
         Nano returned = 0;
@@ -109,7 +119,14 @@ struct ShipRequest {
     ChainHash chain_before;
     std::vector<std::string> records;  // encoded storage::Settlement
 };
-enum class RejectReason : std::uint8_t { none, chain, malformed, unknown_account, overflow, last = overflow };
+enum class RejectReason : std::uint8_t {
+    none,
+    chain,
+    malformed,
+    unknown_account,
+    overflow,
+    last = overflow
+};
 struct ShipReply {
     std::uint64_t applied = 0;
     ChainHash chain;

@@ -1,5 +1,5 @@
-// Planted bugs: single rules of the protocol that the simulator switches off to prove that its checkers would
-// see their absence. Everything outside tests/sim passes `none`.
+// Planted bugs: single rules of the protocol that the simulator switches off to prove that its
+// checkers would see their absence. Everything outside tests/sim passes `none`.
 #pragma once
 #include <cstdint>
 
@@ -7,10 +7,12 @@ namespace nodex::replication {
 
 enum class PlantedBug : std::uint8_t {
     none,
-    delta_grants,          // POP: the grant of a reply is added to what it has, instead of being the new total
-    no_key_dedup,          // centre: a second execution of an idempotency key is charged too
-    no_sequence_check,     // centre: a shipped batch is applied wherever it starts
-    truncate_on_send,      // POP: the outbox is truncated when it was sent, not when the ledger has applied it
+    delta_grants,  // POP: the grant of a reply is added to what it has, instead of being the new
+                   // total
+    no_key_dedup,  // centre: a second execution of an idempotency key is charged too
+    no_sequence_check,  // centre: a shipped batch is applied wherever it starts
+    truncate_on_send,   // POP: the outbox is truncated when it was sent, not when the ledger has
+                        // applied it
 };
 
 }  // namespace nodex::replication

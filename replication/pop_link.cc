@@ -3,14 +3,16 @@
 
 namespace nodex::replication {
 
-void PopLink::request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns, Done done) {
+void PopLink::request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns,
+                      Done done) {
     const std::uint64_t correlation = ++last_correlation_;
     const Envelope envelope{type, pop_, incarnation_, epoch_max_, correlation};
     const auto expected = static_cast<MessageType>(raw(type) + 1);
-    transport_.request("nx.v1.rpc." + std::string(topic), seal(envelope, payload, link_key_), timeout_ns,
-                       [this, expected, correlation, done = std::move(done)](Result<std::string> reply) {
-                           done(reply ? check(*reply, expected, correlation) : std::move(reply));
-                       });
+    transport_.request(
+        "nx.v1.rpc." + std::string(topic), seal(envelope, payload, link_key_), timeout_ns,
+        [this, expected, correlation, done = std::move(done)](Result<std::string> reply) {
+            done(reply ? check(*reply, expected, correlation) : std::move(reply));
+        });
 }
 
 Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uint64_t correlation) {

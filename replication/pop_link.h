@@ -1,4 +1,5 @@
-// PopLink: a POP's requests to the centre: seals them, matches and checks the answers, keeps the epoch.
+// PopLink: a POP's requests to the centre: seals them, matches and checks the answers, keeps the
+// epoch.
 #pragma once
 #include <functional>
 #include <string>
@@ -11,8 +12,8 @@ namespace nodex::replication {
 
 class PopLink {
   public:
-    // The payload of a reply of the expected type from the centre; or timed_out, unavailable, malformed,
-    // forbidden (not the centre's MAC), stale (an epoch below one seen before).
+    // The payload of a reply of the expected type from the centre; or timed_out, unavailable,
+    // malformed, forbidden (not the centre's MAC), stale (an epoch below one seen before).
     using Done = std::function<void(Result<std::string> payload)>;
 
     PopLink(Transport& transport, Clock& clock, PopId pop, const crypto::SecretKey& link_key)

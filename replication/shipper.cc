@@ -1,5 +1,5 @@
-// Shipper: see the header. Several batches may be on their way; when one fails or arrives out of order, sending
-// stops until all are answered and starts again behind the ledger's mark.
+// Shipper: see the header. Several batches may be on their way; when one fails or arrives out of
+// order, sending stops until all are answered and starts again behind the ledger's mark.
 #include "replication/shipper.h"
 
 #include <algorithm>
@@ -23,19 +23,22 @@ struct Shipper::Read {
     std::uint64_t last = 0;
 };
 
-void Shipper::start(std::uint64_t applied, const ChainHash& chain, std::function<void(const Status&)> done) {
+void Shipper::start(std::uint64_t applied, const ChainHash& chain,
+                    std::function<void(const Status&)> done) {
     const auto bounds = std::make_shared<storage::Journal::OutboxBounds>();
     commits_.call(
-        [bounds, applied, chain](storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
+        [bounds, applied, chain](storage::Journal& journal, storage::Store&,
+                                 storage::Batch& batch) -> Status {
             *bounds = journal.outbox();
             const Error differs{ErrorCode::corrupt, ErrorSource::central};
             if (applied < bounds->applied || applied > bounds->last) return differs;
             ChainHash ours = bounds->chain_at_applied;
             std::uint64_t sequence = bounds->applied;
             while (sequence < applied) {
-                const auto count = std::min<std::uint64_t>(limits::ship_records_max, applied - sequence);
-                const auto entries =
-                    journal.read_outbox(sequence + 1, static_cast<unsigned>(count), limits::ship_bytes_max);
+                const auto count =
+                    std::min<std::uint64_t>(limits::ship_records_max, applied - sequence);
+                const auto entries = journal.read_outbox(sequence + 1, static_cast<unsigned>(count),
+                                                         limits::ship_bytes_max);
                 if (!entries) return entries.error();
                 if (entries->empty()) return differs;
                 for (const auto& entry : *entries) ours = next_chain(ours, entry.record);
@@ -77,9 +80,11 @@ void Shipper::read_more() {
     reading_ = true;
     const auto read = std::make_shared<Read>();
     commits_.call(
-        [read, from = next_](storage::Journal& journal, storage::Store&, storage::Batch&) -> Status {
+        [read, from = next_](storage::Journal& journal, storage::Store&,
+                             storage::Batch&) -> Status {
             read->last = journal.outbox().last;
-            auto entries = journal.read_outbox(from, limits::ship_records_max, limits::ship_bytes_max);
+            auto entries =
+                journal.read_outbox(from, limits::ship_records_max, limits::ship_bytes_max);
             if (!entries) return entries.error();
             read->entries = std::move(*entries);
             return {};
@@ -109,7 +114,9 @@ void Shipper::read_done(const Read& read, const Status& status) {
     ++in_flight_;
     shipped_count_ += request.records.size();
     link_.request("ship", MessageType::ship_request, encode(request), request_timeout,
-                  [this, first = request.first_sequence](const Result<std::string>& payload) { replied(first, payload); });
+                  [this, first = request.first_sequence](const Result<std::string>& payload) {
+                      replied(first, payload);
+                  });
     if (options_.planted_bug == PlantedBug::truncate_on_send) {
         applied_ = next_ - 1;
         chain_at_applied_ = chain_at_next_;
@@ -120,7 +127,8 @@ void Shipper::read_done(const Read& read, const Status& status) {
 void Shipper::replied(std::uint64_t first, const Result<std::string>& payload) {
     NX_ASSERT(in_flight_ > 0);
     --in_flight_;
-    const Result<ShipReply> reply = payload ? decode_ship_reply(*payload) : Result<ShipReply>(payload.error());
+    const Result<ShipReply> reply =
+        payload ? decode_ship_reply(*payload) : Result<ShipReply>(payload.error());
     if (!reply) {
         ++failures_count_;
         behind_ = true;
@@ -131,7 +139,8 @@ void Shipper::replied(std::uint64_t first, const Result<std::string>& payload) {
     take(*reply);
     if (reply->rejected != 0) {
         ++failures_count_;
-        log::error("settlement_rejected", {{"sequence", reply->rejected}, {"reason", static_cast<unsigned>(reply->reason)}});
+        log::error("settlement_rejected", {{"sequence", reply->rejected},
+                                           {"reason", static_cast<unsigned>(reply->reason)}});
         behind_ = true;
         ship_at_ns_ = clock_.now_ns() + rejected_pause;
         return;
@@ -140,7 +149,8 @@ void Shipper::replied(std::uint64_t first, const Result<std::string>& payload) {
     if (reply->applied < first) behind_ = true;  // it arrived before its predecessor
 }
 
-// The mark never goes back: a late reply tells an older one. Where it ends a batch of ours, the chains agree.
+// The mark never goes back: a late reply tells an older one. Where it ends a batch of ours, the
+// chains agree.
 void Shipper::take(const ShipReply& reply) {
     if (reply.applied <= applied_ || reply.applied >= next_) return;
     for (const Sent& batch : sent_)

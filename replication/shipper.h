@@ -1,5 +1,5 @@
-// Shipper: sends the outbox to the ledger, go-back-N on the ledger's watermark (replication.md 5 and 7.5).
-// A record leaves the outbox only when the ledger says that it is applied and durable.
+// Shipper: sends the outbox to the ledger, go-back-N on the ledger's watermark (replication.md 5
+// and 7.5). A record leaves the outbox only when the ledger says that it is applied and durable.
 #pragma once
 #include <deque>
 #include <functional>
@@ -19,14 +19,17 @@ class Shipper {
     Shipper(PopLink& link, CommitPort& commits, Clock& clock, Options options)
         : link_(link), commits_(commits), clock_(clock), options_(options) {}
 
-    // Registered: the ledger stands at `applied` with `chain`. `done` tells whether this journal agrees: corrupt
-    // (central) when its records make another chain there.
-    void start(std::uint64_t applied, const ChainHash& chain, std::function<void(const Status&)> done);
+    // Registered: the ledger stands at `applied` with `chain`. `done` tells whether this journal
+    // agrees: corrupt (central) when its records make another chain there.
+    void start(std::uint64_t applied, const ChainHash& chain,
+               std::function<void(const Status&)> done);
     void outbox_grew();  // more to ship, soon
     void tick();
 
     [[nodiscard]] std::uint64_t applied() const noexcept { return applied_; }
-    [[nodiscard]] std::uint64_t last() const noexcept { return last_; }  // newest record seen in the outbox
+    [[nodiscard]] std::uint64_t last() const noexcept {
+        return last_;
+    }  // newest record seen in the outbox
     [[nodiscard]] std::uint64_t shipped_count() const noexcept { return shipped_count_; }
     [[nodiscard]] std::uint64_t failures_count() const noexcept { return failures_count_; }
     [[nodiscard]] bool idle() const noexcept { return started_ && applied_ == last_; }
@@ -51,16 +54,16 @@ class Shipper {
     bool started_ = false;
     bool reading_ = false;
     bool truncating_ = false;
-    bool behind_ = false;             // a batch failed or was out of order: go back when nothing is in flight
-    std::uint64_t applied_ = 0;       // by the ledger
+    bool behind_ = false;  // a batch failed or was out of order: go back when nothing is in flight
+    std::uint64_t applied_ = 0;  // by the ledger
     ChainHash chain_at_applied_;
     std::uint64_t truncated_ = 0;
     std::uint64_t last_ = 0;
-    std::uint64_t next_ = 1;          // first record not yet sent
-    ChainHash chain_at_next_;         // before it
-    std::deque<Sent> sent_;           // batches on their way, oldest first
+    std::uint64_t next_ = 1;   // first record not yet sent
+    ChainHash chain_at_next_;  // before it
+    std::deque<Sent> sent_;    // batches on their way, oldest first
     unsigned in_flight_ = 0;
-    Nanoseconds ship_at_ns_ = 0;      // nothing is sent before this
+    Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
     std::uint64_t shipped_count_ = 0;
     std::uint64_t failures_count_ = 0;

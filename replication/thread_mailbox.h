@@ -1,4 +1,5 @@
-// ThreadMailbox: a mailbox whose owner is a plain thread (no loop): it sleeps until mail or a deadline.
+// ThreadMailbox: a mailbox whose owner is a plain thread (no loop): it sleeps until mail or a
+// deadline.
 #pragma once
 #include <chrono>
 #include <condition_variable>
@@ -14,7 +15,8 @@ class ThreadMailbox final : private Waker {
     ThreadMailbox() noexcept : mailbox_(*this) {}
     [[nodiscard]] Mailbox& mailbox() noexcept { return mailbox_; }
 
-    // Owner only: runs what has arrived; when nothing had, sleeps at most `wait_ns` or until mail comes.
+    // Owner only: runs what has arrived; when nothing had, sleeps at most `wait_ns` or until mail
+    // comes.
     void run(Nanoseconds wait_ns) {
         if (mailbox_.deliver() > 0 || wait_ns <= 0) return;
         if (!mailbox_.may_sleep()) return;

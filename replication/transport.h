@@ -1,5 +1,6 @@
-// Transport: request/reply and publish/subscribe between a POP and the centre, in NATS's terms. Twins: in
-// process (standalone), simulated, and NATS. It may lose, repeat and reorder messages: nothing above may care.
+// Transport: request/reply and publish/subscribe between a POP and the centre, in NATS's terms.
+// Twins: in process (standalone), simulated, and NATS. It may lose, repeat and reorder messages:
+// nothing above may care.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -18,20 +19,23 @@ class Transport {
     using MessageHandler = std::function<void(Bytes subject, Bytes payload)>;
     virtual ~Transport() = default;
 
-    // Handlers run while this mailbox is delivered: its thread drives this end. Set before the first request;
-    // nullptr: no handler runs any more, what is outstanding is dropped.
+    // Handlers run while this mailbox is delivered: its thread drives this end. Set before the
+    // first request; nullptr: no handler runs any more, what is outstanding is dropped.
     virtual void attach(Mailbox* mailbox) = 0;
     // Driving thread, at least ten times a second: ends requests whose deadline has passed.
     virtual void expire() = 0;
-    // The handler runs exactly once, on the thread that drives this end of the transport: the reply, or
-    // timed_out(central), unavailable(central) (nobody listens). Payload at most limits::message_bytes_max.
-    virtual void request(Bytes subject, std::string payload, Nanoseconds timeout_ns, ReplyHandler handler) = 0;
+    // The handler runs exactly once, on the thread that drives this end of the transport: the
+    // reply, or timed_out(central), unavailable(central) (nobody listens). Payload at most
+    // limits::message_bytes_max.
+    virtual void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
+                         ReplyHandler handler) = 0;
     virtual void publish(Bytes subject, std::string payload) = 0;
     // For the process's lifetime; made once at start.
     virtual void subscribe(Bytes subject, MessageHandler handler) = 0;
 };
 
-// The centre's end: answers requests of its queue group. `respond` may be called later, from the centre's thread.
+// The centre's end: answers requests of its queue group. `respond` may be called later, from the
+// centre's thread.
 class TransportServer {
   public:
     using Respond = std::function<void(std::string reply)>;

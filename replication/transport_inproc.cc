@@ -1,5 +1,5 @@
-// InprocLink: see the header. Each message is a mail of its own that deletes itself when it has run; it is
-// posted under a lock that also guards whether the other end is still there.
+// InprocLink: see the header. Each message is a mail of its own that deletes itself when it has
+// run; it is posted under a lock that also guards whether the other end is still there.
 #include "replication/transport_inproc.h"
 
 #include <map>
@@ -10,13 +10,12 @@
 namespace nodex::replication {
 namespace {
 
-// Work for the other thread. Deletes itself after it has run.
+// Work for the other thread. Owns itself from post() until it has run.
 struct Task final : Mail {
     explicit Task(std::function<void()> task) : Mail(&Task::run), work(std::move(task)) {}
     static void run(Mail& mail) noexcept {
-        auto& self = static_cast<Task&>(mail);
-        self.work();
-        delete &self;
+        const std::unique_ptr<Task> self(&static_cast<Task&>(mail));
+        self->work();
     }
     std::function<void()> work;
 };
@@ -32,7 +31,7 @@ class Door {
     bool post(std::function<void()> work) {
         const std::lock_guard lock(mutex_);
         if (mailbox_ == nullptr) return false;
-        mailbox_->post(*new Task(std::move(work)));
+        mailbox_->post(*std::make_unique<Task>(std::move(work)).release());
         return true;
     }
 
@@ -56,7 +55,8 @@ struct InprocLink::State final : Transport {
         }
         void publish(Bytes subject, std::string payload) override;
         State& link;
-        std::map<std::string, RequestHandler, std::less<>> handlers;  // centre's thread, or before it runs
+        std::map<std::string, RequestHandler, std::less<>>
+            handlers;  // centre's thread, or before it runs
     };
     struct Pending {
         Nanoseconds deadline = 0;
@@ -70,14 +70,16 @@ struct InprocLink::State final : Transport {
         attached = mailbox != nullptr;
         if (!attached) pending.clear();
     }
-    void request(Bytes subject, std::string payload, Nanoseconds timeout_ns, ReplyHandler handler) override;
+    void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
+                 ReplyHandler handler) override;
     void publish(Bytes subject, std::string payload) override;
     void subscribe(Bytes subject, MessageHandler handler) override {
         subscriptions.insert_or_assign(std::string(subject), std::move(handler));
     }
     void expire() override;
     void finish(std::uint64_t number, Result<std::string> reply);
-    void serve_request(const std::string& subject, const std::string& payload, std::uint64_t number);
+    void serve_request(const std::string& subject, const std::string& payload,
+                       std::uint64_t number);
 
     Clock& clock;
     Door pop_door;
@@ -90,27 +92,32 @@ struct InprocLink::State final : Transport {
     std::map<std::string, MessageHandler, std::less<>> subscriptions;
 };
 
-void InprocLink::State::request(Bytes subject, std::string payload, Nanoseconds timeout_ns, ReplyHandler handler) {
+void InprocLink::State::request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
+                                ReplyHandler handler) {
     NX_ASSERT(attached);
     NX_ASSERT(payload.size() <= limits::message_bytes_max + 64);  // and its envelope
     const std::uint64_t number = ++last_number;
     const bool full = pending.size() >= limits::link_requests_max;
     pending.emplace(number, Pending{clock.now_ns() + timeout_ns, std::move(handler)});
-    const bool sent = !full && centre_door.post([this, number, where = std::string(subject), text = std::move(payload)] {
+    const bool sent = !full && centre_door.post([this, number, where = std::string(subject),
+                                                 text = std::move(payload)] {
         serve_request(where, text, number);
     });
     // Never from inside request(): the caller may not be ready for its answer.
-    if (!sent) pop_door.post([this, number] { finish(number, central_error(ErrorCode::unavailable)); });
+    if (!sent)
+        pop_door.post([this, number] { finish(number, central_error(ErrorCode::unavailable)); });
 }
 
-void InprocLink::State::serve_request(const std::string& subject, const std::string& payload, std::uint64_t number) {
+void InprocLink::State::serve_request(const std::string& subject, const std::string& payload,
+                                      std::uint64_t number) {
     const auto found = centre.handlers.find(subject);
     if (found == centre.handlers.end()) {
         pop_door.post([this, number] { finish(number, central_error(ErrorCode::unavailable)); });
         return;
     }
     found->second(subject, payload, [this, number](std::string reply) {
-        pop_door.post([this, number, text = std::move(reply)]() mutable { finish(number, std::move(text)); });
+        pop_door.post(
+            [this, number, text = std::move(reply)]() mutable { finish(number, std::move(text)); });
     });
 }
 
@@ -144,7 +151,11 @@ void InprocLink::State::Centre::publish(Bytes subject, std::string payload) {
 
 InprocLink::InprocLink(Clock& clock) : state_(std::make_unique<State>(clock)) {}
 InprocLink::~InprocLink() = default;
-Transport& InprocLink::pop() noexcept { return *state_; }
-TransportServer& InprocLink::centre() noexcept { return state_->centre; }
+Transport& InprocLink::pop() noexcept {
+    return *state_;
+}
+TransportServer& InprocLink::centre() noexcept {
+    return state_->centre;
+}
 
 }  // namespace nodex::replication

@@ -1,6 +1,6 @@
-// InprocLink: the Transport of one process: POP and centre on two threads, messages as mail between them. Keeps
-// the contract of a network all the same: payloads are copied, deadlines run, an end that is gone answers
-// `unavailable`. Bounded by limits::link_requests_max unanswered requests.
+// InprocLink: the Transport of one process: POP and centre on two threads, messages as mail between
+// them. Keeps the contract of a network all the same: payloads are copied, deadlines run, an end
+// that is gone answers `unavailable`. Bounded by limits::link_requests_max unanswered requests.
 #pragma once
 #include <memory>
 

@@ -1,5 +1,5 @@
-// SimNetwork: see the header. Everything on its way is in one map by time of arrival and number, so that one
-// seed makes one history.
+// SimNetwork: see the header. Everything on its way is in one map by time of arrival and number, so
+// that one seed makes one history.
 #include "replication/transport_sim.h"
 
 #include <optional>
@@ -34,15 +34,18 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
     bool chance(unsigned percent) { return random.below(100) < percent; }
     // Puts a message on its way: not at all, once or twice.
     void send(unsigned pop, const std::function<void()>& arrive) {
-        const unsigned copies = chance(faults.drop_percent) ? 0 : chance(faults.duplicate_percent) ? 2 : 1;
+        const unsigned copies = chance(faults.drop_percent)        ? 0
+                                : chance(faults.duplicate_percent) ? 2
+                                                                   : 1;
         for (unsigned i = 0; i < copies; ++i) {
             const auto spread = static_cast<std::uint64_t>(faults.delay_max - faults.delay_min) + 1;
-            const Nanoseconds delay = faults.delay_min + static_cast<Nanoseconds>(random.below(spread));
+            const Nanoseconds delay =
+                faults.delay_min + static_cast<Nanoseconds>(random.below(spread));
             flights.emplace(std::pair(clock.now_ns() + delay, ++last_number), Flight{pop, arrive});
         }
     }
-    void deliver_request(unsigned pop, std::uint64_t end, const std::string& subject, const std::string& payload,
-                         std::uint64_t number);
+    void deliver_request(unsigned pop, std::uint64_t end, const std::string& subject,
+                         const std::string& payload, std::uint64_t number);
 
     ManualClock& clock;
     SeededRandom random;
@@ -68,15 +71,20 @@ struct SimNetwork::End final : Transport {
     ~End() override { network->ends.erase(number); }
 
     void attach(Mailbox*) override {}  // step() drives this end
-    void request(Bytes subject, std::string payload, Nanoseconds timeout_ns, ReplyHandler handler) override {
+    void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
+                 ReplyHandler handler) override {
         const std::uint64_t request_number = ++last_request;
-        pending.emplace(request_number, Pending{network->clock.now_ns() + timeout_ns, std::move(handler)});
-        network->send(pop, [state = network.get(), from = pop, end = number, where = std::string(subject),
-                            text = std::move(payload), request_number] {
-            state->deliver_request(from, end, where, text, request_number);
-        });
+        pending.emplace(request_number,
+                        Pending{network->clock.now_ns() + timeout_ns, std::move(handler)});
+        network->send(
+            pop, [state = network.get(), from = pop, end = number, where = std::string(subject),
+                  text = std::move(payload), request_number] {
+                state->deliver_request(from, end, where, text, request_number);
+            });
     }
-    void publish(Bytes subject, std::string payload) override { network->centre.publish(subject, std::move(payload)); }
+    void publish(Bytes subject, std::string payload) override {
+        network->centre.publish(subject, std::move(payload));
+    }
     void subscribe(Bytes subject, MessageHandler handler) override {
         subscriptions.insert_or_assign(std::string(subject), std::move(handler));
     }
@@ -84,7 +92,8 @@ struct SimNetwork::End final : Transport {
         std::vector<std::uint64_t> late;
         for (const auto& [request_number, request] : pending)
             if (request.deadline <= network->clock.now_ns()) late.push_back(request_number);
-        for (const std::uint64_t request_number : late) finish(request_number, central_error(ErrorCode::timed_out));
+        for (const std::uint64_t request_number : late)
+            finish(request_number, central_error(ErrorCode::timed_out));
     }
     // A repeated reply finds nobody waiting.
     void finish(std::uint64_t request_number, Result<std::string> reply) {
@@ -123,34 +132,50 @@ void SimNetwork::State::deliver_request(unsigned pop, std::uint64_t end, const s
 
 void SimNetwork::State::Centre::publish(Bytes subject, std::string payload) {
     for (const auto& [number, end] : network.ends)
-        network.send(end->pop, [state = &network, id = number, where = std::string(subject), payload] {
-            const auto living = state->ends.find(id);
-            if (living == state->ends.end()) return;
-            const auto found = living->second->subscriptions.find(where);
-            if (found != living->second->subscriptions.end()) found->second(where, payload);
-        });
+        network.send(end->pop,
+                     [state = &network, id = number, where = std::string(subject), payload] {
+                         const auto living = state->ends.find(id);
+                         if (living == state->ends.end()) return;
+                         const auto found = living->second->subscriptions.find(where);
+                         if (found != living->second->subscriptions.end())
+                             found->second(where, payload);
+                     });
 }
 
-SimNetwork::SimNetwork(ManualClock& clock, std::uint64_t seed) : state_(std::make_shared<State>(clock, seed)) {}
+SimNetwork::SimNetwork(ManualClock& clock, std::uint64_t seed)
+    : state_(std::make_shared<State>(clock, seed)) {}
 SimNetwork::~SimNetwork() {
     state_->flights.clear();
 }
-TransportServer& SimNetwork::centre() noexcept { return state_->centre; }
-std::unique_ptr<Transport> SimNetwork::connect(unsigned pop) { return std::make_unique<End>(state_, pop); }
+TransportServer& SimNetwork::centre() noexcept {
+    return state_->centre;
+}
+std::unique_ptr<Transport> SimNetwork::connect(unsigned pop) {
+    return std::make_unique<End>(state_, pop);
+}
 void SimNetwork::set_faults(const SimFaults& faults) noexcept {
     NX_ASSERT(faults.delay_min >= 0 && faults.delay_max >= faults.delay_min);
     state_->faults = faults;
 }
-void SimNetwork::cut(unsigned pop, bool is_cut) { state_->cuts[pop] = is_cut; }
-void SimNetwork::stop_centre() { state_->centre.handlers.clear(); }
-bool SimNetwork::empty() const noexcept { return state_->flights.empty(); }
+void SimNetwork::cut(unsigned pop, bool is_cut) {
+    state_->cuts[pop] = is_cut;
+}
+void SimNetwork::stop_centre() {
+    state_->centre.handlers.clear();
+}
+bool SimNetwork::empty() const noexcept {
+    return state_->flights.empty();
+}
 
 unsigned SimNetwork::step() {
     unsigned delivered = 0;
-    while (!state_->flights.empty() && state_->flights.begin()->first.first <= state_->clock.now_ns()) {
+    while (!state_->flights.empty() &&
+           state_->flights.begin()->first.first <= state_->clock.now_ns()) {
         const State::Flight flight = std::move(state_->flights.begin()->second);
         state_->flights.erase(state_->flights.begin());
-        if (const auto found = state_->cuts.find(flight.pop); found != state_->cuts.end() && found->second) continue;
+        if (const auto found = state_->cuts.find(flight.pop);
+            found != state_->cuts.end() && found->second)
+            continue;
         flight.arrive();
         ++delivered;
     }

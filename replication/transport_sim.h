@@ -1,5 +1,6 @@
-// SimNetwork: one centre and any number of POPs in one thread, with a network that loses, repeats, delays and
-// reorders as its seed says, and links that can be cut. Time is the ManualClock's; step() delivers what is due.
+// SimNetwork: one centre and any number of POPs in one thread, with a network that loses, repeats,
+// delays and reorders as its seed says, and links that can be cut. Time is the ManualClock's;
+// step() delivers what is due.
 #pragma once
 #include <functional>
 #include <map>
@@ -27,12 +28,13 @@ class SimNetwork {
     SimNetwork& operator=(const SimNetwork&) = delete;
 
     [[nodiscard]] TransportServer& centre() noexcept;
-    // The POP's end. A POP that crashes drops its old end and takes a new one: replies to the old are lost.
+    // The POP's end. A POP that crashes drops its old end and takes a new one: replies to the old
+    // are lost.
     std::unique_ptr<Transport> connect(unsigned pop);
 
     void set_faults(const SimFaults& faults) noexcept;
-    void cut(unsigned pop, bool is_cut);   // both directions, silently
-    void stop_centre();                    // forgets its handlers; requests to it are lost until it serves again
+    void cut(unsigned pop, bool is_cut);  // both directions, silently
+    void stop_centre();  // forgets its handlers; requests to it are lost until it serves again
     [[nodiscard]] bool empty() const noexcept;
     // Delivers what is due now, in order of its time; answers how many.
     unsigned step();

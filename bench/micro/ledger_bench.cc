@@ -1,7 +1,7 @@
 // Settlements a second that one ledger applies, in batches as POPs ship them.
-// Sketch: a settlement reads and writes about ten records of 100 octets through maps and two hashes: 10 to 20 us
-// in memory, so 50 to 100 k/s. On RocksDB a batch adds one synced write: at 0.25 ms a batch of 256 hardly shows,
-// a batch of 1 is nothing but that.
+// Sketch: a settlement reads and writes about ten records of 100 octets through maps and two
+// hashes: 10 to 20 us in memory, so 50 to 100 k/s. On RocksDB a batch adds one synced write: at
+// 0.25 ms a batch of 256 hardly shows, a batch of 1 is nothing but that.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
@@ -26,7 +26,8 @@ void settle_batches(benchmark::State& state, LedgerStore& store) {
     const std::uint32_t incarnation = ledger.register_pop(PopId{1}, registration, 1)->incarnation;
     LeaseRequest lease;
     lease.ask = true;
-    lease.entries.push_back({{LeaseKey::Kind::account, raw(account)}, 1, 4'000'000'000 * unit, 0, 0, 0});
+    lease.entries.push_back(
+        {{LeaseKey::Kind::account, raw(account)}, 1, 4'000'000'000 * unit, 0, 0, 0});
     NX_ASSERT(ledger.lease(PopId{1}, incarnation, lease, 1).has_value());
     const auto batch_records = static_cast<std::uint64_t>(state.range(0));
     std::uint64_t sequence = 0;
@@ -47,7 +48,8 @@ void settle_batches(benchmark::State& state, LedgerStore& store) {
             chain = next_chain(chain, request.records.back());
         }
         state.ResumeTiming();
-        NX_ASSERT(ledger.ship(PopId{1}, incarnation, request, static_cast<std::int64_t>(sequence))->applied == sequence);
+        NX_ASSERT(ledger.ship(PopId{1}, incarnation, request, static_cast<std::int64_t>(sequence))
+                      ->applied == sequence);
     }
     state.SetItemsProcessed(static_cast<std::int64_t>(sequence));
 }
@@ -59,7 +61,8 @@ void ledger_in_memory(benchmark::State& state) {
 BENCHMARK(ledger_in_memory)->Arg(1)->Arg(32)->Arg(256);
 
 void ledger_on_rocksdb(benchmark::State& state) {
-    const auto path = std::filesystem::temp_directory_path() / ("nodex_ledger_bench_" + std::to_string(getpid()));
+    const auto path =
+        std::filesystem::temp_directory_path() / ("nodex_ledger_bench_" + std::to_string(getpid()));
     {
         storage::RocksOptions options;
         options.path = path.string();

@@ -22,7 +22,8 @@ void write_account(const ledger::Account& account, JsonWriter& result) {
 
 }  // namespace
 
-CommandResult Queries::account_create(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::account_create(const JsonObject& args, std::int64_t now_ms,
+                                      JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"name", "currency"})) return unknown;
     const std::optional<Bytes> account_name = args.string("name");
     if (!account_name || account_name->empty() || account_name->size() > name_bytes_max)
@@ -31,7 +32,8 @@ CommandResult Queries::account_create(const JsonObject& args, std::int64_t now_m
     const std::optional<ledger::Currency> currency =
         ledger::parse_currency(given ? args.string("currency").value_or("") : Bytes("USD"));
     if (!currency) return bad_argument("currency", "three capital letters");
-    Result<ledger::Account> account = ledger_.create_account(std::string(*account_name), *currency, now_ms);
+    Result<ledger::Account> account =
+        ledger_.create_account(std::string(*account_name), *currency, now_ms);
     if (!account) return refusal(account.error());
     write_account(*account, result);
     return std::nullopt;
@@ -41,7 +43,8 @@ CommandResult Queries::account_list(const JsonObject& args, std::int64_t, JsonWr
     if (const CommandResult unknown = only(args, {"after"})) return unknown;
     const std::int64_t after = args.integer("after").value_or(0);
     if (after < 0) return bad_argument("after", "an account number");
-    Result<std::vector<ledger::Account>> accounts = ledger_.accounts(static_cast<AccountId>(after), accounts_page + 1);
+    Result<std::vector<ledger::Account>> accounts =
+        ledger_.accounts(static_cast<AccountId>(after), accounts_page + 1);
     if (!accounts) return refusal(accounts.error());
     const bool more = accounts->size() > accounts_page;
     if (more) accounts->pop_back();
@@ -67,7 +70,8 @@ CommandResult Queries::account_show(const JsonObject& args, std::int64_t, JsonWr
     return std::nullopt;
 }
 
-CommandResult Queries::set_state(const JsonObject& args, AccountState state, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::set_state(const JsonObject& args, AccountState state, std::int64_t now_ms,
+                                 JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"account"})) return unknown;
     const std::optional<AccountId> id = account_argument(args);
     if (!id) return bad_argument("account", "an account number");
@@ -76,17 +80,21 @@ CommandResult Queries::set_state(const JsonObject& args, AccountState state, std
     write_account(*account, result);
     return std::nullopt;
 }
-CommandResult Queries::account_block(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::account_block(const JsonObject& args, std::int64_t now_ms,
+                                     JsonWriter& result) {
     return set_state(args, AccountState::blocked, now_ms, result);
 }
-CommandResult Queries::account_unblock(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::account_unblock(const JsonObject& args, std::int64_t now_ms,
+                                       JsonWriter& result) {
     return set_state(args, AccountState::active, now_ms, result);
 }
-CommandResult Queries::account_close(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::account_close(const JsonObject& args, std::int64_t now_ms,
+                                     JsonWriter& result) {
     return set_state(args, AccountState::closed, now_ms, result);
 }
 
-CommandResult Queries::account_shred(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::account_shred(const JsonObject& args, std::int64_t now_ms,
+                                     JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"account"})) return unknown;
     const std::optional<AccountId> id = account_argument(args);
     if (!id) return bad_argument("account", "an account number");
@@ -97,12 +105,15 @@ CommandResult Queries::account_shred(const JsonObject& args, std::int64_t now_ms
     return std::nullopt;
 }
 
-CommandResult Queries::balance_top_up(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
-    if (const CommandResult unknown = only(args, {"account", "amount", "reference"})) return unknown;
+CommandResult Queries::balance_top_up(const JsonObject& args, std::int64_t now_ms,
+                                      JsonWriter& result) {
+    if (const CommandResult unknown = only(args, {"account", "amount", "reference"}))
+        return unknown;
     const std::optional<AccountId> id = account_argument(args);
     if (!id) return bad_argument("account", "an account number");
     const std::optional<Nano> amount = parse_amount(args.string("amount").value_or(""));
-    if (!amount || *amount <= 0) return bad_argument("amount", "a positive decimal string such as \"12.50\"");
+    if (!amount || *amount <= 0)
+        return bad_argument("amount", "a positive decimal string such as \"12.50\"");
     const std::optional<Bytes> reference = args.string("reference");
     if (!reference || reference->empty() || reference->size() > reference_bytes_max)
         return bad_argument("reference", "1 to 200 octets that name the payment");
@@ -113,7 +124,8 @@ CommandResult Queries::balance_top_up(const JsonObject& args, std::int64_t now_m
     return std::nullopt;
 }
 
-CommandResult Queries::balance_adjust(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::balance_adjust(const JsonObject& args, std::int64_t now_ms,
+                                      JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"account", "amount", "reason"})) return unknown;
     const std::optional<AccountId> id = account_argument(args);
     if (!id) return bad_argument("account", "an account number");

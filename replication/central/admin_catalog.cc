@@ -1,5 +1,5 @@
-// Queries: the operator's commands on the catalogue. Prices are decimal strings: units of the account's currency
-// per million of a unit kind, and per item for images.
+// Queries: the operator's commands on the catalogue. Prices are decimal strings: units of the
+// account's currency per million of a unit kind, and per item for images.
 #include "replication/central/queries.h"
 
 namespace nodex::replication {
@@ -25,12 +25,13 @@ void write_model(const ModelEntry& model, JsonWriter& result) {
     result.integer("price_version", model.price_version);
     result.open_object("prices");
     for (std::size_t kind = 0; kind < model.prices.size(); ++kind)
-        result.amount(unit_name(kind), kind == image_kind ? model.prices[kind] / price_unit : model.prices[kind]);
+        result.amount(unit_name(kind),
+                      kind == image_kind ? model.prices[kind] / price_unit : model.prices[kind]);
     result.close_object();
 }
 
-// Kinds that are not named cost what they are a part of: cached and cache-written input as input, reasoning as
-// output. A price of zero is said as "0".
+// Kinds that are not named cost what they are a part of: cached and cache-written input as input,
+// reasoning as output. A price of zero is said as "0".
 CommandResult read_prices(const JsonObject& prices, Prices& target) {
     using storage::Unit;
     constexpr auto at = [](Unit unit) { return static_cast<std::size_t>(unit); };
@@ -38,10 +39,13 @@ CommandResult read_prices(const JsonObject& prices, Prices& target) {
     for (const Bytes argument : prices.names()) {
         std::size_t kind = 0;
         while (kind < target.size() && unit_name(kind) != argument) ++kind;
-        if (kind == target.size()) return Refusal{400, "unknown_argument", "no such unit: " + std::string(argument)};
+        if (kind == target.size())
+            return Refusal{400, "unknown_argument", "no such unit: " + std::string(argument)};
         const std::optional<Nano> amount = parse_amount(prices.string(argument).value_or(""));
-        if (!amount || *amount < 0) return bad_argument(argument, "a decimal string such as \"0.15\"");
-        if (kind == image_kind && *amount > INT64_MAX / price_unit) return bad_argument(argument, "a smaller amount");
+        if (!amount || *amount < 0)
+            return bad_argument(argument, "a decimal string such as \"0.15\"");
+        if (kind == image_kind && *amount > INT64_MAX / price_unit)
+            return bad_argument(argument, "a smaller amount");
         target[kind] = kind == image_kind ? *amount * price_unit : *amount;
         given[kind] = true;
     }
@@ -56,7 +60,8 @@ CommandResult read_prices(const JsonObject& prices, Prices& target) {
 CommandResult read_text(const JsonObject& args, Bytes argument, std::string& target) {
     if (args.kind(argument) == JsonObject::Kind::absent) return std::nullopt;
     const std::optional<Bytes> text = args.string(argument);
-    if (!text || text->size() > text_bytes_max) return bad_argument(argument, "at most 200 octets of text");
+    if (!text || text->size() > text_bytes_max)
+        return bad_argument(argument, "at most 200 octets of text");
     target = std::string(*text);
     return std::nullopt;
 }
@@ -71,29 +76,43 @@ CommandResult read_count(const JsonObject& args, Bytes argument, std::uint64_t& 
 
 }  // namespace
 
-CommandResult Queries::catalog_set(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::catalog_set(const JsonObject& args, std::int64_t now_ms,
+                                   JsonWriter& result) {
     using Kind = JsonObject::Kind;
-    const std::initializer_list<Bytes> known = {"id", "aliases", "display_name", "owned_by", "context_tokens",
-                                                "output_tokens_max", "image_tokens_max", "on_sale", "prices"};
+    const std::initializer_list<Bytes> known = {"id",
+                                                "aliases",
+                                                "display_name",
+                                                "owned_by",
+                                                "context_tokens",
+                                                "output_tokens_max",
+                                                "image_tokens_max",
+                                                "on_sale",
+                                                "prices"};
     if (const CommandResult unknown = only(args, known)) return unknown;
     const std::optional<Bytes> id = args.string("id");
-    if (!id || id->empty() || id->size() > text_bytes_max) return bad_argument("id", "1 to 200 octets of text");
+    if (!id || id->empty() || id->size() > text_bytes_max)
+        return bad_argument("id", "1 to 200 octets of text");
     Result<std::optional<ledger::Model>> current = ledger_.model(*id);
     if (!current) return refusal(current.error());
     ModelEntry model = *current ? std::move((*current)->entry) : ModelEntry{};
     model.id = std::string(*id);
     if (args.kind("aliases") != Kind::absent) {
         std::optional<std::vector<std::string>> aliases = args.strings("aliases");
-        if (!aliases || aliases->size() > aliases_max) return bad_argument("aliases", "a list of names");
+        if (!aliases || aliases->size() > aliases_max)
+            return bad_argument("aliases", "a list of names");
         model.aliases = std::move(*aliases);
     }
     if (CommandResult bad = read_text(args, "display_name", model.display_name)) return bad;
     if (CommandResult bad = read_text(args, "owned_by", model.owned_by)) return bad;
     if (CommandResult bad = read_count(args, "context_tokens", model.context_tokens)) return bad;
-    if (CommandResult bad = read_count(args, "output_tokens_max", model.output_tokens_max)) return bad;
-    if (CommandResult bad = read_count(args, "image_tokens_max", model.image_tokens_max)) return bad;
-    if (model.context_tokens == 0 || model.output_tokens_max == 0 || model.output_tokens_max > model.context_tokens)
-        return bad_argument("context_tokens and output_tokens_max", "above 0, the second within the first");
+    if (CommandResult bad = read_count(args, "output_tokens_max", model.output_tokens_max))
+        return bad;
+    if (CommandResult bad = read_count(args, "image_tokens_max", model.image_tokens_max))
+        return bad;
+    if (model.context_tokens == 0 || model.output_tokens_max == 0 ||
+        model.output_tokens_max > model.context_tokens)
+        return bad_argument("context_tokens and output_tokens_max",
+                            "above 0, the second within the first");
     if (args.kind("on_sale") != Kind::absent) {
         const std::optional<bool> on_sale = args.boolean("on_sale");
         if (!on_sale) return bad_argument("on_sale", "true or false");

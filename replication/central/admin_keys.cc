@@ -1,4 +1,5 @@
-// Queries: the operator's commands on API keys. The key itself is in the answer of key.create and nowhere else.
+// Queries: the operator's commands on API keys. The key itself is in the answer of key.create and
+// nowhere else.
 #include "edge/crypto/api_key.h"
 #include "replication/central/queries.h"
 
@@ -35,10 +36,12 @@ std::optional<Enum> parse_name(Bytes text, Enum last) noexcept {
 
 // A number from 0 (no limit) to `most`; absent keeps the target.
 template <class Number>
-CommandResult read_limit(const JsonObject& args, Bytes argument, std::int64_t most, Number& target) {
+CommandResult read_limit(const JsonObject& args, Bytes argument, std::int64_t most,
+                         Number& target) {
     if (args.kind(argument) == JsonObject::Kind::absent) return std::nullopt;
     const std::optional<std::int64_t> value = args.integer(argument);
-    if (!value || *value < 0 || *value > most) return bad_argument(argument, "a whole number, 0 for no limit");
+    if (!value || *value < 0 || *value > most)
+        return bad_argument(argument, "a whole number, 0 for no limit");
     target = static_cast<Number>(*value);
     return std::nullopt;
 }
@@ -76,22 +79,26 @@ CommandResult Queries::read_settings(const JsonObject& args, KeySettings& settin
     using Kind = JsonObject::Kind;
     if (args.kind("name") != Kind::absent) {
         const std::optional<Bytes> text = args.string("name");
-        if (!text || text->size() > name_bytes_max) return bad_argument("name", "at most 200 octets of text");
+        if (!text || text->size() > name_bytes_max)
+            return bad_argument("name", "at most 200 octets of text");
         settings.name = std::string(*text);
     }
     if (args.kind("budget") == Kind::null) {
         settings.budget.reset();
     } else if (args.kind("budget") != Kind::absent) {
         settings.budget = parse_amount(args.string("budget").value_or(""));
-        if (!settings.budget || *settings.budget < 0) return bad_argument("budget", "a decimal string, or null for none");
+        if (!settings.budget || *settings.budget < 0)
+            return bad_argument("budget", "a decimal string, or null for none");
     }
     if (args.kind("budget_period") != Kind::absent) {
-        const auto period = parse_name(args.string("budget_period").value_or(""), ledger::BudgetPeriod::last);
+        const auto period =
+            parse_name(args.string("budget_period").value_or(""), ledger::BudgetPeriod::last);
         if (!period) return bad_argument("budget_period", "lifetime, day or month");
         settings.period = *period;
     }
     if (args.kind("policy") != Kind::absent) {
-        const auto policy = parse_name(args.string("policy").value_or(""), IdempotencyPolicy::generate);
+        const auto policy =
+            parse_name(args.string("policy").value_or(""), IdempotencyPolicy::generate);
         if (!policy) return bad_argument("policy", "required, sdk or generate");
         settings.policy = *policy;
     }
@@ -101,9 +108,14 @@ CommandResult Queries::read_settings(const JsonObject& args, KeySettings& settin
             return bad_argument("expires_at", "a Unix time, 0 for never");
         settings.expires_ms = *seconds * 1'000;
     }
-    if (CommandResult bad = read_limit(args, "rpm", UINT32_MAX, settings.limits.requests_per_minute)) return bad;
-    if (CommandResult bad = read_limit(args, "tpm", INT64_MAX, settings.limits.tokens_per_minute)) return bad;
-    if (CommandResult bad = read_limit(args, "concurrency", UINT32_MAX, settings.limits.concurrency)) return bad;
+    if (CommandResult bad =
+            read_limit(args, "rpm", UINT32_MAX, settings.limits.requests_per_minute))
+        return bad;
+    if (CommandResult bad = read_limit(args, "tpm", INT64_MAX, settings.limits.tokens_per_minute))
+        return bad;
+    if (CommandResult bad =
+            read_limit(args, "concurrency", UINT32_MAX, settings.limits.concurrency))
+        return bad;
     return read_models(args, settings);
 }
 
@@ -132,8 +144,9 @@ void Queries::write_key(const ledger::Key& key, JsonWriter& result) {
 }
 
 CommandResult Queries::key_create(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
-    const std::initializer_list<Bytes> known = {"account", "name", "budget", "budget_period", "policy",
-                                                "models", "expires_at", "rpm", "tpm", "concurrency"};
+    const std::initializer_list<Bytes> known = {
+        "account", "name",       "budget", "budget_period", "policy",
+        "models",  "expires_at", "rpm",    "tpm",           "concurrency"};
     if (const CommandResult unknown = only(args, known)) return unknown;
     const std::optional<AccountId> account = account_argument(args);
     if (!account) return bad_argument("account", "an account number");
@@ -155,7 +168,8 @@ CommandResult Queries::key_list(const JsonObject& args, std::int64_t, JsonWriter
     if (!account) return bad_argument("account", "an account number");
     const std::int64_t after = args.integer("after").value_or(0);
     if (after < 0) return bad_argument("after", "a key number");
-    Result<std::vector<ledger::Key>> keys = ledger_.keys(*account, static_cast<KeyId>(after), keys_page + 1);
+    Result<std::vector<ledger::Key>> keys =
+        ledger_.keys(*account, static_cast<KeyId>(after), keys_page + 1);
     if (!keys) return refusal(keys.error());
     const bool more = keys->size() > keys_page;
     if (more) keys->pop_back();
@@ -171,8 +185,9 @@ CommandResult Queries::key_list(const JsonObject& args, std::int64_t, JsonWriter
 }
 
 CommandResult Queries::key_update(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
-    const std::initializer_list<Bytes> known = {"key_id", "name", "budget", "budget_period", "policy",
-                                                "models", "expires_at", "rpm", "tpm", "concurrency"};
+    const std::initializer_list<Bytes> known = {
+        "key_id", "name",       "budget", "budget_period", "policy",
+        "models", "expires_at", "rpm",    "tpm",           "concurrency"};
     if (const CommandResult unknown = only(args, known)) return unknown;
     const std::optional<KeyId> id = key_argument(args);
     if (!id) return bad_argument("key_id", "a key number");
@@ -187,7 +202,8 @@ CommandResult Queries::key_update(const JsonObject& args, std::int64_t now_ms, J
     return std::nullopt;
 }
 
-CommandResult Queries::set_key_state(const JsonObject& args, KeyState state, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::set_key_state(const JsonObject& args, KeyState state, std::int64_t now_ms,
+                                     JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"key_id"})) return unknown;
     const std::optional<KeyId> id = key_argument(args);
     if (!id) return bad_argument("key_id", "a key number");
@@ -196,7 +212,8 @@ CommandResult Queries::set_key_state(const JsonObject& args, KeyState state, std
     write_key(*key, result);
     return std::nullopt;
 }
-CommandResult Queries::key_suspend(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {
+CommandResult Queries::key_suspend(const JsonObject& args, std::int64_t now_ms,
+                                   JsonWriter& result) {
     return set_key_state(args, KeyState::suspended, now_ms, result);
 }
 CommandResult Queries::key_resume(const JsonObject& args, std::int64_t now_ms, JsonWriter& result) {

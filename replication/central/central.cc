@@ -1,5 +1,5 @@
-// Central: opens messages, hands them to the ledger or to Queries, seals the answers. A message whose MAC is
-// not its sender's is dropped without an answer.
+// Central: opens messages, hands them to the ledger or to Queries, seals the answers. A message
+// whose MAC is not its sender's is dropped without an answer.
 #include "replication/central/central.h"
 
 #include "edge/base/limits.h"
@@ -17,8 +17,12 @@ constexpr Bytes rpc_prefix = "nx.v1.rpc.";
 }  // namespace
 
 struct Central::State {
-    State(LedgerStore& store, TransportServer& transport_server, Clock& time, Random& random, CentralOptions given)
-        : server(transport_server), clock(time), options(std::move(given)), ledger(store, options.planted_bug),
+    State(LedgerStore& store, TransportServer& transport_server, Clock& time, Random& random,
+          CentralOptions given)
+        : server(transport_server),
+          clock(time),
+          options(std::move(given)),
+          ledger(store, options.planted_bug),
           queries(ledger, random, options.key_hash_secret) {}
 
     TransportServer& server;
@@ -53,13 +57,15 @@ struct Central::State {
     }
 
     void handle(Bytes subject, Bytes message, const TransportServer::Respond& respond);
-    std::optional<std::string> answer(const OpenedMessage& message, Bytes subject, MessageType& type);
+    std::optional<std::string> answer(const OpenedMessage& message, Bytes subject,
+                                      MessageType& type);
     std::optional<std::string> answer_query(Bytes subject, Bytes payload);
     void publish_changes();
 };
 
 // The answer's payload, and its type. Nothing: not answered.
-std::optional<std::string> Central::State::answer(const OpenedMessage& message, Bytes subject, MessageType& type) {
+std::optional<std::string> Central::State::answer(const OpenedMessage& message, Bytes subject,
+                                                  MessageType& type) {
     const std::int64_t now_ms = clock.wall_ms();
     const Envelope& from = message.envelope;
     switch (from.type) {
@@ -95,8 +101,7 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         case MessageType::ship_reply:
         case MessageType::feed_reply:
         case MessageType::feed_hint:
-        case MessageType::query_reply:
-            break;
+        case MessageType::query_reply: break;
     }
     ++refused_count;
     return std::nullopt;
@@ -125,8 +130,9 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     const Result<OpenedMessage> message = open(bytes, *key);
     if (!message) {
         ++refused_count;
-        log::warning("central_refused_message", {{"error", message.error()}, {"pop", raw(*sender)},
-                                                 {"refused_total", refused_count}});
+        log::warning(
+            "central_refused_message",
+            {{"error", message.error()}, {"pop", raw(*sender)}, {"refused_total", refused_count}});
         return;
     }
     Envelope envelope = message->envelope;
@@ -134,7 +140,8 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     if (!payload || failed) return;
     envelope.epoch = epoch;
     respond(seal(envelope, *payload, *key));
-    if (message->envelope.type == MessageType::query_request && subject.ends_with(".admin")) publish_changes();
+    if (message->envelope.type == MessageType::query_request && subject.ends_with(".admin"))
+        publish_changes();
 }
 
 // A hint only: what changed is fetched, and a lost hint is noticed at the next heartbeat.
@@ -150,7 +157,8 @@ void Central::State::publish_changes() {
     }
 }
 
-Central::Central(LedgerStore& store, TransportServer& server, Clock& clock, Random& random, CentralOptions options)
+Central::Central(LedgerStore& store, TransportServer& server, Clock& clock, Random& random,
+                 CentralOptions options)
     : state_(std::make_unique<State>(store, server, clock, random, std::move(options))) {}
 Central::~Central() = default;
 
@@ -170,16 +178,18 @@ Status Central::start(bool verify_rows) {
         log::info("ledger_verified", {{"rows", audit->rows}, {"accounts", audit->accounts}});
     }
     for (const Bytes topic : {"reg", "lease", "ship", "feed", "balance", "usage", "admin"})
-        state.server.serve(std::string(rpc_prefix) + std::string(topic),
-                           [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
-                               state.handle(subject, payload, respond);
-                           });
+        state.server.serve(
+            std::string(rpc_prefix) + std::string(topic),
+            [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
+                state.handle(subject, payload, respond);
+            });
     return {};
 }
 
 void Central::tick() {
     if (state_->failed) return;
-    const Result<unsigned> closed = state_->ledger.reclaim(state_->clock.wall_ms(), reclaim_scopes_per_tick);
+    const Result<unsigned> closed =
+        state_->ledger.reclaim(state_->clock.wall_ms(), reclaim_scopes_per_tick);
     if (!closed) return state_->fail(closed.error());
     if (*closed > 0) log::info("leases_reclaimed", {{"count", *closed}});
 }

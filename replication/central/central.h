@@ -1,6 +1,7 @@
-// Central: the service around the ledger: answers nx.v1.rpc.* requests of POPs and of the admin socket,
-// publishes feeds. One apply thread (the one that drives the TransportServer). In nodex-edge --standalone it
-// runs in the same process (central_thread.h); in nodex-central it stands alone.
+// Central: the service around the ledger: answers nx.v1.rpc.* requests of POPs and of the admin
+// socket, publishes feeds. One apply thread (the one that drives the TransportServer). In
+// nodex-edge --standalone it runs in the same process (central_thread.h); in nodex-central it
+// stands alone.
 #pragma once
 #include <memory>
 #include <string>
@@ -26,9 +27,11 @@ struct CentralOptions {
 
 class Central {
   public:
-    Central(LedgerStore& store, TransportServer& server, Clock& clock, Random& random, CentralOptions options);
+    Central(LedgerStore& store, TransportServer& server, Clock& clock, Random& random,
+            CentralOptions options);
     ~Central();
-    // Loads, verifies (balances recomputed from rows when `verify_rows`), then serves. corrupt(storage) when they differ.
+    // Loads, verifies (balances recomputed from rows when `verify_rows`), then serves.
+    // corrupt(storage) when they differ.
     Status start(bool verify_rows);
     void tick();  // every 100 ms from the driving thread: lease expiry
     // The store failed: nothing is answered any more, and nothing that was answered is lost.

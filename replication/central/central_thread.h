@@ -1,5 +1,5 @@
-// CentralThread: the centre inside the edge's process (--standalone): a Central on a thread of its own, reached
-// through the process's InprocLink.
+// CentralThread: the centre inside the edge's process (--standalone): a Central on a thread of its
+// own, reached through the process's InprocLink.
 #pragma once
 #include <atomic>
 #include <thread>
@@ -11,7 +11,8 @@ namespace nodex::replication {
 
 class CentralThread {
   public:
-    CentralThread(LedgerStore& store, TransportServer& server, Clock& clock, Random& random, CentralOptions options)
+    CentralThread(LedgerStore& store, TransportServer& server, Clock& clock, Random& random,
+                  CentralOptions options)
         : central_(store, server, clock, random, std::move(options)), server_(server) {}
     ~CentralThread() { stop(); }
     CentralThread(const CentralThread&) = delete;

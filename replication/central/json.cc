@@ -1,5 +1,5 @@
-// JSON of the centre's queries: see the header. Depth is checked before parsing and parsing is iterative, so
-// that no input decides how deep the stack goes.
+// JSON of the centre's queries: see the header. Depth is checked before parsing and parsing is
+// iterative, so that no input decides how deep the stack goes.
 #include "replication/central/json.h"
 
 #include <algorithm>
@@ -47,7 +47,8 @@ bool shallow(Bytes text) noexcept {
     return true;
 }
 
-// A name that occurs twice could be read one way here and another way by whoever logs or forwards it.
+// A name that occurs twice could be read one way here and another way by whoever logs or forwards
+// it.
 bool names_once(const Value& object) {
     std::vector<Bytes> names;
     for (const auto& member : object.GetObject()) {
@@ -74,9 +75,11 @@ Result<JsonObject> JsonObject::parse(Bytes text) {
     const Error refused{ErrorCode::malformed, ErrorSource::client};
     if (text.size() > limits::message_bytes_max || !shallow(text)) return refused;
     auto document = std::make_shared<Document>();
-    constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+    constexpr unsigned flags =
+        rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
     document->root.Parse<flags>(text.data(), text.size());
-    if (document->root.HasParseError() || !document->root.IsObject() || !names_once(document->root)) return refused;
+    if (document->root.HasParseError() || !document->root.IsObject() || !names_once(document->root))
+        return refused;
     const void* root = static_cast<const Value*>(&document->root);
     return JsonObject(std::move(document), root);
 }
@@ -145,12 +148,16 @@ void JsonWriter::open_object(Bytes name) {
     state_->name(name);
     state_->writer.StartObject();
 }
-void JsonWriter::close_object() { state_->writer.EndObject(); }
+void JsonWriter::close_object() {
+    state_->writer.EndObject();
+}
 void JsonWriter::open_array(Bytes name) {
     state_->name(name);
     state_->writer.StartArray();
 }
-void JsonWriter::close_array() { state_->writer.EndArray(); }
+void JsonWriter::close_array() {
+    state_->writer.EndArray();
+}
 void JsonWriter::string(Bytes name, Bytes value) {
     state_->name(name);
     state_->writer.String(value.data(), size_of(value));
@@ -178,7 +185,8 @@ std::string JsonWriter::take() {
 
 std::string format_amount(Nano amount) {
     const bool negative = amount < 0;
-    const std::uint64_t size = negative ? ~static_cast<std::uint64_t>(amount) + 1 : static_cast<std::uint64_t>(amount);
+    const std::uint64_t size =
+        negative ? ~static_cast<std::uint64_t>(amount) + 1 : static_cast<std::uint64_t>(amount);
     std::string text = (negative ? "-" : "") + std::to_string(size / nano_per_unit);
     std::string places = std::to_string(size % nano_per_unit);
     places.insert(0, 9 - places.size(), '0');
@@ -201,7 +209,8 @@ std::optional<Nano> parse_amount(Bytes text) noexcept {
         places = *value;
         for (std::size_t i = digits.size(); i < 9; ++i) places *= 10;
     }
-    const Result<Nano> amount = add_nano(static_cast<Nano>(*units) * nano_per_unit, static_cast<Nano>(places));
+    const Result<Nano> amount =
+        add_nano(static_cast<Nano>(*units) * nano_per_unit, static_cast<Nano>(places));
     if (!amount) return std::nullopt;
     return negative ? -*amount : *amount;
 }

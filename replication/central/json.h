@@ -1,5 +1,5 @@
-// JSON of the centre's queries, behind our own types: an object read with depth and size bounded, and a writer.
-// RapidJSON stays in json.cc.
+// JSON of the centre's queries, behind our own types: an object read with depth and size bounded,
+// and a writer. RapidJSON stays in json.cc.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -16,20 +16,31 @@ namespace nodex::replication {
 // A parsed object. Views and nested objects live as long as the document that was parsed.
 class JsonObject {
   public:
-    // malformed(client): not one object of valid UTF-8, too deep (limits::query_json_depth_max), or a name twice.
+    // malformed(client): not one object of valid UTF-8, too deep (limits::query_json_depth_max), or
+    // a name twice.
     static Result<JsonObject> parse(Bytes text);
     JsonObject(JsonObject&&) noexcept;
     JsonObject& operator=(JsonObject&&) noexcept;
     ~JsonObject();
 
-    enum class Kind : std::uint8_t { absent, null, boolean, integer, other_number, string, array, object };
+    enum class Kind : std::uint8_t {
+        absent,
+        null,
+        boolean,
+        integer,
+        other_number,
+        string,
+        array,
+        object
+    };
     [[nodiscard]] Kind kind(Bytes name) const noexcept;
     // Nothing when absent or of another kind.
     [[nodiscard]] std::optional<Bytes> string(Bytes name) const noexcept;
     [[nodiscard]] std::optional<std::int64_t> integer(Bytes name) const noexcept;
     [[nodiscard]] std::optional<bool> boolean(Bytes name) const noexcept;
     [[nodiscard]] std::optional<JsonObject> object(Bytes name) const;
-    [[nodiscard]] std::optional<std::vector<std::string>> strings(Bytes name) const;  // an array of strings only
+    [[nodiscard]] std::optional<std::vector<std::string>> strings(
+        Bytes name) const;  // an array of strings only
     [[nodiscard]] std::vector<Bytes> names() const;
 
   private:
@@ -64,7 +75,8 @@ class JsonWriter {
 
 // "12.5" of 12'500'000'000: no trailing zeros, no exponent.
 std::string format_amount(Nano amount);
-// Exact decimal with at most nine places, optional leading '-'; nothing otherwise (also when out of range).
+// Exact decimal with at most nine places, optional leading '-'; nothing otherwise (also when out of
+// range).
 std::optional<Nano> parse_amount(Bytes text) noexcept;
 
 }  // namespace nodex::replication

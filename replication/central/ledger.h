@@ -1,8 +1,8 @@
-// Ledger: the money, as a deterministic state machine over LedgerStore. Every verb is one entry: it carries the
-// deciding process's time and every choice, reads no clock and no randomness, and is applied whole or not at
-// all: an error (overflow included) leaves the state as it was. Money moves only between two accounts in a Row,
-// so that every balance can be recomputed from rows; currencies never mix because every account has one and
-// the house has an account of each kind per currency.
+// Ledger: the money, as a deterministic state machine over LedgerStore. Every verb is one entry: it
+// carries the deciding process's time and every choice, reads no clock and no randomness, and is
+// applied whole or not at all: an error (overflow included) leaves the state as it was. Money moves
+// only between two accounts in a Row, so that every balance can be recomputed from rows; currencies
+// never mix because every account has one and the house has an account of each kind per currency.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -32,78 +32,92 @@ struct UsageFilter {
     AccountId account{};
     std::optional<KeyId> key;
     std::optional<std::uint32_t> model;
-    std::int64_t from_ms = 0;          // settled at or after
-    std::int64_t to_ms = INT64_MAX;    // and before
+    std::int64_t from_ms = 0;        // settled at or after
+    std::int64_t to_ms = INT64_MAX;  // and before
     unsigned rows_max = 100;
-    std::string cursor;                // opaque, of an earlier page; "" for the first
+    std::string cursor;  // opaque, of an earlier page; "" for the first
 };
 struct UsagePage {
-    std::vector<ledger::Row> rows;     // newest first
+    std::vector<ledger::Row> rows;  // newest first
     bool more = false;
-    std::string cursor;                // of the next page, when `more`
+    std::string cursor;  // of the next page, when `more`
 };
 
 struct LedgerAudit {
     std::uint64_t rows = 0;
     std::uint64_t accounts = 0;
-    std::uint64_t differences = 0;     // accounts whose balance is not what their rows say
+    std::uint64_t differences = 0;  // accounts whose balance is not what their rows say
     bool chain_matches = false;
-    bool sums_to_zero = false;         // customers and house, per currency
-    std::string first_problem;         // "" when sound
+    bool sums_to_zero = false;  // customers and house, per currency
+    std::string first_problem;  // "" when sound
     [[nodiscard]] bool sound() const noexcept { return first_problem.empty(); }
 };
 
 class Ledger {
   public:
-    explicit Ledger(LedgerStore& store, PlantedBug bug = PlantedBug::none) noexcept : store_(store), bug_(bug) {}
+    explicit Ledger(LedgerStore& store, PlantedBug bug = PlantedBug::none) noexcept
+        : store_(store), bug_(bug) {}
 
     // --- accounts and money (ledger_accounts.cc). not_found(client) for an unknown account or key.
-    Result<ledger::Account> create_account(const std::string& name, const ledger::Currency& currency, std::int64_t now_ms);
-    Result<ledger::Account> set_account_state(AccountId id, AccountState state, std::int64_t now_ms);
+    Result<ledger::Account> create_account(const std::string& name,
+                                           const ledger::Currency& currency, std::int64_t now_ms);
+    Result<ledger::Account> set_account_state(AccountId id, AccountState state,
+                                              std::int64_t now_ms);
     Result<ledger::Account> shred_account(AccountId id, std::int64_t now_ms);
     struct TopUp {
         ledger::Account account;
         bool applied = false;  // false: this reference had been applied before
     };
     // amount > 0. One reference is applied once; with another amount: already_exists(client).
-    Result<TopUp> top_up(AccountId id, Nano amount, const std::string& reference, std::int64_t now_ms);
+    Result<TopUp> top_up(AccountId id, Nano amount, const std::string& reference,
+                         std::int64_t now_ms);
     // insufficient_funds(client) when the balance would fall below what POPs hold.
-    Result<ledger::Account> adjust(AccountId id, Nano delta, const std::string& reason, std::int64_t now_ms);
+    Result<ledger::Account> adjust(AccountId id, Nano delta, const std::string& reason,
+                                   std::int64_t now_ms);
 
     // --- keys (ledger_keys.cc)
-    Result<ledger::Key> create_key(AccountId account, const KeyHash& hash, const KeySettings& settings, std::int64_t now_ms);
+    Result<ledger::Key> create_key(AccountId account, const KeyHash& hash,
+                                   const KeySettings& settings, std::int64_t now_ms);
     // insufficient_funds(client): the new budget is below what is spent and held.
     Result<ledger::Key> update_key(KeyId id, const KeySettings& settings, std::int64_t now_ms);
     // A revoked key stays revoked: forbidden(client).
     Result<ledger::Key> set_key_state(KeyId id, KeyState state, std::int64_t now_ms);
-    // `model` without number: found by id or new. A changed price makes a new, immutable price list.
+    // `model` without number: found by id or new. A changed price makes a new, immutable price
+    // list.
     Result<ledger::Model> set_model(ModelEntry model, std::int64_t now_ms);
 
     // --- POPs (ledger_leases.cc, ledger_settle.cc)
-    Result<RegisterReply> register_pop(PopId pop, const RegisterRequest& request, std::int64_t now_ms);
+    Result<RegisterReply> register_pop(PopId pop, const RegisterRequest& request,
+                                       std::int64_t now_ms);
     // stale(client): not this POP's newest incarnation.
-    Result<LeaseReply> lease(PopId pop, std::uint32_t incarnation, const LeaseRequest& request, std::int64_t now_ms);
-    // Looks at no more than `scopes_max` leases from where the last call ended; answers how many it closed.
+    Result<LeaseReply> lease(PopId pop, std::uint32_t incarnation, const LeaseRequest& request,
+                             std::int64_t now_ms);
+    // Looks at no more than `scopes_max` leases from where the last call ended; answers how many it
+    // closed.
     Result<unsigned> reclaim(std::int64_t now_ms, unsigned scopes_max);
-    Result<ShipReply> ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request, std::int64_t now_ms);
+    Result<ShipReply> ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request,
+                           std::int64_t now_ms);
 
     // --- questions (ledger_queries.cc); they see what is committed
     Result<std::optional<ledger::Account>> account(AccountId id);
     Result<std::optional<ledger::Key>> key(KeyId id);
-    Result<std::vector<ledger::Account>> accounts(AccountId after, unsigned count_max);  // customers, by id
+    Result<std::vector<ledger::Account>> accounts(AccountId after,
+                                                  unsigned count_max);  // customers, by id
     Result<std::vector<ledger::Key>> keys(AccountId account, KeyId after, unsigned count_max);
     Result<std::optional<ledger::Model>> model(Bytes id);
     Result<std::vector<ledger::Model>> models();
     Result<std::optional<ledger::PriceList>> price_list(std::uint32_t version);
-    Result<std::optional<ledger::Lease>> lease_of(const LeaseKey& scope, PopId pop, std::uint32_t incarnation);
+    Result<std::optional<ledger::Lease>> lease_of(const LeaseKey& scope, PopId pop,
+                                                  std::uint32_t incarnation);
     Result<std::optional<ledger::Mark>> mark(PopId pop, std::uint32_t incarnation);
     Result<ledger::Head> head();
     Result<FeedReply> feed(std::uint64_t from);
     Result<UsagePage> usage(const UsageFilter& filter);
 
     // --- audit (ledger_audit.cc)
-    Result<LedgerAudit> verify();      // rows, chain, balances
-    // verify() and the holds: I1, I3 and the lease sums of replication.md section 8. For tests: reads everything.
+    Result<LedgerAudit> verify();  // rows, chain, balances
+    // verify() and the holds: I1, I3 and the lease sums of replication.md section 8. For tests:
+    // reads everything.
     Result<LedgerAudit> check_invariants();
 
   private:
@@ -116,31 +130,40 @@ class Ledger {
     Status save_account(LedgerTransaction& transaction, const ledger::Account& account);
     Status save_key(LedgerTransaction& transaction, const ledger::Key& key);
     // The object takes the next feed version; its older entry goes.
-    Status announce(LedgerTransaction& transaction, ObjectKind kind, std::uint64_t id, std::uint64_t& feed_version);
-    // Appends the row (index and currency are filled in) and moves its amount. Answers the row's index.
-    Result<std::uint64_t> post(LedgerTransaction& transaction, ledger::Row row, const ledger::Currency& currency);
-    Status move(LedgerTransaction& transaction, AccountId account, const ledger::Currency& currency, Nano delta,
-                std::int64_t now_ms);
+    Status announce(LedgerTransaction& transaction, ObjectKind kind, std::uint64_t id,
+                    std::uint64_t& feed_version);
+    // Appends the row (index and currency are filled in) and moves its amount. Answers the row's
+    // index.
+    Result<std::uint64_t> post(LedgerTransaction& transaction, ledger::Row row,
+                               const ledger::Currency& currency);
+    Status move(LedgerTransaction& transaction, AccountId account, const ledger::Currency& currency,
+                Nano delta, std::int64_t now_ms);
 
     // What a lease's holder (account or key) has, behind one face.
     struct Holder;
-    Result<Holder> load_holder(LedgerTransaction& transaction, const LeaseKey& scope, std::int64_t now_ms);
+    Result<Holder> load_holder(LedgerTransaction& transaction, const LeaseKey& scope,
+                               std::int64_t now_ms);
     Status change_held(LedgerTransaction& transaction, const Holder& holder, Nano delta);
-    Result<LeaseReply::Entry> lease_entry(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                                          const LeaseRequest::Entry& entry, bool ask, std::int64_t now_ms);
+    Result<LeaseReply::Entry> lease_entry(LedgerTransaction& transaction, PopId pop,
+                                          std::uint32_t incarnation,
+                                          const LeaseRequest::Entry& entry, bool ask,
+                                          std::int64_t now_ms);
     Status close_lease(const std::string& key, std::int64_t now_ms, bool& closed);
 
     // How much of `amount` the scope pays for.
-    Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop, std::uint32_t incarnation,
-                         std::uint32_t generation, Nano amount, std::int64_t now_ms);
+    Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
+                         std::uint32_t incarnation, std::uint32_t generation, Nano amount,
+                         std::int64_t now_ms);
     Status settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                   const storage::Settlement& settlement, std::int64_t now_ms);
-    Status charge(LedgerTransaction& transaction, const storage::Settlement& settlement, ledger::Row row,
-                  const ledger::Currency& currency, Nano charged, Nano lost, Nano overrun, const std::string& charge_place);
-    Status count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement, Nano charged,
-                          std::int64_t now_ms);
+    Status charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
+                  ledger::Row row, const ledger::Currency& currency, Nano charged, Nano lost,
+                  Nano overrun, const std::string& charge_place);
+    Status count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement,
+                          Nano charged, std::int64_t now_ms);
     Status apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                         const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply);
+                         const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark,
+                         ShipReply& reply);
 
     LedgerStore& store_;
     PlantedBug bug_;

@@ -31,7 +31,8 @@ void Ledger::save_head(LedgerTransaction& transaction, const Head& head) {
 }
 
 Result<Account> Ledger::load_account(LedgerTransaction& transaction, AccountId id) {
-    Result<std::optional<Account>> account = transaction.find<Account>(LedgerTable::account, ledger::account_key(id));
+    Result<std::optional<Account>> account =
+        transaction.find<Account>(LedgerTable::account, ledger::account_key(id));
     if (!account) return account.error();
     if (!*account) return refused(ErrorCode::not_found);
     return std::move(**account);
@@ -59,8 +60,8 @@ Status Ledger::announce(LedgerTransaction& transaction, ObjectKind kind, std::ui
     return {};
 }
 
-Status Ledger::move(LedgerTransaction& transaction, AccountId id, const Currency& currency, Nano delta,
-                    std::int64_t now_ms) {
+Status Ledger::move(LedgerTransaction& transaction, AccountId id, const Currency& currency,
+                    Nano delta, std::int64_t now_ms) {
     const std::string key = ledger::account_key(id);
     Result<std::optional<Account>> found = transaction.find<Account>(LedgerTable::account, key);
     if (!found) return found.error();
@@ -82,12 +83,17 @@ Status Ledger::move(LedgerTransaction& transaction, AccountId id, const Currency
     return save_account(transaction, account);
 }
 
-Result<std::uint64_t> Ledger::post(LedgerTransaction& transaction, Row row, const Currency& currency) {
+Result<std::uint64_t> Ledger::post(LedgerTransaction& transaction, Row row,
+                                   const Currency& currency) {
     NX_ASSERT(row.amount >= 0);
     NX_ASSERT(row.debit != row.credit);
     if (row.amount > 0) {
-        if (const Status moved = move(transaction, row.debit, currency, -row.amount, row.time_ms); !moved) return moved.error();
-        if (const Status moved = move(transaction, row.credit, currency, row.amount, row.time_ms); !moved) return moved.error();
+        if (const Status moved = move(transaction, row.debit, currency, -row.amount, row.time_ms);
+            !moved)
+            return moved.error();
+        if (const Status moved = move(transaction, row.credit, currency, row.amount, row.time_ms);
+            !moved)
+            return moved.error();
     }
     Result<Head> head = load_head(transaction);
     if (!head) return head.error();
@@ -97,12 +103,15 @@ Result<std::uint64_t> Ledger::post(LedgerTransaction& transaction, Row row, cons
     head->row_chain = next_chain(head->row_chain, record);
     transaction.put(LedgerTable::row, ledger::row_key(row.index), std::move(record));
     const bool is_usage = row.kind == RowKind::charge || row.kind == RowKind::duplicate;
-    if (is_usage) transaction.put(LedgerTable::usage, ledger::usage_key(row.customer, row.time_ms, row.index), "");
+    if (is_usage)
+        transaction.put(LedgerTable::usage, ledger::usage_key(row.customer, row.time_ms, row.index),
+                        "");
     save_head(transaction, *head);
     return row.index;
 }
 
-Result<Account> Ledger::create_account(const std::string& account_name, const Currency& currency, std::int64_t now_ms) {
+Result<Account> Ledger::create_account(const std::string& account_name, const Currency& currency,
+                                       std::int64_t now_ms) {
     LedgerTransaction transaction(store_);
     Result<Head> head = load_head(transaction);
     if (!head) return head.error();
@@ -113,7 +122,9 @@ Result<Account> Ledger::create_account(const std::string& account_name, const Cu
     account.created_ms = now_ms;
     account.updated_ms = now_ms;
     save_head(transaction, *head);
-    if (const Status told = announce(transaction, ObjectKind::account, raw(account.id), account.feed_version); !told)
+    if (const Status told =
+            announce(transaction, ObjectKind::account, raw(account.id), account.feed_version);
+        !told)
         return told.error();
     if (const Status saved = save_account(transaction, account); !saved) return saved.error();
     if (const Status committed = transaction.commit(); !committed) return committed.error();
@@ -125,10 +136,13 @@ Result<Account> Ledger::set_account_state(AccountId id, AccountState state, std:
     LedgerTransaction transaction(store_);
     Result<Account> account = load_account(transaction, id);
     if (!account) return account.error();
-    if (ledger::is_house(id) || account->state == AccountState::closed) return refused(ErrorCode::forbidden);
+    if (ledger::is_house(id) || account->state == AccountState::closed)
+        return refused(ErrorCode::forbidden);
     account->state = state;
     account->updated_ms = now_ms;
-    if (const Status told = announce(transaction, ObjectKind::account, raw(id), account->feed_version); !told)
+    if (const Status told =
+            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+        !told)
         return told.error();
     if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
     if (const Status committed = transaction.commit(); !committed) return committed.error();
@@ -142,21 +156,27 @@ Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {
     if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
     ++account->shreds;
     account->updated_ms = now_ms;
-    if (const Status told = announce(transaction, ObjectKind::account, raw(id), account->feed_version); !told)
+    if (const Status told =
+            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+        !told)
         return told.error();
     if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
     if (const Status committed = transaction.commit(); !committed) return committed.error();
     return account;
 }
 
-Result<Ledger::TopUp> Ledger::top_up(AccountId id, Nano amount, const std::string& reference, std::int64_t now_ms) {
+Result<Ledger::TopUp> Ledger::top_up(AccountId id, Nano amount, const std::string& reference,
+                                     std::int64_t now_ms) {
     if (amount <= 0 || reference.empty()) return refused(ErrorCode::malformed);
     LedgerTransaction transaction(store_);
     Result<Account> account = load_account(transaction, id);
     if (!account) return account.error();
-    if (ledger::is_house(id) || account->state == AccountState::closed) return refused(ErrorCode::forbidden);
-    const std::string place = ledger::KeyBuilder().letter('t').number(raw(id)).raw_bytes(reference).bytes;
-    Result<std::optional<ledger::Charge>> applied = transaction.find<ledger::Charge>(LedgerTable::charge, place);
+    if (ledger::is_house(id) || account->state == AccountState::closed)
+        return refused(ErrorCode::forbidden);
+    const std::string place =
+        ledger::KeyBuilder().letter('t').number(raw(id)).raw_bytes(reference).bytes;
+    Result<std::optional<ledger::Charge>> applied =
+        transaction.find<ledger::Charge>(LedgerTable::charge, place);
     if (!applied) return applied.error();
     if (*applied) {
         if ((*applied)->amount != amount) return refused(ErrorCode::already_exists);
@@ -179,7 +199,8 @@ Result<Ledger::TopUp> Ledger::top_up(AccountId id, Nano amount, const std::strin
     return TopUp{std::move(*account), true};
 }
 
-Result<Account> Ledger::adjust(AccountId id, Nano delta, const std::string& reason, std::int64_t now_ms) {
+Result<Account> Ledger::adjust(AccountId id, Nano delta, const std::string& reason,
+                               std::int64_t now_ms) {
     if (delta == 0 || delta == INT64_MIN) return refused(ErrorCode::malformed);
     LedgerTransaction transaction(store_);
     Result<Account> account = load_account(transaction, id);

@@ -1,5 +1,6 @@
-// Ledger: recomputes every balance from the rows, follows the chain, and (in tests after every step) adds up
-// the leases behind what is held. Numbers I1 to I3 are those of replication.md section 8.
+// Ledger: recomputes every balance from the rows, follows the chain, and (in tests after every
+// step) adds up the leases behind what is held. Numbers I1 to I3 are those of replication.md
+// section 8.
 #include <map>
 
 #include "replication/central/ledger.h"
@@ -33,7 +34,8 @@ void compare(LedgerAudit& audit, Books& books, const ledger::Account& account) {
     ++audit.accounts;
     books.sums[account.currency] += account.posted;
     const bool equal = books.balances[account.id] == account.posted;
-    const bool spent_equal = ledger::is_house(account.id) || books.charged[account.id] == account.spent;
+    const bool spent_equal =
+        ledger::is_house(account.id) || books.charged[account.id] == account.spent;
     books.balances.erase(account.id);
     if (equal && spent_equal) return;
     ++audit.differences;
@@ -47,7 +49,8 @@ Result<LedgerAudit> Ledger::verify() {
     Books books;
     Status scanned = store_.scan(LedgerTable::row, {}, {}, [&](Bytes key, Bytes value) {
         Row row;
-        if (!ledger::decode(value, row) || key != ledger::row_key(row.index) || row.index != audit.rows + 1) {
+        if (!ledger::decode(value, row) || key != ledger::row_key(row.index) ||
+            row.index != audit.rows + 1) {
             problem(audit, "row after " + std::to_string(audit.rows) + " is missing or unreadable");
             return false;
         }
@@ -68,14 +71,18 @@ Result<LedgerAudit> Ledger::verify() {
     });
     if (!scanned) return scanned.error();
     for (const auto& [account, balance] : books.balances)
-        if (balance != 0) problem(audit, "rows name account " + std::to_string(raw(account)) + ", which does not exist");
+        if (balance != 0)
+            problem(audit,
+                    "rows name account " + std::to_string(raw(account)) + ", which does not exist");
     audit.sums_to_zero = true;
-    for (const auto& [currency, sum] : books.sums) audit.sums_to_zero = audit.sums_to_zero && sum == 0;
+    for (const auto& [currency, sum] : books.sums)
+        audit.sums_to_zero = audit.sums_to_zero && sum == 0;
     if (!audit.sums_to_zero) problem(audit, "the accounts of a currency do not sum to zero");
     const Result<ledger::Head> stored = head();
     if (!stored) return stored.error();
     audit.chain_matches = stored->rows == audit.rows && stored->row_chain == books.chain;
-    if (!audit.chain_matches) problem(audit, "the chain over the rows does not end where it should");
+    if (!audit.chain_matches)
+        problem(audit, "the chain over the rows does not end where it should");
     return audit;
 }
 
@@ -92,7 +99,8 @@ Result<LedgerAudit> Ledger::check_invariants() {
         const LeaseKey scope{static_cast<LeaseKey::Kind>(key[0]), read_ordered64(key.substr(1))};
         for (const ledger::Lease::Generation& generation : lease.generations) {
             if (generation.settled + generation.returned > generation.granted)
-                problem(*audit, "I4: a lease of scope " + std::to_string(scope.id) + " is overspent");
+                problem(*audit,
+                        "I4: a lease of scope " + std::to_string(scope.id) + " is overspent");
             held[scope] += generation.held();
         }
         return true;
@@ -102,7 +110,8 @@ Result<LedgerAudit> Ledger::check_invariants() {
         ledger::Account account;
         if (!ledger::decode(value, account) || ledger::is_house(account.id)) return true;
         const LeaseKey scope{LeaseKey::Kind::account, raw(account.id)};
-        if (held[scope] != account.held) problem(*audit, "held of account " + std::to_string(scope.id) + " is not its leases");
+        if (held[scope] != account.held)
+            problem(*audit, "held of account " + std::to_string(scope.id) + " is not its leases");
         if (account.held < 0 || account.held > account.posted)
             problem(*audit, "I1: account " + std::to_string(scope.id) + " holds more than it has");
         return true;
@@ -112,7 +121,8 @@ Result<LedgerAudit> Ledger::check_invariants() {
         ledger::Key key;
         if (!ledger::decode(value, key)) return true;
         const LeaseKey scope{LeaseKey::Kind::key, raw(key.id)};
-        if (held[scope] != key.held) problem(*audit, "held of key " + std::to_string(scope.id) + " is not its leases");
+        if (held[scope] != key.held)
+            problem(*audit, "held of key " + std::to_string(scope.id) + " is not its leases");
         if (key.held < 0 || (key.has_budget && key.budget_spent + key.held > key.budget))
             problem(*audit, "I1: key " + std::to_string(scope.id) + " is over its budget");
         return true;

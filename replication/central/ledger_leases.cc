@@ -1,5 +1,5 @@
-// Ledger: registration of POPs, and leases (replication.md 7.2). Counters in requests and replies are totals, so
-// a repeated, late or reordered message changes nothing.
+// Ledger: registration of POPs, and leases (replication.md 7.2). Counters in requests and replies
+// are totals, so a repeated, late or reordered message changes nothing.
 #include <algorithm>
 
 #include "edge/base/limits.h"
@@ -12,14 +12,16 @@ using ledger::Lease;
 
 namespace {
 
-// What clocks may drift apart (0.1 % each way) and what scheduling may cost, on top of what a POP is told.
+// What clocks may drift apart (0.1 % each way) and what scheduling may cost, on top of what a POP
+// is told.
 constexpr std::int64_t slack_ms = 1'000;
 constexpr std::int64_t with_drift(std::int64_t duration_ms) noexcept {
     return duration_ms + duration_ms / 500 + slack_ms;
 }
 constexpr std::int64_t ttl_ms = limits::lease_ttl / millisecond;
 constexpr std::int64_t request_deadline_ms = limits::request_deadline / millisecond;
-// A background refill takes at most this share of what is free, so that one POP does not strand a balance.
+// A background refill takes at most this share of what is free, so that one POP does not strand a
+// balance.
 constexpr Nano refill_share = 10;
 
 Error refused(ErrorCode code) noexcept {
@@ -38,7 +40,8 @@ Lease::Generation& current(Lease& lease) {
     if (needs_new) {
         Lease::Generation next;
         next.number = lease.generations.empty() ? 1 : lease.generations.back().number + 1;
-        if (lease.generations.size() == Lease::generations_max) lease.generations.erase(lease.generations.begin());
+        if (lease.generations.size() == Lease::generations_max)
+            lease.generations.erase(lease.generations.begin());
         lease.generations.push_back(next);
     }
     return lease.generations.back();
@@ -50,7 +53,8 @@ Result<Ledger::Holder> Ledger::load_holder(LedgerTransaction& transaction, const
                                            std::int64_t now_ms) {
     Holder holder;
     if (scope.kind == LeaseKey::Kind::account) {
-        Result<ledger::Account> account = load_account(transaction, static_cast<AccountId>(scope.id));
+        Result<ledger::Account> account =
+            load_account(transaction, static_cast<AccountId>(scope.id));
         if (!account) return account.error();
         if (ledger::is_house(account->id)) return refused(ErrorCode::not_found);
         holder.may_grow = account->state == AccountState::active;
@@ -83,7 +87,8 @@ Status Ledger::change_held(LedgerTransaction& transaction, const Holder& holder,
     return save_key(transaction, key);
 }
 
-Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& request, std::int64_t now_ms) {
+Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& request,
+                                           std::int64_t now_ms) {
     LedgerTransaction transaction(store_);
     const std::string install_key =
         ledger::KeyBuilder().letter('i').number(raw(pop)).raw_bytes(request.install.view()).bytes;
@@ -93,7 +98,8 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
     Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, newest_key);
     if (!newest) return newest.error();
     RegisterReply reply;
-    // The install id, not the request, makes an incarnation: a repeated registration finds its first.
+    // The install id, not the request, makes an incarnation: a repeated registration finds its
+    // first.
     if (*known) {
         reply.incarnation = ByteReader(**known).integer<std::uint32_t>();
     } else {
@@ -104,10 +110,12 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
         transaction.put(LedgerTable::mark, newest_key, number);
     }
     const std::string place = ledger::mark_key(pop, reply.incarnation);
-    Result<std::optional<ledger::Mark>> found = transaction.find<ledger::Mark>(LedgerTable::mark, place);
+    Result<std::optional<ledger::Mark>> found =
+        transaction.find<ledger::Mark>(LedgerTable::mark, place);
     if (!found) return found.error();
     ledger::Mark mark = *found ? **found : ledger::Mark{};
-    const bool went_backwards = request.outbox_last < mark.applied || request.outbox_applied > mark.applied;
+    const bool went_backwards =
+        request.outbox_last < mark.applied || request.outbox_applied > mark.applied;
     const bool other_history =
         (mark.applied == request.outbox_last && mark.chain != request.chain_at_last) ||
         (mark.applied == request.outbox_applied && mark.chain != request.chain_at_applied);
@@ -133,15 +141,18 @@ Result<LeaseReply> Ledger::lease(PopId pop, std::uint32_t incarnation, const Lea
     const std::string newest_key = ledger::KeyBuilder().letter('n').number(raw(pop)).bytes;
     Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, newest_key);
     if (!newest) return newest.error();
-    if (!*newest || ByteReader(**newest).integer<std::uint32_t>() != incarnation) return refused(ErrorCode::stale);
+    if (!*newest || ByteReader(**newest).integer<std::uint32_t>() != incarnation)
+        return refused(ErrorCode::stale);
     Result<ledger::Head> head = load_head(transaction);
     if (!head) return head.error();
     LeaseReply reply;
     reply.sent_ns = request.sent_ns;
     reply.feed_version = head->feed_version;
     for (const LeaseRequest::Entry& entry : request.entries) {
-        Result<LeaseReply::Entry> granted = lease_entry(transaction, pop, incarnation, entry, request.ask, now_ms);
-        if (!granted && granted.error().code == ErrorCode::not_found) continue;  // never existed: no answer
+        Result<LeaseReply::Entry> granted =
+            lease_entry(transaction, pop, incarnation, entry, request.ask, now_ms);
+        if (!granted && granted.error().code == ErrorCode::not_found)
+            continue;  // never existed: no answer
         if (!granted) return granted.error();
         reply.entries.push_back(*granted);
     }
@@ -149,8 +160,10 @@ Result<LeaseReply> Ledger::lease(PopId pop, std::uint32_t incarnation, const Lea
     return reply;
 }
 
-Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                                              const LeaseRequest::Entry& entry, bool ask, std::int64_t now_ms) {
+Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, PopId pop,
+                                              std::uint32_t incarnation,
+                                              const LeaseRequest::Entry& entry, bool ask,
+                                              std::int64_t now_ms) {
     Result<Holder> holder = load_holder(transaction, entry.scope, now_ms);
     if (!holder) return holder.error();
     const std::string place = ledger::lease_key(entry.scope, pop, incarnation);
@@ -159,7 +172,8 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     Lease lease = *found ? std::move(**found) : Lease{};
     Lease::Generation& generation = current(lease);
     const Lease::Generation before = *found ? generation : Lease::Generation{};
-    // Totals of another generation say nothing about this one: the reply names it and the POP asks anew.
+    // Totals of another generation say nothing about this one: the reply names it and the POP asks
+    // anew.
     const bool same = entry.generation == generation.number;
     if (same && entry.returned > generation.returned) {
         const Nano unspent = generation.granted - generation.settled;
@@ -168,7 +182,8 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     const Nano given_back = generation.returned - before.returned;
     const Nano free = holder->free + given_back;
     Nano wanted = 0;
-    if (same || entry.generation == 0) wanted = std::max<Nano>(0, entry.want_total - generation.granted);
+    if (same || entry.generation == 0)
+        wanted = std::max<Nano>(0, entry.want_total - generation.granted);
     const Nano cap = std::max<Nano>(0, ask ? free : free / refill_share);
     const Nano grant = holder->may_grow ? std::min(wanted, cap) : 0;
     const Result<Nano> granted = add_nano(generation.granted, grant);
@@ -176,14 +191,17 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     generation.granted = *granted;
     // Written when a tenth of the term is gone, not at every heartbeat.
     const std::int64_t term_ms = with_drift(ttl_ms);
-    if (generation.expires_ms - now_ms < term_ms - term_ms / 10) generation.expires_ms = now_ms + term_ms;
+    if (generation.expires_ms - now_ms < term_ms - term_ms / 10)
+        generation.expires_ms = now_ms + term_ms;
     if (grant != given_back) {
-        if (const Status held = change_held(transaction, *holder, grant - given_back); !held) return held.error();
+        if (const Status held = change_held(transaction, *holder, grant - given_back); !held)
+            return held.error();
     }
     std::string record = ledger::encode(lease);
     Result<std::optional<std::string>> stored = transaction.get(LedgerTable::lease, place);
     if (!stored) return stored.error();
-    if (!*stored || **stored != record) transaction.put(LedgerTable::lease, place, std::move(record));
+    if (!*stored || **stored != record)
+        transaction.put(LedgerTable::lease, place, std::move(record));
     LeaseReply::Entry reply;
     reply.scope = entry.scope;
     reply.generation = generation.number;
@@ -224,17 +242,21 @@ Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
     std::vector<std::string> expired;
     unsigned seen = 0;
     std::string last;
-    const Status scanned = store_.scan(LedgerTable::lease, reclaim_from_, {}, [&](Bytes key, Bytes value) {
-        if (seen == scopes_max) return false;
-        ++seen;
-        last = std::string(key);
-        Lease lease;
-        if (const Status decoded = ledger::decode(value, lease); !decoded || lease.generations.empty()) return true;
-        const Lease::Generation& generation = lease.generations.back();
-        if (generation.held() > 0 && now_ms > generation.expires_ms + with_drift(request_deadline_ms))
-            expired.emplace_back(key);
-        return true;
-    });
+    const Status scanned =
+        store_.scan(LedgerTable::lease, reclaim_from_, {}, [&](Bytes key, Bytes value) {
+            if (seen == scopes_max) return false;
+            ++seen;
+            last = std::string(key);
+            Lease lease;
+            if (const Status decoded = ledger::decode(value, lease);
+                !decoded || lease.generations.empty())
+                return true;
+            const Lease::Generation& generation = lease.generations.back();
+            if (generation.held() > 0 &&
+                now_ms > generation.expires_ms + with_drift(request_deadline_ms))
+                expired.emplace_back(key);
+            return true;
+        });
     if (!scanned) return scanned.error();
     reclaim_from_ = seen == scopes_max ? last + '\0' : std::string{};
     unsigned count = 0;

@@ -31,8 +31,10 @@ Result<std::optional<ledger::Key>> Ledger::key(KeyId id) {
 Result<std::optional<ledger::PriceList>> Ledger::price_list(std::uint32_t version) {
     return read<ledger::PriceList>(store_, LedgerTable::price, ledger::price_key(version));
 }
-Result<std::optional<ledger::Lease>> Ledger::lease_of(const LeaseKey& scope, PopId pop, std::uint32_t incarnation) {
-    return read<ledger::Lease>(store_, LedgerTable::lease, ledger::lease_key(scope, pop, incarnation));
+Result<std::optional<ledger::Lease>> Ledger::lease_of(const LeaseKey& scope, PopId pop,
+                                                      std::uint32_t incarnation) {
+    return read<ledger::Lease>(store_, LedgerTable::lease,
+                               ledger::lease_key(scope, pop, incarnation));
 }
 Result<std::optional<ledger::Mark>> Ledger::mark(PopId pop, std::uint32_t incarnation) {
     return read<ledger::Mark>(store_, LedgerTable::mark, ledger::mark_key(pop, incarnation));
@@ -60,7 +62,8 @@ Result<std::vector<ledger::Account>> Ledger::accounts(AccountId after, unsigned 
 
 Result<std::vector<ledger::Key>> Ledger::keys(AccountId account, KeyId after, unsigned count_max) {
     std::vector<KeyId> ids;
-    const std::string from = ledger::KeyBuilder().letter('a').number(raw(account)).number(raw(after) + 1).bytes;
+    const std::string from =
+        ledger::KeyBuilder().letter('a').number(raw(account)).number(raw(after) + 1).bytes;
     const std::string to = ledger::KeyBuilder().letter('a').number(raw(account) + 1).bytes;
     const Status scanned = store_.scan(LedgerTable::key, from, to, [&](Bytes key, Bytes) {
         if (ids.size() == count_max || key.size() != 17) return false;
@@ -111,20 +114,22 @@ Result<FeedReply> Ledger::feed(std::uint64_t from) {
     FeedReply reply;
     reply.to = from;
     if (from == UINT64_MAX) return reply;
-    const Status scanned = store_.scan(LedgerTable::meta, ledger::feed_key(from + 1), "g", [&](Bytes key, Bytes value) {
-        if (changes.size() == limits::feed_records_max) {
-            reply.more = true;
-            return false;
-        }
-        ByteReader reader(value);
-        Changed changed{};
-        changed.kind = reader.enumerator(ObjectKind::last);
-        changed.id = reader.integer<std::uint64_t>();
-        sound = reader.finished() && key.size() == 9;
-        if (sound) changed.version = read_ordered64(key.substr(1));
-        changes.push_back(changed);
-        return sound;
-    });
+    const Status scanned = store_.scan(LedgerTable::meta, ledger::feed_key(from + 1), "g",
+                                       [&](Bytes key, Bytes value) {
+                                           if (changes.size() == limits::feed_records_max) {
+                                               reply.more = true;
+                                               return false;
+                                           }
+                                           ByteReader reader(value);
+                                           Changed changed{};
+                                           changed.kind = reader.enumerator(ObjectKind::last);
+                                           changed.id = reader.integer<std::uint64_t>();
+                                           sound = reader.finished() && key.size() == 9;
+                                           if (sound)
+                                               changed.version = read_ordered64(key.substr(1));
+                                           changes.push_back(changed);
+                                           return sound;
+                                       });
     if (!scanned) return scanned.error();
     if (!sound) return corrupt();
     std::size_t bytes = 0;
@@ -155,8 +160,8 @@ Result<std::string> Ledger::feed_record(ObjectKind kind, std::uint64_t id) {
             if (!found) return found.error();
             if (!*found) return corrupt();
             const ledger::Key& from = **found;
-            return encode(KeyRecord{from.id, from.account, from.hash, from.state, from.policy, from.expires_ms,
-                                    from.has_budget, from.limits, from.models});
+            return encode(KeyRecord{from.id, from.account, from.hash, from.state, from.policy,
+                                    from.expires_ms, from.has_budget, from.limits, from.models});
         }
         case ObjectKind::model: {
             Result<std::optional<ledger::Model>> found = read<ledger::Model>(
@@ -170,9 +175,11 @@ Result<std::string> Ledger::feed_record(ObjectKind kind, std::uint64_t id) {
 }
 
 Result<UsagePage> Ledger::usage(const UsageFilter& filter) {
-    if (filter.rows_max == 0 || filter.from_ms < 0) return Error{ErrorCode::malformed, ErrorSource::client};
+    if (filter.rows_max == 0 || filter.from_ms < 0)
+        return Error{ErrorCode::malformed, ErrorSource::client};
     // Newest first: the largest time has the smallest key, and `to_ms` itself is outside.
-    std::string from = ledger::usage_key(filter.account, std::max<std::int64_t>(filter.to_ms, 1) - 1, UINT64_MAX);
+    std::string from =
+        ledger::usage_key(filter.account, std::max<std::int64_t>(filter.to_ms, 1) - 1, UINT64_MAX);
     const std::string to = ledger::usage_key(filter.account, filter.from_ms, 0) + '\0';
     if (!filter.cursor.empty()) {
         const std::optional<std::string> place = from_hex(filter.cursor);
@@ -196,7 +203,8 @@ Result<UsagePage> Ledger::usage(const UsageFilter& filter) {
             page.more = true;
             break;
         }
-        Result<std::optional<ledger::Row>> row = read<ledger::Row>(store_, LedgerTable::row, ledger::row_key(index));
+        Result<std::optional<ledger::Row>> row =
+            read<ledger::Row>(store_, LedgerTable::row, ledger::row_key(index));
         if (!row) return row.error();
         if (!*row) return corrupt();
         page.cursor = to_hex(place);

@@ -1,5 +1,6 @@
-// Layouts of the ledger's records: a version octet, then the fields in the order of their structs. One list of
-// fields a record serves both directions, so that an encoder and its decoder cannot drift apart.
+// Layouts of the ledger's records: a version octet, then the fields in the order of their structs.
+// One list of fields a record serves both directions, so that an encoder and its decoder cannot
+// drift apart.
 #include "replication/central/ledger_records.h"
 
 #include <type_traits>
@@ -29,7 +30,9 @@ struct Write {
             writer.opaque(value);
     }
     template <class Enum>
-    void choice(const Enum& value, Enum) { writer.integer(value); }
+    void choice(const Enum& value, Enum) {
+        writer.integer(value);
+    }
 };
 struct Read {
     ByteReader reader;
@@ -48,7 +51,9 @@ struct Read {
             value = reader.opaque<Value>();
     }
     template <class Enum>
-    void choice(Enum& value, Enum last) { value = reader.enumerator(last); }
+    void choice(Enum& value, Enum last) {
+        value = reader.enumerator(last);
+    }
 };
 
 template <class Codec, class Record>
@@ -190,18 +195,42 @@ Status decode_record(Bytes bytes, Record& record) noexcept {
 
 }  // namespace
 
-std::string encode(const Account& account) { return encode_record<each_account<Write, const Account>>(account); }
-Status decode(Bytes bytes, Account& account) noexcept { return decode_record<each_account<Read, Account>>(bytes, account); }
-std::string encode(const Charge& charge) { return encode_record<each_charge<Write, const Charge>>(charge); }
-Status decode(Bytes bytes, Charge& charge) noexcept { return decode_record<each_charge<Read, Charge>>(bytes, charge); }
-std::string encode(const Row& row) { return encode_record<each_row<Write, const Row>>(row); }
-Status decode(Bytes bytes, Row& row) noexcept { return decode_record<each_row<Read, Row>>(bytes, row); }
-std::string encode(const PriceList& list) { return encode_record<each_price_list<Write, const PriceList>>(list); }
-Status decode(Bytes bytes, PriceList& list) noexcept { return decode_record<each_price_list<Read, PriceList>>(bytes, list); }
-std::string encode(const Mark& mark) { return encode_record<each_mark<Write, const Mark>>(mark); }
-Status decode(Bytes bytes, Mark& mark) noexcept { return decode_record<each_mark<Read, Mark>>(bytes, mark); }
-std::string encode(const Head& head) { return encode_record<each_head<Write, const Head>>(head); }
-Status decode(Bytes bytes, Head& head) noexcept { return decode_record<each_head<Read, Head>>(bytes, head); }
+std::string encode(const Account& account) {
+    return encode_record<each_account<Write, const Account>>(account);
+}
+Status decode(Bytes bytes, Account& account) noexcept {
+    return decode_record<each_account<Read, Account>>(bytes, account);
+}
+std::string encode(const Charge& charge) {
+    return encode_record<each_charge<Write, const Charge>>(charge);
+}
+Status decode(Bytes bytes, Charge& charge) noexcept {
+    return decode_record<each_charge<Read, Charge>>(bytes, charge);
+}
+std::string encode(const Row& row) {
+    return encode_record<each_row<Write, const Row>>(row);
+}
+Status decode(Bytes bytes, Row& row) noexcept {
+    return decode_record<each_row<Read, Row>>(bytes, row);
+}
+std::string encode(const PriceList& list) {
+    return encode_record<each_price_list<Write, const PriceList>>(list);
+}
+Status decode(Bytes bytes, PriceList& list) noexcept {
+    return decode_record<each_price_list<Read, PriceList>>(bytes, list);
+}
+std::string encode(const Mark& mark) {
+    return encode_record<each_mark<Write, const Mark>>(mark);
+}
+Status decode(Bytes bytes, Mark& mark) noexcept {
+    return decode_record<each_mark<Read, Mark>>(bytes, mark);
+}
+std::string encode(const Head& head) {
+    return encode_record<each_head<Write, const Head>>(head);
+}
+Status decode(Bytes bytes, Head& head) noexcept {
+    return decode_record<each_head<Read, Head>>(bytes, head);
+}
 
 std::string encode(const Key& key) {
     std::string target;
@@ -216,7 +245,8 @@ Status decode(Bytes bytes, Key& key) noexcept {
     Read codec = start(bytes, known);
     each_key(codec, key);
     const auto count = codec.reader.integer<std::uint32_t>();
-    if (!known || codec.reader.rest().size() != std::size_t{count} * sizeof(std::uint32_t)) return corrupt();
+    if (!known || codec.reader.rest().size() != std::size_t{count} * sizeof(std::uint32_t))
+        return corrupt();
     key.models.resize(count);
     for (std::uint32_t& model : key.models) codec.field(model);
     return codec.reader.finished() ? Status{} : Status(corrupt());
@@ -226,7 +256,8 @@ std::string encode(const Lease& lease) {
     std::string target;
     Write codec = start(target);
     codec.field(static_cast<std::uint8_t>(lease.generations.size()));
-    for (const Lease::Generation& generation : lease.generations) each_generation(codec, generation);
+    for (const Lease::Generation& generation : lease.generations)
+        each_generation(codec, generation);
     return target;
 }
 Status decode(Bytes bytes, Lease& lease) noexcept {
@@ -312,7 +343,8 @@ std::int64_t period_index(BudgetPeriod period, std::int64_t now_ms) noexcept {
     const std::int64_t day_of_era = shifted - era * 146'097;
     const std::int64_t year_of_era =
         (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
-    const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const std::int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const std::int64_t march_month = (5 * day_of_year + 2) / 153;  // 0 is March
     return (year_of_era + era * 400) * 12 + march_month;
 }

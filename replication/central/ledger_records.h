@@ -1,4 +1,5 @@
-// What the ledger keeps, as records, and the keys under which it keeps them. Integers in keys are big endian.
+// What the ledger keeps, as records, and the keys under which it keeps them. Integers in keys are
+// big endian.
 //   account   id u64                                -> Account (customers and house accounts)
 //   key       'k' id u64 -> Key;  'a' account u64 id u64 -> "" (an account's keys in order)
 //   key_hash  hash[32]                              -> key id u64
@@ -7,8 +8,10 @@
 //             't' account u64 reference             -> TopUp already applied: row index u64
 //   row       index u64                             -> Row, append only
 //   usage     account u64, ~time_ms u64, ~index u64 -> "" (newest first; the row is in `row`)
-//   price     'm' number u32 -> Model;  'p' version u32 -> PriceList, immutable;  'n' id -> number u32
-//   mark      'i' pop u16 install[16] -> incarnation u32;  'n' pop u16 -> newest incarnation u32
+//   price     'm' number u32 -> Model;  'n' id -> number u32
+//             'p' version u32 -> PriceList, immutable
+//   mark      'i' pop u16 install[16] -> incarnation u32
+//             'n' pop u16 -> newest incarnation u32
 //             'w' pop u16 incarnation u32 -> Mark
 //   meta      'h' -> Head;  'f' version u64 -> changed object: kind u8, id u64
 #pragma once
@@ -28,11 +31,14 @@
 namespace nodex::replication::ledger {
 
 using Currency = std::array<char, 3>;  // ISO 4217
-inline Bytes text(const Currency& currency) noexcept { return {currency.data(), currency.size()}; }
+inline Bytes text(const Currency& currency) noexcept {
+    return {currency.data(), currency.size()};
+}
 // Three capital letters; nothing otherwise.
 std::optional<Currency> parse_currency(Bytes text) noexcept;
 
-// The house's own accounts, one of each per currency. Their sum with all customers is zero at every moment.
+// The house's own accounts, one of each per currency. Their sum with all customers is zero at every
+// moment.
 enum class House : std::uint8_t {
     funding,     // where top-ups come from: negative
     revenue,     // what executions cost their customers (or the house, below)
@@ -51,9 +57,9 @@ struct Account {
     std::string name;
     Currency currency{};
     AccountState state = AccountState::active;
-    Nano posted = 0;          // the balance
-    Nano held = 0;            // sum over open leases of granted - settled - returned
-    Nano spent = 0;           // ever charged
+    Nano posted = 0;  // the balance
+    Nano held = 0;    // sum over open leases of granted - settled - returned
+    Nano spent = 0;   // ever charged
     std::uint32_t shreds = 0;
     std::int64_t created_ms = 0;
     std::int64_t updated_ms = 0;
@@ -76,7 +82,7 @@ struct Key {
     std::int64_t period_index = 0;  // day or month number that budget_spent belongs to
     Nano budget_spent = 0;          // in this period, by requests that were held under the budget
     Nano held = 0;
-    Nano spent = 0;                 // ever charged
+    Nano spent = 0;  // ever charged
     RateLimits limits;
     std::vector<std::uint32_t> models;  // sorted; empty: all
     std::int64_t created_ms = 0;
@@ -108,7 +114,15 @@ struct Charge {
     std::uint64_t row = 0;
 };
 
-enum class RowKind : std::uint8_t { top_up, adjustment, charge, duplicate, late_loss, overrun, last = overrun };
+enum class RowKind : std::uint8_t {
+    top_up,
+    adjustment,
+    charge,
+    duplicate,
+    late_loss,
+    overrun,
+    last = overrun
+};
 const char* name(RowKind kind) noexcept;
 // `amount` (>= 0) moves from `debit` to `credit`.
 struct Row {
@@ -119,7 +133,7 @@ struct Row {
     AccountId credit{};
     Nano amount = 0;
     Currency currency{};
-    AccountId customer{};      // whose usage or payment this is
+    AccountId customer{};  // whose usage or payment this is
     KeyId key{};
     RequestId request;
     PopId pop{};
@@ -184,26 +198,55 @@ Status decode(Bytes, Head&) noexcept;
 // Keys: a letter where a table holds several kinds, then ordered integers and raw octets.
 struct KeyBuilder {
     std::string bytes;
-    KeyBuilder& letter(char value) { bytes.push_back(value); return *this; }
+    KeyBuilder& letter(char value) {
+        bytes.push_back(value);
+        return *this;
+    }
     template <class Integer>
-    KeyBuilder& number(Integer value) { append_ordered(bytes, value); return *this; }
-    KeyBuilder& raw_bytes(Bytes value) { bytes.append(value); return *this; }
+    KeyBuilder& number(Integer value) {
+        append_ordered(bytes, value);
+        return *this;
+    }
+    KeyBuilder& raw_bytes(Bytes value) {
+        bytes.append(value);
+        return *this;
+    }
 };
-inline std::string account_key(AccountId id) { return KeyBuilder().number(raw(id)).bytes; }
-inline std::string key_key(KeyId id) { return KeyBuilder().letter('k').number(raw(id)).bytes; }
+inline std::string account_key(AccountId id) {
+    return KeyBuilder().number(raw(id)).bytes;
+}
+inline std::string key_key(KeyId id) {
+    return KeyBuilder().letter('k').number(raw(id)).bytes;
+}
 inline std::string lease_key(const LeaseKey& scope, PopId pop, std::uint32_t incarnation) {
-    return KeyBuilder().number(static_cast<std::uint8_t>(scope.kind)).number(scope.id).number(raw(pop))
-        .number(incarnation).bytes;
+    return KeyBuilder()
+        .number(static_cast<std::uint8_t>(scope.kind))
+        .number(scope.id)
+        .number(raw(pop))
+        .number(incarnation)
+        .bytes;
 }
-inline std::string row_key(std::uint64_t index) { return KeyBuilder().number(index).bytes; }
+inline std::string row_key(std::uint64_t index) {
+    return KeyBuilder().number(index).bytes;
+}
 inline std::string usage_key(AccountId account, std::int64_t time_ms, std::uint64_t index) {
-    return KeyBuilder().number(raw(account)).number(~static_cast<std::uint64_t>(time_ms)).number(~index).bytes;
+    return KeyBuilder()
+        .number(raw(account))
+        .number(~static_cast<std::uint64_t>(time_ms))
+        .number(~index)
+        .bytes;
 }
-inline std::string model_key(std::uint32_t number) { return KeyBuilder().letter('m').number(number).bytes; }
-inline std::string price_key(std::uint32_t version) { return KeyBuilder().letter('p').number(version).bytes; }
+inline std::string model_key(std::uint32_t number) {
+    return KeyBuilder().letter('m').number(number).bytes;
+}
+inline std::string price_key(std::uint32_t version) {
+    return KeyBuilder().letter('p').number(version).bytes;
+}
 inline std::string mark_key(PopId pop, std::uint32_t incarnation) {
     return KeyBuilder().letter('w').number(raw(pop)).number(incarnation).bytes;
 }
-inline std::string feed_key(std::uint64_t version) { return KeyBuilder().letter('f').number(version).bytes; }
+inline std::string feed_key(std::uint64_t version) {
+    return KeyBuilder().letter('f').number(version).bytes;
+}
 
 }  // namespace nodex::replication::ledger

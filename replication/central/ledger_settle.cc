@@ -1,5 +1,6 @@
-// Ledger: shipped settlements (replication.md 7.5), the only place where a customer is charged. Strictly the
-// next sequence number of one (POP, incarnation), on the chain it has, and at most one charge a business request.
+// Ledger: shipped settlements (replication.md 7.5), the only place where a customer is charged.
+// Strictly the next sequence number of one (POP, incarnation), on the chain it has, and at most one
+// charge a business request.
 #include <algorithm>
 
 #include "edge/base/limits.h"
@@ -19,12 +20,19 @@ Error refused(ErrorCode code) noexcept {
     return {code, ErrorSource::client};
 }
 
-// One charge per business request: by its idempotency key, and by its own id where it came without one.
+// One charge per business request: by its idempotency key, and by its own id where it came without
+// one.
 std::string charge_place(const storage::Settlement& settlement) {
     ledger::KeyBuilder key;
     if (settlement.idempotency.is_zero())
-        return key.letter('r').number(raw(settlement.account)).raw_bytes(settlement.request_id.view()).bytes;
-    return key.letter('c').number(raw(settlement.account)).raw_bytes(settlement.idempotency.view()).bytes;
+        return key.letter('r')
+            .number(raw(settlement.account))
+            .raw_bytes(settlement.request_id.view())
+            .bytes;
+    return key.letter('c')
+        .number(raw(settlement.account))
+        .raw_bytes(settlement.idempotency.view())
+        .bytes;
 }
 
 Row row_of(const storage::Settlement& settlement, PopId pop, std::int64_t now_ms) {
@@ -51,17 +59,20 @@ RejectReason reason_of(ErrorCode code) noexcept {
 
 }  // namespace
 
-// An open generation pays from what it holds; a closed one from what is free now, up to what it held when it
-// was closed. What neither covers is the house's: a customer never pays more than was promised to him.
+// An open generation pays from what it holds; a closed one from what is free now, up to what it
+// held when it was closed. What neither covers is the house's: a customer never pays more than was
+// promised to him.
 Result<Nano> Ledger::consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
-                             std::uint32_t incarnation, std::uint32_t number, Nano amount, std::int64_t now_ms) {
+                             std::uint32_t incarnation, std::uint32_t number, Nano amount,
+                             std::int64_t now_ms) {
     const std::string place = ledger::lease_key(scope, pop, incarnation);
     Result<std::optional<Lease>> found = transaction.find<Lease>(LedgerTable::lease, place);
     if (!found) return found.error();
     if (!*found) return Nano{0};
     Lease lease = std::move(**found);
-    const auto generation = std::find_if(lease.generations.begin(), lease.generations.end(),
-                                         [&](const Lease::Generation& each) { return each.number == number; });
+    const auto generation =
+        std::find_if(lease.generations.begin(), lease.generations.end(),
+                     [&](const Lease::Generation& each) { return each.number == number; });
     if (generation == lease.generations.end()) return Nano{0};
     Result<Holder> holder = load_holder(transaction, scope, now_ms);
     if (!holder) return holder.error();
@@ -69,7 +80,8 @@ Result<Nano> Ledger::consume(LedgerTransaction& transaction, const LeaseKey& sco
     if (generation->open) {
         covered = std::min(amount, generation->held());
         generation->settled += covered;
-        if (const Status held = change_held(transaction, *holder, -covered); !held) return held.error();
+        if (const Status held = change_held(transaction, *holder, -covered); !held)
+            return held.error();
     } else {
         const Nano late = std::min(amount, generation->late_left);
         generation->late_left -= late;
@@ -79,8 +91,8 @@ Result<Nano> Ledger::consume(LedgerTransaction& transaction, const LeaseKey& sco
     return covered;
 }
 
-Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement, Nano charged,
-                              std::int64_t now_ms) {
+Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement,
+                              Nano charged, std::int64_t now_ms) {
     Result<ledger::Account> account = load_account(transaction, settlement.account);
     if (!account) return account.error();
     const Result<Nano> spent = add_nano(account->spent, charged);
@@ -99,9 +111,9 @@ Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Set
     return save_key(transaction, key);
 }
 
-Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement& settlement, Row row,
-                      const ledger::Currency& currency, Nano charged, Nano lost, Nano overrun,
-                      const std::string& place) {
+Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
+                      Row row, const ledger::Currency& currency, Nano charged, Nano lost,
+                      Nano overrun, const std::string& place) {
     const AccountId revenue = ledger::house_account(House::revenue, currency);
     row.kind = RowKind::charge;
     row.debit = settlement.account;
@@ -109,8 +121,10 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
     row.amount = charged;
     const Result<std::uint64_t> index = post(transaction, row, currency);
     if (!index) return index.error();
-    transaction.put(LedgerTable::charge, place, ledger::encode(ledger::Charge{settlement.request_id, charged, *index}));
-    const std::pair<RowKind, House> losses[] = {{RowKind::late_loss, House::late_loss}, {RowKind::overrun, House::overrun}};
+    transaction.put(LedgerTable::charge, place,
+                    ledger::encode(ledger::Charge{settlement.request_id, charged, *index}));
+    const std::pair<RowKind, House> losses[] = {{RowKind::late_loss, House::late_loss},
+                                                {RowKind::overrun, House::overrun}};
     for (const auto& [kind, house] : losses) {
         const Nano amount = kind == RowKind::late_loss ? lost : overrun;
         if (amount == 0) continue;
@@ -126,7 +140,8 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
 Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                       const storage::Settlement& settlement, std::int64_t now_ms) {
     const storage::Reservation& reservation = settlement.reservation;
-    if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0) return refused(ErrorCode::malformed);
+    if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0)
+        return refused(ErrorCode::malformed);
     Result<ledger::Account> account = load_account(transaction, settlement.account);
     if (!account) return account.error();
     if (ledger::is_house(settlement.account)) return refused(ErrorCode::not_found);
@@ -137,21 +152,24 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
     if (!overrun) return overrun.error();
     const LeaseKey account_scope{LeaseKey::Kind::account, raw(settlement.account)};
     const LeaseKey key_scope{LeaseKey::Kind::key, raw(settlement.key)};
-    Result<Nano> covered = consume(transaction, account_scope, pop, incarnation, reservation.account_generation,
-                                   amount, now_ms);
+    Result<Nano> covered = consume(transaction, account_scope, pop, incarnation,
+                                   reservation.account_generation, amount, now_ms);
     if (!covered) return covered.error();
     Nano charged = *covered;
     if (reservation.key_generation != 0) {
-        covered = consume(transaction, key_scope, pop, incarnation, reservation.key_generation, amount, now_ms);
+        covered = consume(transaction, key_scope, pop, incarnation, reservation.key_generation,
+                          amount, now_ms);
         if (!covered && covered.error().code != ErrorCode::not_found) return covered.error();
         if (covered) charged = std::min(charged, *covered);
     }
     const std::string place = charge_place(settlement);
-    Result<std::optional<ledger::Charge>> earlier = transaction.find<ledger::Charge>(LedgerTable::charge, place);
+    Result<std::optional<ledger::Charge>> earlier =
+        transaction.find<ledger::Charge>(LedgerTable::charge, place);
     if (!earlier) return earlier.error();
     Row row = row_of(settlement, pop, now_ms);
     if (*earlier && bug_ != PlantedBug::no_key_dedup) {
-        if ((*earlier)->request == settlement.request_id) return {};  // the same execution, told again
+        if ((*earlier)->request == settlement.request_id)
+            return {};  // the same execution, told again
         row.kind = RowKind::duplicate;
         row.debit = ledger::house_account(House::duplicate, currency);
         row.credit = ledger::house_account(House::revenue, currency);
@@ -159,13 +177,17 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
         const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
         return index ? Status{} : Status(index.error());
     }
-    if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted) return counted;
-    return charge(transaction, settlement, std::move(row), currency, charged, amount - charged, *overrun, place);
+    if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted)
+        return counted;
+    return charge(transaction, settlement, std::move(row), currency, charged, amount - charged,
+                  *overrun, place);
 }
 
-// Applies what follows the mark; stops at the first record that cannot be applied, keeping those before it.
+// Applies what follows the mark; stops at the first record that cannot be applied, keeping those
+// before it.
 Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                             const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply) {
+                             const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark,
+                             ShipReply& reply) {
     ChainHash chain = request.chain_before;
     std::uint64_t sequence = request.first_sequence - 1;
     const bool check = bug_ != PlantedBug::no_sequence_check;
@@ -180,8 +202,9 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
         if (sequence <= mark.applied && check) continue;  // applied before: sent again
         const std::size_t savepoint = transaction.savepoint();
         const Result<storage::Settlement> settlement = storage::decode_settlement(record);
-        const Status settled = settlement ? settle(transaction, pop, incarnation, *settlement, now_ms)
-                                          : Status(refused(ErrorCode::malformed));
+        const Status settled = settlement
+                                   ? settle(transaction, pop, incarnation, *settlement, now_ms)
+                                   : Status(refused(ErrorCode::malformed));
         if (!settled) {
             transaction.roll_back(savepoint);
             if (settled.error().source == ErrorSource::storage) return settled;
@@ -201,7 +224,8 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
     NX_ASSERT(request.records.size() <= limits::ship_records_max);
     LedgerTransaction transaction(store_);
     const std::string place = ledger::mark_key(pop, incarnation);
-    Result<std::optional<ledger::Mark>> found = transaction.find<ledger::Mark>(LedgerTable::mark, place);
+    Result<std::optional<ledger::Mark>> found =
+        transaction.find<ledger::Mark>(LedgerTable::mark, place);
     if (!found) return found.error();
     if (!*found) return refused(ErrorCode::stale);  // never registered
     ledger::Mark mark = **found;
@@ -209,7 +233,8 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
     const bool gap = request.first_sequence > mark.applied + 1;  // the sender goes back to the mark
     if (!gap || bug_ == PlantedBug::no_sequence_check) {
         const std::uint64_t before = mark.applied;
-        const Status applied = apply_records(transaction, pop, incarnation, request, now_ms, mark, reply);
+        const Status applied =
+            apply_records(transaction, pop, incarnation, request, now_ms, mark, reply);
         if (!applied) return applied.error();
         if (mark.applied != before) {
             mark.contact_ms = now_ms;

@@ -1,5 +1,6 @@
-// LedgerStore: where the ledger keeps its rows: ordered tables and atomic, durable batches. Implementations:
-// MemoryLedgerStore (tests, simulator) and RocksLedgerStore, held to one contract test. One writer thread.
+// LedgerStore: where the ledger keeps its rows: ordered tables and atomic, durable batches.
+// Implementations: MemoryLedgerStore (tests, simulator) and RocksLedgerStore, held to one contract
+// test. One writer thread.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,7 +14,19 @@
 namespace nodex::replication {
 
 // Keys of each table: central/ledger_records.h.
-enum class LedgerTable : std::uint8_t { account, key, key_hash, lease, charge, row, usage, price, mark, meta, count };
+enum class LedgerTable : std::uint8_t {
+    account,
+    key,
+    key_hash,
+    lease,
+    charge,
+    row,
+    usage,
+    price,
+    mark,
+    meta,
+    count
+};
 inline constexpr std::size_t ledger_tables_count = static_cast<std::size_t>(LedgerTable::count);
 
 struct LedgerChange {
@@ -28,10 +41,12 @@ class LedgerStore {
     virtual ~LedgerStore() = default;
     // Nothing when absent; corrupt(storage), storage_failed(storage).
     virtual Result<std::optional<std::string>> get(LedgerTable table, Bytes key) noexcept = 0;
-    // Visits [from, to) in key order until the visitor answers false. Empty `to`: to the end of the table.
+    // Visits [from, to) in key order until the visitor answers false. Empty `to`: to the end of the
+    // table.
     virtual Status scan(LedgerTable table, Bytes from, Bytes to,
                         const std::function<bool(Bytes key, Bytes value)>& visit) noexcept = 0;
-    // All or nothing, safe against loss of power when it returns. After an error nothing more is accepted.
+    // All or nothing, safe against loss of power when it returns. After an error nothing more is
+    // accepted.
     virtual Status commit(const LedgerBatch& batch) noexcept = 0;
 };
 

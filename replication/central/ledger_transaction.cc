@@ -3,19 +3,23 @@
 
 namespace nodex::replication {
 
-Result<std::optional<std::string>> LedgerTransaction::get(LedgerTable table, const std::string& key) {
+Result<std::optional<std::string>> LedgerTransaction::get(LedgerTable table,
+                                                          const std::string& key) {
     Place place(table, key);
-    if (const auto found = cells_.find(place); found != cells_.end()) return std::optional<std::string>(found->second.value);
+    if (const auto found = cells_.find(place); found != cells_.end())
+        return std::optional<std::string>(found->second.value);
     Result<std::optional<std::string>> stored = store_.get(table, key);
     if (!stored) return stored.error();
     cells_.emplace(std::move(place), Cell{*stored, false});
     return stored;
 }
 
-void LedgerTransaction::set(LedgerTable table, const std::string& key, std::optional<std::string> value) {
+void LedgerTransaction::set(LedgerTable table, const std::string& key,
+                            std::optional<std::string> value) {
     Place place(table, key);
     const auto found = cells_.find(place);
-    undo_.push_back({place, found == cells_.end() ? std::optional<Cell>{} : std::optional<Cell>(found->second)});
+    undo_.push_back({place, found == cells_.end() ? std::optional<Cell>{}
+                                                  : std::optional<Cell>(found->second)});
     cells_.insert_or_assign(std::move(place), Cell{std::move(value), true});
 }
 

@@ -1,5 +1,6 @@
-// LedgerTransaction: reads through to the store, keeps what is written, commits it all or nothing. A savepoint
-// undoes one settlement of a batch without losing those before it. Dropping the transaction changes nothing.
+// LedgerTransaction: reads through to the store, keeps what is written, commits it all or nothing.
+// A savepoint undoes one settlement of a batch without losing those before it. Dropping the
+// transaction changes nothing.
 #pragma once
 #include <map>
 #include <optional>
@@ -29,7 +30,8 @@ class LedgerTransaction {
         if (!bytes) return bytes.error();
         if (!*bytes) return std::optional<Record>{};
         Record record;
-        if (const Status decoded = ledger::decode(**bytes, record); !decoded) return decoded.error();
+        if (const Status decoded = ledger::decode(**bytes, record); !decoded)
+            return decoded.error();
         return std::optional<Record>(std::move(record));
     }
 

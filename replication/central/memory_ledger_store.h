@@ -16,7 +16,9 @@ class MemoryLedgerStore final : public LedgerStore {
 
     // The next commit answers storage_failed and so does every later one: what a failed disk does.
     void fail_next_commit() noexcept { failing_ = true; }
-    [[nodiscard]] bool operator==(const MemoryLedgerStore& other) const noexcept { return tables_ == other.tables_; }
+    [[nodiscard]] bool operator==(const MemoryLedgerStore& other) const noexcept {
+        return tables_ == other.tables_;
+    }
 
   private:
     std::array<std::map<std::string, std::string, std::less<>>, ledger_tables_count> tables_;

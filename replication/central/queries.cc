@@ -40,7 +40,8 @@ const char* name(storage::Outcome outcome) noexcept {
     return "unknown";
 }
 
-void write_row(const ledger::Row& row, const std::map<std::uint32_t, std::string>& models, JsonWriter& writer) {
+void write_row(const ledger::Row& row, const std::map<std::uint32_t, std::string>& models,
+               JsonWriter& writer) {
     const auto model = models.find(row.model);
     writer.open_object();
     writer.string("object", "usage");
@@ -57,7 +58,8 @@ void write_row(const ledger::Row& row, const std::map<std::uint32_t, std::string
     writer.string("usage_source", name(row.usage_source));
     writer.open_object("units");
     for (std::size_t kind = 0; kind < row.units.size(); ++kind)
-        if (row.units[kind] != 0) writer.integer(unit_name(kind), static_cast<std::int64_t>(row.units[kind]));
+        if (row.units[kind] != 0)
+            writer.integer(unit_name(kind), static_cast<std::int64_t>(row.units[kind]));
     writer.close_object();
     writer.integer("price_version", row.price_version);
     // A duplicate costs the customer nothing: the row's amount is the house's.
@@ -76,7 +78,8 @@ CommandResult only(const JsonObject& args, std::initializer_list<Bytes> names) {
     for (const Bytes given : args.names()) {
         bool known = false;
         for (const Bytes allowed : names) known = known || given == allowed;
-        if (!known) return Refusal{400, "unknown_argument", "unknown argument: " + std::string(given)};
+        if (!known)
+            return Refusal{400, "unknown_argument", "unknown argument: " + std::string(given)};
     }
     return std::nullopt;
 }
@@ -111,7 +114,8 @@ const char* name(KeyState state) noexcept {
 
 Bytes unit_name(std::size_t kind) noexcept {
     constexpr std::array<Bytes, storage::units_count> names = {
-        "input", "cached_input", "cache_write_5m", "cache_write_1h", "output", "reasoning", "image", "other"};
+        "input",  "cached_input", "cache_write_5m", "cache_write_1h",
+        "output", "reasoning",    "image",          "other"};
     NX_ASSERT(kind < names.size());
     return names[kind];
 }
@@ -123,11 +127,14 @@ Refusal Queries::refusal(Error error) {
     }
     switch (error.code) {
         case ErrorCode::not_found: return {404, "not_found", "no such account, key or model"};
-        case ErrorCode::already_exists: return {409, "already_exists", "used before with other contents"};
+        case ErrorCode::already_exists:
+            return {409, "already_exists", "used before with other contents"};
         case ErrorCode::forbidden: return {409, "wrong_state", "its state does not allow this"};
         case ErrorCode::insufficient_funds:
-            return {409, "insufficient_funds", "less than what is spent or held by running requests"};
-        case ErrorCode::overflow: return {400, "amount_too_large", "the amount leaves the range of an account"};
+            return {409, "insufficient_funds",
+                    "less than what is spent or held by running requests"};
+        case ErrorCode::overflow:
+            return {400, "amount_too_large", "the amount leaves the range of an account"};
         default: return {400, "invalid_argument", "an argument is out of range"};
     }
 }
@@ -159,14 +166,16 @@ QueryReply Queries::admin(Bytes json, std::int64_t now_ms) {
     if (command == nullptr) return reply_of({400, "unknown_command", "no such command"});
     std::optional<JsonObject> args = request->object("args");
     if (!args) {
-        if (request->kind("args") != JsonObject::Kind::absent) return reply_of(bad_argument("args", "an object"));
+        if (request->kind("args") != JsonObject::Kind::absent)
+            return reply_of(bad_argument("args", "an object"));
         Result<JsonObject> none = JsonObject::parse("{}");
         args.emplace(std::move(*none));
     }
     JsonWriter writer;
     writer.open_object();
     writer.open_object("result");
-    if (const CommandResult refused = (this->*command->run)(*args, now_ms, writer)) return reply_of(*refused);
+    if (const CommandResult refused = (this->*command->run)(*args, now_ms, writer))
+        return reply_of(*refused);
     writer.close_object();
     writer.close_object();
     return {200, writer.take()};
@@ -206,7 +215,8 @@ CommandResult Queries::write_balance(const JsonObject& args, JsonWriter& result)
     if (!key_id) return std::nullopt;
     Result<std::optional<ledger::Key>> key = ledger_.key(*key_id);
     if (!key) return refusal(key.error());
-    if (!*key || (*key)->account != *id) return refusal({ErrorCode::not_found, ErrorSource::client});
+    if (!*key || (*key)->account != *id)
+        return refusal({ErrorCode::not_found, ErrorSource::client});
     result.open_object("key");
     result.integer("key_id", static_cast<std::int64_t>(raw(*key_id)));
     if ((*key)->has_budget)
@@ -219,7 +229,8 @@ CommandResult Queries::write_balance(const JsonObject& args, JsonWriter& result)
 }
 
 CommandResult Queries::read_filter(const JsonObject& args, UsageFilter& filter) {
-    const std::initializer_list<Bytes> known = {"account", "key_id", "model", "from", "to", "limit", "cursor"};
+    const std::initializer_list<Bytes> known = {"account", "key_id", "model", "from",
+                                                "to",      "limit",  "cursor"};
     if (const CommandResult unknown = only(args, known)) return unknown;
     const std::optional<AccountId> account = account_argument(args);
     if (!account) return bad_argument("account", "an account number");
@@ -237,15 +248,18 @@ CommandResult Queries::read_filter(const JsonObject& args, UsageFilter& filter) 
         if (!*model) return refusal({ErrorCode::not_found, ErrorSource::client});
         filter.model = (*model)->entry.number;
     }
-    for (const auto& [argument, target] : {std::pair(Bytes("from"), &filter.from_ms), {Bytes("to"), &filter.to_ms}}) {
+    for (const auto& [argument, target] :
+         {std::pair(Bytes("from"), &filter.from_ms), {Bytes("to"), &filter.to_ms}}) {
         if (args.kind(argument) == JsonObject::Kind::absent) continue;
         const std::optional<std::int64_t> seconds = args.integer(argument);
-        if (!seconds || *seconds < 0 || *seconds > INT64_MAX / 1'000) return bad_argument(argument, "a Unix time");
+        if (!seconds || *seconds < 0 || *seconds > INT64_MAX / 1'000)
+            return bad_argument(argument, "a Unix time");
         *target = *seconds * 1'000;
     }
     if (args.kind("limit") != JsonObject::Kind::absent) {
         const std::optional<std::int64_t> limit = args.integer("limit");
-        if (!limit || *limit < 1 || *limit > usage_rows_max) return bad_argument("limit", "1 to 1000");
+        if (!limit || *limit < 1 || *limit > usage_rows_max)
+            return bad_argument("limit", "1 to 1000");
         filter.rows_max = static_cast<unsigned>(*limit);
     }
     if (args.kind("cursor") != JsonObject::Kind::absent) {

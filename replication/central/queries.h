@@ -1,7 +1,9 @@
-// Queries: JSON in, JSON out, on the ledger: what customers ask (balance, usage) and the operator's commands.
-//   admin   {"command":"account.create","args":{...}} -> {"result":{...}} or {"error":{"code","message"}}
-//   balance {"account":1,"key_id":2}                  -> {"balance","currency","total_spent","last_updated","key"}
-//   usage   {"account":1,...}                         -> {"object":"list","data":[...],"has_more","next_cursor"}
+// Queries: JSON in, JSON out, on the ledger: what customers ask (balance, usage) and the operator's
+// commands.
+//   admin   {"command":"account.create","args":{...}} -> {"result":{...}} or
+//   {"error":{"code","message"}} balance {"account":1,"key_id":2}                  ->
+//   {"balance","currency","total_spent","last_updated","key"} usage   {"account":1,...} ->
+//   {"object":"list","data":[...],"has_more","next_cursor"}
 // Amounts are decimal strings of the account's currency, and beside them integers in nano-units.
 #pragma once
 #include <string>
@@ -37,7 +39,8 @@ class Queries {
   private:
     struct Command {
         Bytes name;
-        CommandResult (Queries::*run)(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+        CommandResult (Queries::*run)(const JsonObject& args, std::int64_t now_ms,
+                                      JsonWriter& result);
     };
     static const Command* find_command(Bytes name) noexcept;
     Refusal refusal(Error error);
@@ -53,7 +56,8 @@ class Queries {
     CommandResult balance_top_up(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult balance_adjust(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult balance_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
-    CommandResult set_state(const JsonObject& args, AccountState state, std::int64_t now_ms, JsonWriter& result);
+    CommandResult set_state(const JsonObject& args, AccountState state, std::int64_t now_ms,
+                            JsonWriter& result);
     // admin_keys.cc
     CommandResult key_create(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult key_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
@@ -61,7 +65,8 @@ class Queries {
     CommandResult key_suspend(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult key_resume(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult key_revoke(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
-    CommandResult set_key_state(const JsonObject& args, KeyState state, std::int64_t now_ms, JsonWriter& result);
+    CommandResult set_key_state(const JsonObject& args, KeyState state, std::int64_t now_ms,
+                                JsonWriter& result);
     CommandResult read_settings(const JsonObject& args, KeySettings& settings);
     CommandResult read_models(const JsonObject& args, KeySettings& settings);
     void write_key(const ledger::Key& key, JsonWriter& result);

@@ -1,5 +1,5 @@
-// What every LedgerStore promises: the same tests for the one in memory, the one on RocksDB and the one on the
-// simulated disk, and the same ledger history in each.
+// What every LedgerStore promises: the same tests for the one in memory, the one on RocksDB and the
+// one on the simulated disk, and the same ledger history in each.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -45,8 +45,9 @@ class RocksMaker final : public StoreMaker {
   public:
     RocksMaker() {
         static int number = 0;
-        path_ = std::filesystem::temp_directory_path() /
-                ("nodex_ledger_contract_" + std::to_string(getpid()) + "_" + std::to_string(++number));
+        path_ =
+            std::filesystem::temp_directory_path() /
+            ("nodex_ledger_contract_" + std::to_string(getpid()) + "_" + std::to_string(++number));
         reopen();
     }
     ~RocksMaker() override {
@@ -76,8 +77,11 @@ template <class Maker>
 class LedgerStoreContract : public testing::Test {
   protected:
     LedgerStore& store() { return maker_.store(); }
-    std::optional<std::string> get(LedgerTable table, Bytes key) { return *store().get(table, key); }
-    std::vector<std::string> keys(LedgerTable table, Bytes from, Bytes to, std::size_t most = SIZE_MAX) {
+    std::optional<std::string> get(LedgerTable table, Bytes key) {
+        return *store().get(table, key);
+    }
+    std::vector<std::string> keys(LedgerTable table, Bytes from, Bytes to,
+                                  std::size_t most = SIZE_MAX) {
         std::vector<std::string> keys;
         EXPECT_TRUE(store().scan(table, from, to, [&](Bytes key, Bytes) {
             keys.emplace_back(key);
@@ -104,25 +108,31 @@ TYPED_TEST(LedgerStoreContract, GivesBackWhatWasCommittedAndNothingElse) {
     EXPECT_EQ(*this->get(LedgerTable::row, "a"), "1");
     EXPECT_EQ(*this->get(LedgerTable::row, "b"), "");  // empty is not absent
     EXPECT_FALSE(this->get(LedgerTable::usage, "a"));  // tables are apart
-    ASSERT_TRUE(this->store().commit({{LedgerTable::row, "a", std::nullopt}, {LedgerTable::row, "b", "2"}}));
+    ASSERT_TRUE(this->store().commit(
+        {{LedgerTable::row, "a", std::nullopt}, {LedgerTable::row, "b", "2"}}));
     EXPECT_FALSE(this->get(LedgerTable::row, "a"));
     EXPECT_EQ(*this->get(LedgerTable::row, "b"), "2");
 }
 
 TYPED_TEST(LedgerStoreContract, AppliesABatchInItsOrder) {
-    ASSERT_TRUE(this->store().commit({{LedgerTable::meta, "k", "1"}, {LedgerTable::meta, "k", std::nullopt},
+    ASSERT_TRUE(this->store().commit({{LedgerTable::meta, "k", "1"},
+                                      {LedgerTable::meta, "k", std::nullopt},
                                       {LedgerTable::meta, "k", "2"}}));
     EXPECT_EQ(*this->get(LedgerTable::meta, "k"), "2");
 }
 
 TYPED_TEST(LedgerStoreContract, ScansInByteOrderWithinItsBounds) {
     const std::string high("\xff\x01", 2);
-    ASSERT_TRUE(this->store().commit({{LedgerTable::charge, high, "x"}, {LedgerTable::charge, std::string("a\0b", 3), "x"},
-                                      {LedgerTable::charge, "a", "x"}, {LedgerTable::charge, "b", "x"}}));
+    ASSERT_TRUE(this->store().commit({{LedgerTable::charge, high, "x"},
+                                      {LedgerTable::charge, std::string("a\0b", 3), "x"},
+                                      {LedgerTable::charge, "a", "x"},
+                                      {LedgerTable::charge, "b", "x"}}));
     using Keys = std::vector<std::string>;
-    EXPECT_EQ(this->keys(LedgerTable::charge, {}, {}), (Keys{"a", std::string("a\0b", 3), "b", high}));
+    EXPECT_EQ(this->keys(LedgerTable::charge, {}, {}),
+              (Keys{"a", std::string("a\0b", 3), "b", high}));
     EXPECT_EQ(this->keys(LedgerTable::charge, "a", "b"), (Keys{"a", std::string("a\0b", 3)}));
-    EXPECT_EQ(this->keys(LedgerTable::charge, std::string("a\0", 2), {}, 1), (Keys{std::string("a\0b", 3)}));
+    EXPECT_EQ(this->keys(LedgerTable::charge, std::string("a\0", 2), {}, 1),
+              (Keys{std::string("a\0b", 3)}));
     EXPECT_EQ(this->keys(LedgerTable::charge, "c", "d"), Keys{});
 }
 
@@ -143,9 +153,11 @@ TYPED_TEST(LedgerStoreContract, ALedgerIsTheSameInEveryStore) {
         const AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;
         EXPECT_TRUE(ledger.top_up(account, 10 * unit, "r", 2));
         const std::uint32_t incarnation =
-            ledger.register_pop(PopId{1}, {numbered<InstallId>(1), 0, 0, {}, {}, 0}, 3)->incarnation;
+            ledger.register_pop(PopId{1}, {numbered<InstallId>(1), 0, 0, {}, {}, 0}, 3)
+                ->incarnation;
         const LeaseKey scope{LeaseKey::Kind::account, raw(account)};
-        EXPECT_TRUE(ledger.lease(PopId{1}, incarnation, {0, true, {{scope, 1, 5 * unit, 0, 0, 0}}}, 4));
+        EXPECT_TRUE(
+            ledger.lease(PopId{1}, incarnation, {0, true, {{scope, 1, 5 * unit, 0, 0, 0}}}, 4));
         Outbox outbox;
         for (std::uint64_t i = 1; i <= 5; ++i) {
             storage::Settlement settlement;

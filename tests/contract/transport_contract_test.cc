@@ -1,5 +1,5 @@
-// What every Transport promises, for the twin between threads and the simulated one: each handler runs exactly
-// once, on the thread that drives its end, never inside request().
+// What every Transport promises, for the twin between threads and the simulated one: each handler
+// runs exactly once, on the thread that drives its end, never inside request().
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -64,12 +64,13 @@ class TransportContract : public testing::Test {
     // The outcomes of one request, as they come.
     void request(Bytes subject, std::string payload, Nanoseconds timeout_ns = second) {
         const std::size_t before = replies_.size() + errors_.size();
-        world_.pop().request(subject, std::move(payload), timeout_ns, [this](Result<std::string> reply) {
-            if (reply)
-                replies_.push_back(*reply);
-            else
-                errors_.push_back(reply.error().code);
-        });
+        world_.pop().request(subject, std::move(payload), timeout_ns,
+                             [this](Result<std::string> reply) {
+                                 if (reply)
+                                     replies_.push_back(*reply);
+                                 else
+                                     errors_.push_back(reply.error().code);
+                             });
         EXPECT_EQ(replies_.size() + errors_.size(), before) << "the handler ran inside request()";
     }
     World world_;
@@ -88,9 +89,10 @@ class WorldNames {
 TYPED_TEST_SUITE(TransportContract, Worlds, WorldNames);
 
 TYPED_TEST(TransportContract, ARequestGetsItsOwnReply) {
-    this->world_.centre().serve("echo", [](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
-        respond(std::string(subject) + ":" + std::string(payload));
-    });
+    this->world_.centre().serve(
+        "echo", [](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
+            respond(std::string(subject) + ":" + std::string(payload));
+        });
     this->request("echo", "one");
     this->request("echo", "two");
     this->world_.settle();
@@ -106,7 +108,8 @@ TYPED_TEST(TransportContract, ASubjectNobodyServesIsUnavailable) {
 
 TYPED_TEST(TransportContract, WithoutAnAnswerTheDeadlineEndsItOnce) {
     TransportServer::Respond late;
-    this->world_.centre().serve("slow", [&](Bytes, Bytes, const TransportServer::Respond& respond) { late = respond; });
+    this->world_.centre().serve(
+        "slow", [&](Bytes, Bytes, const TransportServer::Respond& respond) { late = respond; });
     this->request("slow", "x", second);
     this->world_.settle();
     EXPECT_TRUE(this->errors_.empty());
@@ -121,7 +124,8 @@ TYPED_TEST(TransportContract, WithoutAnAnswerTheDeadlineEndsItOnce) {
 
 TYPED_TEST(TransportContract, AnAnswerMayComeLater) {
     TransportServer::Respond later;
-    this->world_.centre().serve("later", [&](Bytes, Bytes, const TransportServer::Respond& respond) { later = respond; });
+    this->world_.centre().serve(
+        "later", [&](Bytes, Bytes, const TransportServer::Respond& respond) { later = respond; });
     this->request("later", "x");
     this->world_.settle();
     later("now");
@@ -151,12 +155,14 @@ TYPED_TEST(TransportContract, PublishedMessagesReachThoseWhoSubscribedToTheSubje
 }
 
 TYPED_TEST(TransportContract, AHandlerMayAskAgain) {
-    this->world_.centre().serve("echo", [](Bytes, Bytes payload, const TransportServer::Respond& respond) {
-        respond(std::string(payload));
-    });
+    this->world_.centre().serve("echo",
+                                [](Bytes, Bytes payload, const TransportServer::Respond& respond) {
+                                    respond(std::string(payload));
+                                });
     std::string second_reply;
     this->world_.pop().request("echo", "a", second, [&](Result<std::string> first) {
-        this->world_.pop().request("echo", *first + "b", second, [&](Result<std::string> next) { second_reply = *next; });
+        this->world_.pop().request("echo", *first + "b", second,
+                                   [&](Result<std::string> next) { second_reply = *next; });
     });
     this->world_.settle();
     EXPECT_EQ(second_reply, "ab");
@@ -169,18 +175,21 @@ TEST(SimNetworkFaults, DropDuplicateAndReorderWhatTheSeedSays) {
     SimNetwork network(clock, 3);
     network.set_faults({30, 30, millisecond, 50 * millisecond});
     std::vector<std::string> arrived;
-    network.centre().serve("s", [&](Bytes, Bytes payload, const TransportServer::Respond&) { arrived.emplace_back(payload); });
+    network.centre().serve("s", [&](Bytes, Bytes payload, const TransportServer::Respond&) {
+        arrived.emplace_back(payload);
+    });
     const std::unique_ptr<Transport> pop = network.connect(0);
     unsigned timeouts = 0;
     for (int i = 0; i < 200; ++i)
-        pop->request("s", std::to_string(1'000 + i), second, [&](Result<std::string> reply) { timeouts += reply ? 0u : 1u; });
+        pop->request("s", std::to_string(1'000 + i), second,
+                     [&](Result<std::string> reply) { timeouts += reply ? 0u : 1u; });
     for (int i = 0; i < 200; ++i) {
         clock.advance(10 * millisecond);
         network.step();
     }
     const std::set<std::string> distinct(arrived.begin(), arrived.end());
-    EXPECT_LT(distinct.size(), 200u);           // some were lost
-    EXPECT_LT(distinct.size(), arrived.size()); // some came twice
+    EXPECT_LT(distinct.size(), 200u);            // some were lost
+    EXPECT_LT(distinct.size(), arrived.size());  // some came twice
     EXPECT_FALSE(std::is_sorted(arrived.begin(), arrived.end()));
     EXPECT_EQ(timeouts, 200u);
     EXPECT_TRUE(network.empty());
@@ -189,11 +198,13 @@ TEST(SimNetworkFaults, DropDuplicateAndReorderWhatTheSeedSays) {
 TEST(SimNetworkFaults, ACutLinkLosesBothDirectionsUntilItIsHealed) {
     ManualClock clock;
     SimNetwork network(clock, 3);
-    network.centre().serve("s", [](Bytes, Bytes, const TransportServer::Respond& respond) { respond("r"); });
+    network.centre().serve(
+        "s", [](Bytes, Bytes, const TransportServer::Respond& respond) { respond("r"); });
     const std::unique_ptr<Transport> pop = network.connect(0);
     std::vector<bool> answered;
     const auto ask = [&] {
-        pop->request("s", "x", 50 * millisecond, [&](Result<std::string> reply) { answered.push_back(reply.has_value()); });
+        pop->request("s", "x", 50 * millisecond,
+                     [&](Result<std::string> reply) { answered.push_back(reply.has_value()); });
         for (int i = 0; i < 10; ++i) {
             clock.advance(10 * millisecond);
             network.step();

@@ -1,5 +1,5 @@
-// Fuzzes the decoders of messages and feed records: no input crashes them, and what they accept means the same
-// after it was encoded again. First octet: which decoder.
+// Fuzzes the decoders of messages and feed records: no input crashes them, and what they accept
+// means the same after it was encoded again. First octet: which decoder.
 #include <cstddef>
 #include <cstdint>
 
@@ -9,8 +9,8 @@
 namespace nodex::replication {
 namespace {
 
-// Trailing octets are ignored by contract, so the encoding is a prefix of the input. Flags are any octet but 0,
-// written as 1: compared after a second round.
+// Trailing octets are ignored by contract, so the encoding is a prefix of the input. Flags are any
+// octet but 0, written as 1: compared after a second round.
 template <class Decode>
 void check(Bytes bytes, Decode decode) {
     const auto first = decode(bytes);
@@ -34,18 +34,18 @@ void check_envelope(Bytes bytes) {
     static const crypto::SecretKey key;
     (void)claimed_sender(bytes);
     const Result<OpenedMessage> opened = open(bytes, key);
-    if (opened) NX_ASSERT(opened->payload.size() + envelope_head_bytes + envelope_tail_bytes == bytes.size());
-    NX_ASSERT(open(seal({MessageType::ship_request, PopId{1}, 1, 1, 1}, bytes.substr(0, 4'096), key), key).has_value());
+    if (opened)
+        NX_ASSERT(opened->payload.size() + envelope_head_bytes + envelope_tail_bytes ==
+                  bytes.size());
+    NX_ASSERT(
+        open(seal({MessageType::ship_request, PopId{1}, 1, 1, 1}, bytes.substr(0, 4'096), key), key)
+            .has_value());
 }
 
 }  // namespace
-}  // namespace nodex::replication
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace nodex::replication;
-    if (size == 0) return 0;
-    const nodex::Bytes bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-    switch (data[0] % 13) {
+void fuzz_message(std::uint8_t choice, Bytes bytes) {
+    switch (choice % 13) {
         case 0: check(bytes, decode_register_request); break;
         case 1: check(bytes, decode_register_reply); break;
         case 2: check(bytes, decode_lease_request); break;
@@ -60,5 +60,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 11: check_record(bytes); break;
         default: check_envelope(bytes); break;
     }
+}
+
+}  // namespace nodex::replication
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size > 0)
+        nodex::replication::fuzz_message(data[0], {reinterpret_cast<const char*>(data) + 1, size - 1});
     return 0;
 }

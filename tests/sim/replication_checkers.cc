@@ -21,7 +21,8 @@ void ReplicationWorld::check_leases(Pop& pop) {
         if (lease == nullptr || lease->granted() == 0) continue;
         const Nano used = lease->settled() + lease->reserved() + lease->returned();
         if (used > lease->granted()) violated("I4: more in use than granted");
-        const auto stored = ledger_.lease_of(scope, pop.core->link().pop(), pop.core->link().incarnation());
+        const auto stored =
+            ledger_.lease_of(scope, pop.core->link().pop(), pop.core->link().incarnation());
         Nano granted = 0;
         if (stored && *stored)
             for (const ledger::Lease::Generation& generation : (*stored)->generations)
@@ -38,19 +39,22 @@ void ReplicationWorld::check_ledger() {
         violated(audit->first_problem);
 }
 
-// I2: at most one charge a key. I5: every charge is of an execution a POP logged, and within its reservation.
-// I6 and I11: every execution a client was told of is in the ledger, charged or the house's.
+// I2: at most one charge a key. I5: every charge is of an execution a POP logged, and within its
+// reservation. I6 and I11: every execution a client was told of is in the ledger, charged or the
+// house's.
 void ReplicationWorld::check_rows() {
     std::map<RequestId, Nano> charged;
     std::map<RequestId, unsigned> booked;
     std::map<RequestId, const storage::Settlement*> executed;
-    for (const SimExecution& execution : executions_) executed[execution.settlement.request_id] = &execution.settlement;
+    for (const SimExecution& execution : executions_)
+        executed[execution.settlement.request_id] = &execution.settlement;
     Nano late_loss = 0;
     (void)ledger_store_.scan(LedgerTable::row, {}, {}, [&](Bytes, Bytes value) {
         ledger::Row row;
         if (!ledger::decode(value, row)) violated("a row cannot be read");
         if (row.kind == ledger::RowKind::late_loss) late_loss += row.amount;
-        if (row.kind != ledger::RowKind::charge && row.kind != ledger::RowKind::duplicate) return true;
+        if (row.kind != ledger::RowKind::charge && row.kind != ledger::RowKind::duplicate)
+            return true;
         ++booked[row.request];
         if (row.kind == ledger::RowKind::duplicate) ++seen_["duplicate"];
         if (row.kind == ledger::RowKind::charge) charged[row.request] += row.amount;
@@ -65,7 +69,8 @@ void ReplicationWorld::check_rows() {
     for (const auto& [request, settlement] : executed) {
         if (booked[request] == 0) violated("I11: a finished request is not in the ledger");
         if (booked[request] > 1) violated("I2: a request is booked twice");
-        if (charged.contains(request) && ++charges_of_key[settlement->idempotency] > 1) violated("I2: a key is charged twice");
+        if (charged.contains(request) && ++charges_of_key[settlement->idempotency] > 1)
+            violated("I2: a key is charged twice");
     }
     Nano reclaimed = 0;
     (void)ledger_store_.scan(LedgerTable::lease, {}, {}, [&](Bytes key, Bytes value) {
@@ -85,13 +90,15 @@ void ReplicationWorld::check_rows() {
 void ReplicationWorld::check_marks(Pop& pop) {
     const auto mark = ledger_.mark(pop.core->link().pop(), pop.core->link().incarnation());
     if (!mark || !*mark) return violated("I6: a POP without a mark");
-    if ((*mark)->applied != pop.journal->outbox().last) violated("I6: the mark is not the outbox's end");
+    if ((*mark)->applied != pop.journal->outbox().last)
+        violated("I6: the mark is not the outbox's end");
     if ((*mark)->chain != pop.journal->outbox().chain_at_last) violated("I10: the chains differ");
     for (const LeaseKey::Kind kind : {LeaseKey::Kind::account, LeaseKey::Kind::key}) {
         const LeaseScope* lease = pop.core->leases().find({kind, 1});
         if (lease == nullptr) return violated("I6: a POP without its leases");
         if (lease->reserved() != 0) return violated("I6: a reservation is left");
-        const auto stored = ledger_.lease_of({kind, 1}, pop.core->link().pop(), pop.core->link().incarnation());
+        const auto stored =
+            ledger_.lease_of({kind, 1}, pop.core->link().pop(), pop.core->link().incarnation());
         if (!stored || !*stored) continue;  // never leased
         for (const ledger::Lease::Generation& each : (*stored)->generations)
             if (each.open && each.number == lease->generation() && each.settled != lease->settled())

@@ -1,6 +1,7 @@
-// The seeds of every change: none may break an invariant, together they must have met every kind of fault, and
-// each planted bug must be found. One seed again: NODEX_SIM_SEED=17 sim_replication --gtest_filter=*OneSeed*
-// All night: NODEX_SIM_SEEDS=100000 sim_replication --gtest_filter=*EveryFixedSeed
+// The seeds of every change: none may break an invariant, together they must have met every kind of
+// fault, and each planted bug must be found. One seed again: NODEX_SIM_SEED=17 sim_replication
+// --gtest_filter=*OneSeed* All night: NODEX_SIM_SEEDS=100000 sim_replication
+// --gtest_filter=*EveryFixedSeed
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -33,9 +34,10 @@ TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
         ASSERT_EQ(world.run(), "") << "seed " << seed;
         for (const auto& [what, times] : world.seen()) seen[what] += times;
     }
-    for (const char* what : {"crash", "power_loss", "centre_restart", "long_cut", "refused", "unavailable", "replayed",
-                             "duplicate", "reclaimed"})
-        EXPECT_GT(seen[what], 0u) << what << " never happened: the seeds prove less than they claim";
+    for (const char* what : {"crash", "power_loss", "centre_restart", "long_cut", "refused",
+                             "unavailable", "replayed", "duplicate", "reclaimed"})
+        EXPECT_GT(seen[what], 0u) << what
+                                  << " never happened: the seeds prove less than they claim";
 }
 
 TEST(ReplicationSim, OneSeedIsRepeatable) {

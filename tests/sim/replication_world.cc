@@ -1,4 +1,5 @@
-// ReplicationWorld: the life of the simulated POPs, clients and faults. The checkers are in replication_checkers.cc.
+// ReplicationWorld: the life of the simulated POPs, clients and faults. The checkers are in
+// replication_checkers.cc.
 #include "tests/sim/replication_world.h"
 
 #include "edge/base/limits.h"
@@ -21,7 +22,8 @@ void SimCommits::run() {
         Status status = call.work(journal_, store_, batch);
         if (status && !batch.empty()) {
             const bool synced = call.durable == Durable::synced;
-            status = store_.write(batch, synced ? storage::Durability::power : storage::Durability::process);
+            status = store_.write(
+                batch, synced ? storage::Durability::power : storage::Durability::process);
         }
         call.done(status);
     }
@@ -35,8 +37,11 @@ ReplicationWorld::~ReplicationWorld() = default;
 
 void ReplicationWorld::set_up() {
     const std::int64_t now_ms = clock_.wall_ms();
-    const AccountId account = ledger_.create_account("customer", *ledger::parse_currency("USD"), now_ms)->id;
-    NX_ASSERT(ledger_.top_up(account, static_cast<Nano>(20 + random_.below(60)) * unit, "start", now_ms).has_value());
+    const AccountId account =
+        ledger_.create_account("customer", *ledger::parse_currency("USD"), now_ms)->id;
+    NX_ASSERT(
+        ledger_.top_up(account, static_cast<Nano>(20 + random_.below(60)) * unit, "start", now_ms)
+            .has_value());
     KeySettings settings;
     settings.name = "budgeted";
     settings.budget = static_cast<Nano>(10 + random_.below(60)) * unit;
@@ -59,9 +64,11 @@ void ReplicationWorld::set_up() {
 
 void ReplicationWorld::start_centre() {
     CentralOptions options;
-    for (std::uint16_t i = 0; i < 2; ++i) options.link_keys.emplace_back(PopId{static_cast<std::uint16_t>(i + 1)}, link_keys_[i]);
+    for (std::uint16_t i = 0; i < 2; ++i)
+        options.link_keys.emplace_back(PopId{static_cast<std::uint16_t>(i + 1)}, link_keys_[i]);
     options.planted_bug = bug_;
-    central_ = std::make_unique<Central>(ledger_store_, network_.centre(), clock_, central_random_, options);
+    central_ = std::make_unique<Central>(ledger_store_, network_.centre(), clock_, central_random_,
+                                         options);
     NX_ASSERT(central_->start(false).has_value());
 }
 
@@ -79,8 +86,9 @@ void ReplicationWorld::start_pop(Pop& pop) {
     options.link_key = link_keys_[pop.number];
     options.heartbeat_ns = 200 * millisecond;
     options.planted_bug = bug_;
-    pop.core = std::make_unique<AgentCore>(*pop.transport, *pop.commits, nullptr, clock_, random_, options,
-                                           [&pop](std::shared_ptr<const Directory> next) { pop.directory = std::move(next); });
+    pop.core = std::make_unique<AgentCore>(
+        *pop.transport, *pop.commits, nullptr, clock_, random_, options,
+        [&pop](std::shared_ptr<const Directory> next) { pop.directory = std::move(next); });
     pop.core->start();
 }
 
@@ -98,7 +106,8 @@ void ReplicationWorld::crash(Pop& pop) {
         pop.store.crash_process();
     } else {
         ++seen_["power_loss"];
-        pop.store.lose_power(static_cast<std::size_t>(random_.below(pop.store.unsynced_count() + 1)));
+        pop.store.lose_power(
+            static_cast<std::size_t>(random_.below(pop.store.unsynced_count() + 1)));
     }
     start_pop(pop);
 }
@@ -118,7 +127,9 @@ void ReplicationWorld::recover(Pop& pop) {
 
 bool ReplicationWorld::write(Pop& pop, const storage::Batch& batch) {
     const bool synced = edge_bug_ != EdgeBug::unsynced_settlements;
-    return pop.store.write(batch, synced ? storage::Durability::power : storage::Durability::process).has_value();
+    return pop.store
+        .write(batch, synced ? storage::Durability::power : storage::Durability::process)
+        .has_value();
 }
 
 void ReplicationWorld::client(Pop& pop) {
@@ -135,21 +146,25 @@ void ReplicationWorld::client(Pop& pop) {
     ++pop.asking;
     const LeaseKey account{LeaseKey::Kind::account, 1};
     const LeaseKey key{LeaseKey::Kind::key, 1};
-    pop.core->leases().ask(account, key, request.reservation.amount,
-                           [this, &pop, request, life = pop.life](AskVerdict verdict, LeaseScope* from, LeaseScope* budget) {
-                               if (life != pop.life) return;
-                               --pop.asking;
-                               if (verdict == AskVerdict::reserved) return reserved(pop, request, from, budget);
-                               ++seen_[verdict == AskVerdict::unavailable ? "unavailable" : "refused"];
-                           });
+    pop.core->leases().ask(
+        account, key, request.reservation.amount,
+        [this, &pop, request, life = pop.life](AskVerdict verdict, LeaseScope* from,
+                                               LeaseScope* budget) {
+            if (life != pop.life) return;
+            --pop.asking;
+            if (verdict == AskVerdict::reserved) return reserved(pop, request, from, budget);
+            ++seen_[verdict == AskVerdict::unavailable ? "unavailable" : "refused"];
+        });
 }
 
-void ReplicationWorld::reserved(Pop& pop, const storage::OpenRequest& asked, LeaseScope* account, LeaseScope* key) {
+void ReplicationWorld::reserved(Pop& pop, const storage::OpenRequest& asked, LeaseScope* account,
+                                LeaseScope* key) {
     SimRequest request{asked, account, key, 0};
     const Nano amount = asked.reservation.amount;
     request.open.reservation = {amount, account->generation(), key->generation(), 1};
     storage::Batch batch;
-    const Result<storage::ClaimOutcome> claim = pop.journal->claim(request.open, {}, clock_.wall_ms(), batch);
+    const Result<storage::ClaimOutcome> claim =
+        pop.journal->claim(request.open, {}, clock_.wall_ms(), batch);
     NX_ASSERT(claim.has_value());
     if (claim->verdict != storage::ClaimVerdict::granted) {
         ++seen_["replayed"];
@@ -158,7 +173,8 @@ void ReplicationWorld::reserved(Pop& pop, const storage::OpenRequest& asked, Lea
         return;
     }
     NX_ASSERT(pop.store.write(batch, storage::Durability::power).has_value());
-    request.ends_at_ns = clock_.now_ns() + static_cast<Nanoseconds>(random_.below(400)) * millisecond;
+    request.ends_at_ns =
+        clock_.now_ns() + static_cast<Nanoseconds>(random_.below(400)) * millisecond;
     pop.running.push_back(request);
 }
 
@@ -170,7 +186,8 @@ void ReplicationWorld::end_requests(Pop& pop, bool all) {
     pop.running = std::move(still);
     for (const SimRequest& request : ending) {
         const Nano reserved_amount = request.open.reservation.amount;
-        const Nano amount = static_cast<Nano>(random_.below(static_cast<std::uint64_t>(reserved_amount) + 1));
+        const Nano amount =
+            static_cast<Nano>(random_.below(static_cast<std::uint64_t>(reserved_amount) + 1));
         finish(pop, request, amount);
         request.account->settle(reserved_amount, amount);
         request.key->settle(reserved_amount, amount);
@@ -214,7 +231,8 @@ void ReplicationWorld::inject() {
         network_.stop_centre();
         start_centre();
     }
-    // A POP cut off until its leases are reclaimed; what runs there ends within the longest request's time.
+    // A POP cut off until its leases are reclaimed; what runs there ends within the longest
+    // request's time.
     if (draw >= 55 && draw < 57) {
         ++seen_["long_cut"];
         network_.cut(pop.number, true);
@@ -241,7 +259,9 @@ void ReplicationWorld::step(Nanoseconds by) {
 bool ReplicationWorld::quiet() {
     for (const auto& pop : pops_) {
         const bool registered = pop->core->phase() == AgentCore::Phase::registered;
-        if (!registered || pop->directory == nullptr || !pop->running.empty() || pop->asking > 0 || !pop->core->shipper().idle()) return false;
+        if (!registered || pop->directory == nullptr || !pop->running.empty() || pop->asking > 0 ||
+            !pop->core->shipper().idle())
+            return false;
         if (pop->core->shipper().applied() != pop->journal->outbox().last) return false;
     }
     return true;
@@ -258,7 +278,8 @@ std::string ReplicationWorld::run() {
     network_.set_faults({});
     for (unsigned i = 0; i < 2; ++i) network_.cut(i, false);
     unsigned steps = 0;
-    while (violation_.empty() && !(quiet() && steps > 50) && ++steps < quiet_steps_max) step(20 * millisecond);
+    while (violation_.empty() && !(quiet() && steps > 50) && ++steps < quiet_steps_max)
+        step(20 * millisecond);
     if (violation_.empty()) check_end();
     return violation_;
 }

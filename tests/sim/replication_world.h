@@ -1,7 +1,7 @@
-// ReplicationWorld: one centre and two POPs in one thread from one seed: the production ledger, centre, agent
-// state machines and journals, over a simulated network, clock and disks. Clients use the same idempotency keys
-// at both POPs. Faults are drawn from the seed; checkers look at every step; at the end all faults stop and
-// everything must converge.
+// ReplicationWorld: one centre and two POPs in one thread from one seed: the production ledger,
+// centre, agent state machines and journals, over a simulated network, clock and disks. Clients use
+// the same idempotency keys at both POPs. Faults are drawn from the seed; checkers look at every
+// step; at the end all faults stop and everything must converge.
 #pragma once
 #include <deque>
 #include <map>
@@ -25,9 +25,12 @@ enum class EdgeBug : std::uint8_t { none, unsynced_settlements };
 // Runs work at the next step; a crash forgets what has not run.
 class SimCommits final : public CommitPort {
   public:
-    SimCommits(storage::Journal& journal, storage::SimStore& store) : journal_(journal), store_(store) {}
+    SimCommits(storage::Journal& journal, storage::SimStore& store)
+        : journal_(journal), store_(store) {}
     using CommitPort::call;
-    void call(Work work, Done done, Durable durable) override { calls_.push_back({std::move(work), std::move(done), durable}); }
+    void call(Work work, Done done, Durable durable) override {
+        calls_.push_back({std::move(work), std::move(done), durable});
+    }
     void run();
 
   private:
@@ -84,7 +87,8 @@ class ReplicationWorld {
     void step(Nanoseconds by);
     void inject();
     void client(Pop& pop);
-    void reserved(Pop& pop, const storage::OpenRequest& request, LeaseScope* account, LeaseScope* key);
+    void reserved(Pop& pop, const storage::OpenRequest& request, LeaseScope* account,
+                  LeaseScope* key);
     void end_requests(Pop& pop, bool all);
     void finish(Pop& pop, const SimRequest& request, Nano amount);
     bool write(Pop& pop, const storage::Batch& batch);
@@ -92,9 +96,9 @@ class ReplicationWorld {
 
     // --- checkers: each sets violation_ when its property does not hold
     void check_step();
-    void check_leases(Pop& pop);       // I4
-    void check_ledger();               // I1, I3, lease sums
-    void check_end();                  // I2, I5, I6, I7, I11
+    void check_leases(Pop& pop);  // I4
+    void check_ledger();          // I1, I3, lease sums
+    void check_end();             // I2, I5, I6, I7, I11
     void check_rows();
     void check_marks(Pop& pop);
     void violated(const std::string& what);
@@ -106,7 +110,7 @@ class ReplicationWorld {
     ManualClock clock_;
     SimNetwork network_;
     MemoryLedgerStore ledger_store_;
-    Ledger ledger_{ledger_store_};     // the checkers' eyes; the centre has its own
+    Ledger ledger_{ledger_store_};  // the checkers' eyes; the centre has its own
     SeededRandom central_random_{1};
     crypto::SecretKey link_keys_[2];
     std::unique_ptr<Central> central_;

@@ -1,5 +1,5 @@
-// Agent and centre in one process, on their real threads: the whole way from an admin command to a reservation
-// and from a settlement to the ledger.
+// Agent and centre in one process, on their real threads: the whole way from an admin command to a
+// reservation and from a settlement to the ledger.
 #include "replication/agent.h"
 
 #include <gtest/gtest.h>
@@ -36,9 +36,11 @@ class AgentTest : public testing::Test {
         auto journal = storage::Journal::open(store_, random_);
         EXPECT_TRUE(journal);
         journal_ = std::move(*journal);
-        commits_ = std::make_unique<storage::CommitThread>(store_, *journal_, system_clock(), storage::Durability::power);
+        commits_ = std::make_unique<storage::CommitThread>(store_, *journal_, system_clock(),
+                                                           storage::Durability::power);
         commits_->start();
-        folder_ = std::filesystem::temp_directory_path() / ("nodex_agent_test_" + std::to_string(getpid()));
+        folder_ = std::filesystem::temp_directory_path() /
+                  ("nodex_agent_test_" + std::to_string(getpid()));
         std::filesystem::create_directories(folder_);
         auto vault = storage::Vault::open((folder_ / "node.key").string(), true, random_);
         EXPECT_TRUE(vault);
@@ -46,7 +48,8 @@ class AgentTest : public testing::Test {
         AgentOptions options;
         options.link_key = link_key;
         options.ship_delay_ns = 0;
-        agent_ = std::make_unique<Agent>(link_.pop(), *commits_, *journal_, *vault_, system_clock(), agent_random_, options);
+        agent_ = std::make_unique<Agent>(link_.pop(), *commits_, *journal_, *vault_, system_clock(),
+                                         agent_random_, options);
     }
     ~AgentTest() override {
         agent_->stop();
@@ -61,7 +64,8 @@ class AgentTest : public testing::Test {
     void run_until(Condition finished) {
         while (!finished()) mailbox_.run(millisecond);
     }
-    std::string query(const std::string& subject, const std::string& request, int expected_status = 200) {
+    std::string query(const std::string& subject, const std::string& request,
+                      int expected_status = 200) {
         CentralQuery query;
         query.subject = subject;
         query.request = request;
@@ -77,7 +81,8 @@ class AgentTest : public testing::Test {
     std::string make_customer(const std::string& amount, const std::string& key_args = "") {
         admin("account.create", R"({"name":"a"})");
         admin("balance.topup", R"({"account":1,"amount":")" + amount + R"(","reference":"pay-1"})");
-        const std::string reply = admin("key.create", R"({"account":1,"name":"k")" + key_args + "}");
+        const std::string reply =
+            admin("key.create", R"({"account":1,"name":"k")" + key_args + "}");
         auto object = JsonObject::parse(reply);
         EXPECT_TRUE(object);
         return std::string(*object->object("result")->string("key"));
@@ -92,7 +97,8 @@ class AgentTest : public testing::Test {
         });
         return found;
     }
-    unsigned ask_many(const KeyEntry& key, unsigned count, Nano amount, std::vector<LeaseAsk>& asks) {
+    unsigned ask_many(const KeyEntry& key, unsigned count, Nano amount,
+                      std::vector<LeaseAsk>& asks) {
         for (unsigned i = 0; i < count; ++i) {
             asks[i].account = key.account_lease;
             asks[i].key = key.key_lease;
@@ -107,7 +113,7 @@ class AgentTest : public testing::Test {
         return reserved;
     }
 
-    SeededRandom random_;        // the centre's thread
+    SeededRandom random_;            // the centre's thread
     SeededRandom agent_random_{11};  // the commit thread's, by the agent
     InprocLink link_;
     crypto::SecretKey secret_;
@@ -129,7 +135,8 @@ TEST_F(AgentTest, RegistersAndPublishesAnEmptyDirectory) {
     EXPECT_TRUE(agent_->directory()->models().empty());
 }
 
-// The first snapshot once was empty, published before the first page had come: a restarted node refused every key.
+// The first snapshot once was empty, published before the first page had come: a restarted node
+// refused every key.
 TEST_F(AgentTest, TheFirstDirectoryHasEverythingThatIsKnown) {
     Ledger ledger(ledger_store_);  // the centre is idle: nothing has been sent yet
     const AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;

@@ -29,7 +29,8 @@ TEST(Price, RoundsUpOnceOverTheWholeSum) {
 
 TEST(Price, HoldsTheLargestAmountAndRefusesTheNext) {
     EXPECT_EQ(*price(units_of(1'000'000, 0), prices_of(INT64_MAX, 0)), INT64_MAX);
-    EXPECT_EQ(price(units_of(1'000'001, 0), prices_of(INT64_MAX, 0)).error().code, ErrorCode::overflow);
+    EXPECT_EQ(price(units_of(1'000'001, 0), prices_of(INT64_MAX, 0)).error().code,
+              ErrorCode::overflow);
     EXPECT_EQ(price(units_of(UINT64_MAX, UINT64_MAX), prices_of(INT64_MAX, INT64_MAX)).error().code,
               ErrorCode::overflow);
 }

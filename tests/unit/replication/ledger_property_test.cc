@@ -1,5 +1,5 @@
-// Random entries from a seed, with repeats, gaps, late and forged ones; every invariant after every step, and
-// the same entries into a second ledger give the same bytes.
+// Random entries from a seed, with repeats, gaps, late and forged ones; every invariant after every
+// step, and the same entries into a second ledger give the same bytes.
 #include <gtest/gtest.h>
 
 #include "edge/base/limits.h"
@@ -34,17 +34,22 @@ class Play {
     LedgerWorld& world() { return world_; }
 
   private:
-    Nano amount(Nano most) { return static_cast<Nano>(random_.below(static_cast<std::uint64_t>(most) + 1)); }
+    Nano amount(Nano most) {
+        return static_cast<Nano>(random_.below(static_cast<std::uint64_t>(most) + 1));
+    }
     void lease(const LeaseKey& scope, std::uint32_t& generation) {
         const LeaseReply::Entry entry =
-            world_.lease(scope, amount(12 * unit), random_.below(2) == 0, generation, amount(2 * unit) * static_cast<Nano>(random_.below(2)));
+            world_.lease(scope, amount(12 * unit), random_.below(2) == 0, generation,
+                         amount(2 * unit) * static_cast<Nano>(random_.below(2)));
         generation = entry.generation;
     }
     void add_settlement() {
         const Nano reserved = amount(3 * unit);
-        const std::uint32_t account_generation = account_generation_ - (random_.below(8) == 0 ? 1 : 0);
-        storage::Settlement settlement = world_.settlement(reserved, amount(reserved + unit / 10), random_.below(12),
-                                                           account_generation, random_.below(2) == 0 ? key_generation_ : 0);
+        const std::uint32_t account_generation =
+            account_generation_ - (random_.below(8) == 0 ? 1 : 0);
+        storage::Settlement settlement =
+            world_.settlement(reserved, amount(reserved + unit / 10), random_.below(12),
+                              account_generation, random_.below(2) == 0 ? key_generation_ : 0);
         settlement.overrun = random_.below(5) == 0 ? amount(unit) : 0;
         world_.outbox.add(settlement);
     }
@@ -61,12 +66,14 @@ class Play {
     }
     void pass_time() {
         world_.now_ms += static_cast<std::int64_t>(random_.below(1'200'000));
-        ASSERT_TRUE(world_.ledger.reclaim(world_.now_ms, 1 + static_cast<unsigned>(random_.below(3))));
+        ASSERT_TRUE(
+            world_.ledger.reclaim(world_.now_ms, 1 + static_cast<unsigned>(random_.below(3))));
     }
     void operate() {
         const std::string reference = "ref-" + std::to_string(random_.below(6));
         (void)world_.ledger.top_up(world_.account, 1 + amount(2 * unit), reference, world_.now_ms);
-        (void)world_.ledger.adjust(world_.account, amount(4 * unit) - 2 * unit, "fix", world_.now_ms);
+        (void)world_.ledger.adjust(world_.account, amount(4 * unit) - 2 * unit, "fix",
+                                   world_.now_ms);
     }
 
     SeededRandom random_;
@@ -76,8 +83,8 @@ class Play {
     std::uint64_t applied_ = 0;
 };
 
-// What the ledger must have charged, counted by a second, simpler bookkeeping: at most once per key, and each
-// business request's money accounted for somewhere.
+// What the ledger must have charged, counted by a second, simpler bookkeeping: at most once per
+// key, and each business request's money accounted for somewhere.
 void check_charges(LedgerWorld& world) {
     std::map<std::string, unsigned> charges;
     ASSERT_TRUE(world.store.scan(LedgerTable::row, {}, {}, [&](Bytes, Bytes value) {
@@ -91,7 +98,8 @@ void check_charges(LedgerWorld& world) {
         const storage::Settlement settlement = *storage::decode_settlement(record);
         const unsigned count = charges[to_hex(settlement.request_id.view())];
         EXPECT_LE(count, 1u);
-        if (!settlement.idempotency.is_zero()) per_key[to_hex(settlement.idempotency.view())] += count;
+        if (!settlement.idempotency.is_zero())
+            per_key[to_hex(settlement.idempotency.view())] += count;
     }
     for (const auto& [key, count] : per_key) EXPECT_LE(count, 1u) << key;
 }

@@ -18,7 +18,8 @@ TEST(Ledger, OneReferenceIsAppliedOnce) {
     LedgerWorld world(0);
     EXPECT_TRUE(world.ledger.top_up(world.account, 5 * unit, "pay-1", start_ms)->applied);
     EXPECT_FALSE(world.ledger.top_up(world.account, 5 * unit, "pay-1", start_ms)->applied);
-    EXPECT_EQ(world.ledger.top_up(world.account, 6 * unit, "pay-1", start_ms).error().code, ErrorCode::already_exists);
+    EXPECT_EQ(world.ledger.top_up(world.account, 6 * unit, "pay-1", start_ms).error().code,
+              ErrorCode::already_exists);
     EXPECT_EQ(world.balance(), 5 * unit);
     EXPECT_EQ(world.house(House::funding), -5 * unit);
     world.check();
@@ -28,7 +29,8 @@ TEST(Ledger, ATopUpThatWouldOverflowLeavesNothingBehind) {
     LedgerWorld world(0);
     ASSERT_TRUE(world.ledger.top_up(world.account, INT64_MAX, "all", start_ms));
     const MemoryLedgerStore before = world.store;
-    EXPECT_EQ(world.ledger.top_up(world.account, 1, "more", start_ms).error().code, ErrorCode::overflow);
+    EXPECT_EQ(world.ledger.top_up(world.account, 1, "more", start_ms).error().code,
+              ErrorCode::overflow);
     EXPECT_TRUE(world.store == before);
     world.check();
 }
@@ -36,7 +38,8 @@ TEST(Ledger, ATopUpThatWouldOverflowLeavesNothingBehind) {
 TEST(Ledger, AnAdjustmentNeverTakesWhatPopsHold) {
     LedgerWorld world(10 * unit);
     EXPECT_EQ(world.lease(world.account_scope(), 4 * unit).granted_total, 4 * unit);
-    EXPECT_EQ(world.ledger.adjust(world.account, -6 * unit - 1, "", start_ms).error().code, ErrorCode::insufficient_funds);
+    EXPECT_EQ(world.ledger.adjust(world.account, -6 * unit - 1, "", start_ms).error().code,
+              ErrorCode::insufficient_funds);
     EXPECT_TRUE(world.ledger.adjust(world.account, -6 * unit, "", start_ms));
     EXPECT_EQ(world.balance(), 4 * unit);
     world.check();
@@ -44,9 +47,11 @@ TEST(Ledger, AnAdjustmentNeverTakesWhatPopsHold) {
 
 TEST(Ledger, ARepeatedLeaseRequestGrantsNothingNew) {
     LedgerWorld world(10 * unit);
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(world.lease(world.account_scope(), 4 * unit).granted_total, 4 * unit);
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(world.lease(world.account_scope(), 4 * unit).granted_total, 4 * unit);
     EXPECT_EQ(world.held(), 4 * unit);
-    EXPECT_EQ(world.lease(world.account_scope(), unit).granted_total, 4 * unit);  // late and smaller
+    EXPECT_EQ(world.lease(world.account_scope(), unit).granted_total,
+              4 * unit);  // late and smaller
     world.check();
 }
 
@@ -82,7 +87,8 @@ TEST(Ledger, ReturnedMoneyIsFreeAgainOnce) {
     world.lease(world.account_scope(), 4 * unit);
     for (int i = 0; i < 2; ++i) world.lease(world.account_scope(), 4 * unit, true, 1, 3 * unit);
     EXPECT_EQ(world.held(), unit);
-    world.lease(world.account_scope(), 4 * unit, true, 1, 9 * unit);  // more than it has: only what is left
+    world.lease(world.account_scope(), 4 * unit, true, 1,
+                9 * unit);  // more than it has: only what is left
     EXPECT_EQ(world.held(), 0);
     world.check();
 }
@@ -117,7 +123,8 @@ TEST(Ledger, ABatchOfAnotherHistoryIsRefused) {
     Outbox other;
     other.add(world.settlement(unit, unit / 2, 2));
     other.add(world.settlement(unit, unit / 2, 3));
-    const ShipReply reply = *world.ledger.ship(world.pop, world.incarnation, other.batch(1, 2), start_ms);
+    const ShipReply reply =
+        *world.ledger.ship(world.pop, world.incarnation, other.batch(1, 2), start_ms);
     EXPECT_EQ(reply.applied, 1u);
     EXPECT_EQ(reply.rejected, 2u);
     EXPECT_EQ(reply.reason, RejectReason::chain);
@@ -176,8 +183,10 @@ TEST(Ledger, AHouseAccountCannotBeChargedOrLeased) {
     storage::Settlement forged = world.settlement(unit, unit, 1);
     forged.account = ledger::house_account(House::revenue, *ledger::parse_currency("USD"));
     EXPECT_EQ(world.settle(forged).rejected, 1u);
-    const LeaseRequest request{0, true, {{{LeaseKey::Kind::account, raw(forged.account)}, 1, unit, 0, 0, 0}}};
-    EXPECT_TRUE(world.ledger.lease(world.pop, world.incarnation, request, start_ms)->entries.empty());
+    const LeaseRequest request{
+        0, true, {{{LeaseKey::Kind::account, raw(forged.account)}, 1, unit, 0, 0, 0}}};
+    EXPECT_TRUE(
+        world.ledger.lease(world.pop, world.incarnation, request, start_ms)->entries.empty());
 }
 
 TEST(Ledger, AnExpiredLeaseIsReclaimedOnlyAfterTheLongestRequest) {
@@ -205,7 +214,8 @@ TEST(Ledger, ALateSettlementTakesWhatIsFreeAndTheHouseTheRest) {
     EXPECT_EQ(world.balance(), 0);
     EXPECT_EQ(world.house(House::late_loss), -2 * unit);
     ASSERT_TRUE(world.ledger.top_up(world.account, 10 * unit, "more", world.now_ms));
-    world.settle(world.settlement(3 * unit, 3 * unit, 2));  // one unit of what was reclaimed is left
+    world.settle(
+        world.settlement(3 * unit, 3 * unit, 2));  // one unit of what was reclaimed is left
     EXPECT_EQ(world.balance(), 9 * unit);
     EXPECT_EQ(world.house(House::late_loss), -4 * unit);
     world.check();
@@ -219,7 +229,8 @@ TEST(Ledger, AKeysBudgetBoundsItsLeaseAndItsSpending) {
     EXPECT_EQ((*world.ledger.key(world.key))->budget_spent, 2 * unit);
     KeySettings lower;
     lower.budget = 3 * unit - 1;
-    EXPECT_EQ(world.ledger.update_key(world.key, lower, start_ms).error().code, ErrorCode::insufficient_funds);
+    EXPECT_EQ(world.ledger.update_key(world.key, lower, start_ms).error().code,
+              ErrorCode::insufficient_funds);
     world.check();
 }
 
@@ -241,7 +252,8 @@ TEST(Ledger, ADailyBudgetStartsAnewEachDay) {
 TEST(Ledger, ARevokedKeyStaysRevokedAndGetsNoGrants) {
     LedgerWorld world(10 * unit, 3 * unit);
     ASSERT_TRUE(world.ledger.set_key_state(world.key, KeyState::revoked, start_ms));
-    EXPECT_EQ(world.ledger.set_key_state(world.key, KeyState::active, start_ms).error().code, ErrorCode::forbidden);
+    EXPECT_EQ(world.ledger.set_key_state(world.key, KeyState::active, start_ms).error().code,
+              ErrorCode::forbidden);
     EXPECT_EQ(world.lease(world.key_scope(), unit).state, LeaseState::blocked);
 }
 
@@ -255,15 +267,23 @@ TEST(Ledger, ADiskThatWentBackwardsMustReinstall) {
         return world.ledger.register_pop(world.pop, request, start_ms)->verdict;
     };
     EXPECT_EQ(verdict({install, 1, 1, chain, chain, 0}), RegisterVerdict::accepted);
-    EXPECT_EQ(verdict({install, 0, 0, {}, {}, 0}), RegisterVerdict::must_reinstall);           // rolled back
-    EXPECT_EQ(verdict({install, 0, 1, {}, {}, 0}), RegisterVerdict::must_reinstall);           // another record 1
-    EXPECT_EQ(verdict({install, 2, 2, chain, chain, 0}), RegisterVerdict::must_reinstall);     // the ledger is behind
+    EXPECT_EQ(verdict({install, 0, 0, {}, {}, 0}), RegisterVerdict::must_reinstall);  // rolled back
+    EXPECT_EQ(verdict({install, 0, 1, {}, {}, 0}),
+              RegisterVerdict::must_reinstall);  // another record 1
+    EXPECT_EQ(verdict({install, 2, 2, chain, chain, 0}),
+              RegisterVerdict::must_reinstall);  // the ledger is behind
 }
 
 TEST(Ledger, ARepeatedRegistrationMakesNoSecondIncarnation) {
     LedgerWorld world(unit);
-    EXPECT_EQ(world.ledger.register_pop(world.pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0}, start_ms)->incarnation, 1u);
-    EXPECT_EQ(world.ledger.register_pop(world.pop, {numbered<InstallId>(6), 0, 0, {}, {}, 0}, start_ms)->incarnation, 2u);
+    EXPECT_EQ(
+        world.ledger.register_pop(world.pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0}, start_ms)
+            ->incarnation,
+        1u);
+    EXPECT_EQ(
+        world.ledger.register_pop(world.pop, {numbered<InstallId>(6), 0, 0, {}, {}, 0}, start_ms)
+            ->incarnation,
+        2u);
     EXPECT_EQ(world.ledger.lease(world.pop, 1, {}, start_ms).error().code, ErrorCode::stale);
 }
 
@@ -284,7 +304,8 @@ TEST(Ledger, ThePriceListOfAVersionNeverChanges) {
 TEST(Ledger, TheFeedHasEachChangedObjectOnceAtItsNewestState) {
     LedgerWorld world(unit);
     const std::uint64_t before = world.ledger.head()->feed_version;
-    for (int i = 0; i < 3; ++i) ASSERT_TRUE(world.ledger.set_key_state(world.key, KeyState::suspended, start_ms));
+    for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(world.ledger.set_key_state(world.key, KeyState::suspended, start_ms));
     const FeedReply changes = *world.ledger.feed(before);
     EXPECT_EQ(changes.records.size(), 1u);
     EXPECT_EQ(changes.to, before + 3);
@@ -339,7 +360,8 @@ TEST(Ledger, VerifyNoticesAnAlteredRowAndAnAlteredBalance) {
     world.store = good;
     ledger::Account account = **world.ledger.account(world.account);
     account.posted += 1;
-    ASSERT_TRUE(world.store.commit({{LedgerTable::account, ledger::account_key(account.id), ledger::encode(account)}}));
+    ASSERT_TRUE(world.store.commit(
+        {{LedgerTable::account, ledger::account_key(account.id), ledger::encode(account)}}));
     EXPECT_EQ(world.ledger.verify()->differences, 1u);
     EXPECT_FALSE(world.ledger.verify()->sums_to_zero);
 }
@@ -349,7 +371,9 @@ TEST(Ledger, AFailedCommitIsNotAnsweredAsDone) {
     world.lease(world.account_scope(), 4 * unit);
     world.outbox.add(world.settlement(unit, unit, 1));
     world.store.fail_next_commit();
-    EXPECT_EQ(world.ledger.ship(world.pop, world.incarnation, world.outbox.batch(1, 1), start_ms).error().code,
+    EXPECT_EQ(world.ledger.ship(world.pop, world.incarnation, world.outbox.batch(1, 1), start_ms)
+                  .error()
+                  .code,
               ErrorCode::storage_failed);
     EXPECT_EQ(world.balance(), 10 * unit);
 }

@@ -1,4 +1,5 @@
-// A ledger with one customer, one key and one registered POP, and a POP's honest outbox, for ledger tests.
+// A ledger with one customer, one key and one registered POP, and a POP's honest outbox, for ledger
+// tests.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -27,7 +28,8 @@ struct Outbox {
     }
     [[nodiscard]] ShipRequest batch(std::size_t first, std::size_t count) const {
         ShipRequest request{first, chains[first - 1], {}};
-        for (std::size_t i = first; i < first + count && i <= records.size(); ++i) request.records.push_back(records[i - 1]);
+        for (std::size_t i = first; i < first + count && i <= records.size(); ++i)
+            request.records.push_back(records[i - 1]);
         return request;
     }
 };
@@ -43,7 +45,8 @@ struct LedgerWorld {
     Outbox outbox;
     std::uint64_t next_request = 0;
 
-    explicit LedgerWorld(Nano balance, std::optional<Nano> budget = {}, PlantedBug bug = PlantedBug::none)
+    explicit LedgerWorld(Nano balance, std::optional<Nano> budget = {},
+                         PlantedBug bug = PlantedBug::none)
         : ledger(store, bug) {
         account = ledger.create_account("customer", *ledger::parse_currency("USD"), now_ms)->id;
         if (balance > 0) {
@@ -53,14 +56,15 @@ struct LedgerWorld {
         settings.name = "key";
         settings.budget = budget;
         key = ledger.create_key(account, numbered<KeyHash>(77), settings, now_ms)->id;
-        incarnation = ledger.register_pop(pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0}, now_ms)->incarnation;
+        incarnation = ledger.register_pop(pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0}, now_ms)
+                          ->incarnation;
     }
     [[nodiscard]] LeaseKey account_scope() const { return {LeaseKey::Kind::account, raw(account)}; }
     [[nodiscard]] LeaseKey key_scope() const { return {LeaseKey::Kind::key, raw(key)}; }
-    LeaseReply::Entry lease(const LeaseKey& scope, Nano want_total, bool ask = true, std::uint32_t generation = 1,
-                            Nano returned = 0) {
-        Result<LeaseReply> reply =
-            ledger.lease(pop, incarnation, {0, ask, {{scope, generation, want_total, 0, 0, returned}}}, now_ms);
+    LeaseReply::Entry lease(const LeaseKey& scope, Nano want_total, bool ask = true,
+                            std::uint32_t generation = 1, Nano returned = 0) {
+        Result<LeaseReply> reply = ledger.lease(
+            pop, incarnation, {0, ask, {{scope, generation, want_total, 0, 0, returned}}}, now_ms);
         EXPECT_TRUE(reply);
         EXPECT_EQ(reply->entries.size(), 1u);
         return reply->entries.at(0);
@@ -89,7 +93,8 @@ struct LedgerWorld {
     Nano balance() { return (*ledger.account(account))->posted; }
     Nano held() { return (*ledger.account(account))->held; }
     Nano house(ledger::House house) {
-        const auto found = ledger.account(ledger::house_account(house, *ledger::parse_currency("USD")));
+        const auto found =
+            ledger.account(ledger::house_account(house, *ledger::parse_currency("USD")));
         return *found ? (*found)->posted : 0;
     }
     void check() {

@@ -49,12 +49,14 @@ TEST(Envelope, RefusesEverySingleAlteredOctet) {
 TEST(Envelope, RefusesEveryPrefixAndAnythingAppended) {
     const crypto::SecretKey key = key_of(1);
     const std::string message = seal({MessageType::feed_hint, PopId{1}, 1, 1, 1}, "12345678", key);
-    for (std::size_t size = 0; size < message.size(); ++size) EXPECT_FALSE(open(message.substr(0, size), key)) << size;
+    for (std::size_t size = 0; size < message.size(); ++size)
+        EXPECT_FALSE(open(message.substr(0, size), key)) << size;
     EXPECT_FALSE(open(message + "x", key));
 }
 
 TEST(Envelope, RefusesAnotherPopsKey) {
-    const std::string message = seal({MessageType::ship_request, PopId{1}, 1, 1, 1}, "payload", key_of(1));
+    const std::string message =
+        seal({MessageType::ship_request, PopId{1}, 1, 1, 1}, "payload", key_of(1));
     EXPECT_EQ(open(message, key_of(2)).error().code, ErrorCode::forbidden);
 }
 
@@ -66,11 +68,13 @@ TEST(Crc32c, MatchesTheKnownAnswers) {  // RFC 3720 appendix B.4
 }
 
 TEST(Messages, RegistrationGoesBothWays) {
-    const RegisterRequest request{filled<InstallId>(3), 4, 9, filled<ChainHash>(5), filled<ChainHash>(6), 2};
+    const RegisterRequest request{filled<InstallId>(3), 4, 9, filled<ChainHash>(5),
+                                  filled<ChainHash>(6), 2};
     const Result<RegisterRequest> read = decode_register_request(encode(request));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(*read), encode(request));
-    const RegisterReply reply{RegisterVerdict::must_reinstall, 3, 8, filled<ChainHash>(1), 600'000, 77};
+    const RegisterReply reply{
+        RegisterVerdict::must_reinstall, 3, 8, filled<ChainHash>(1), 600'000, 77};
     const Result<RegisterReply> read_reply = decode_register_reply(encode(reply));
     ASSERT_TRUE(read_reply);
     EXPECT_EQ(encode(*read_reply), encode(reply));
@@ -84,7 +88,8 @@ TEST(Messages, AnOutboxAppliedBeyondItsEndIsMalformed) {
 }
 
 TEST(Messages, LeasesGoBothWays) {
-    LeaseRequest request{5, true, {{{LeaseKey::Kind::key, 4}, 2, 100, 30, 20, 10}, {{}, 1, 0, 0, 0, 0}}};
+    LeaseRequest request{
+        5, true, {{{LeaseKey::Kind::key, 4}, 2, 100, 30, 20, 10}, {{}, 1, 0, 0, 0, 0}}};
     const Result<LeaseRequest> read = decode_lease_request(encode(request));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(*read), encode(request));
@@ -103,7 +108,8 @@ TEST(Messages, ANegativeAmountIsMalformed) {
 
 TEST(Messages, ShippingGoesBothWaysUpToItsLimit) {
     ShipRequest request{1, filled<ChainHash>(2), {}};
-    for (unsigned i = 0; i < limits::ship_records_max; ++i) request.records.push_back(std::to_string(i));
+    for (unsigned i = 0; i < limits::ship_records_max; ++i)
+        request.records.push_back(std::to_string(i));
     const Result<ShipRequest> read = decode_ship_request(encode(request));
     ASSERT_TRUE(read);
     EXPECT_EQ(read->records, request.records);
@@ -137,8 +143,15 @@ TEST(FeedRecords, EveryKindGoesBothWays) {
     auto read = decode_feed_record(encode(account));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(std::get<AccountRecord>(*read)), encode(account));
-    KeyRecord key{KeyId{1}, AccountId{4}, filled<KeyHash>(7), KeyState::suspended, IdempotencyPolicy::generate,
-                  12, true, {1, 2, 3}, {4, 5}};
+    KeyRecord key{KeyId{1},
+                  AccountId{4},
+                  filled<KeyHash>(7),
+                  KeyState::suspended,
+                  IdempotencyPolicy::generate,
+                  12,
+                  true,
+                  {1, 2, 3},
+                  {4, 5}};
     read = decode_feed_record(encode(key));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(std::get<KeyRecord>(*read)), encode(key));

@@ -1,4 +1,5 @@
-// The operator's commands and the customers' questions, as JSON: what they accept, refuse and answer.
+// The operator's commands and the customers' questions, as JSON: what they accept, refuse and
+// answer.
 #include "replication/central/queries.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,8 @@ namespace {
 class QueriesTest : public testing::Test {
   protected:
     std::string run(const std::string& command, const std::string& args, int status = 200) {
-        const QueryReply reply = queries_.admin(R"({"command":")" + command + R"(","args":)" + args + "}", start_ms);
+        const QueryReply reply =
+            queries_.admin(R"({"command":")" + command + R"(","args":)" + args + "}", start_ms);
         EXPECT_EQ(reply.status, status) << command << " " << args << " " << reply.json;
         return reply.json;
     }
@@ -32,7 +34,8 @@ TEST(Amounts, AreExactBothWays) {
     EXPECT_EQ(*parse_amount("12.50"), 12'500'000'000);
     EXPECT_EQ(*parse_amount("-0.000000001"), -1);
     EXPECT_EQ(*parse_amount("9223372036.854775807"), INT64_MAX);
-    for (const Bytes bad : {"", ".", "1.", ".5", "1.0000000001", "9223372036.854775808", "1e3", " 1", "+1", "--1", "1,5"})
+    for (const Bytes bad : {"", ".", "1.", ".5", "1.0000000001", "9223372036.854775808", "1e3",
+                            " 1", "+1", "--1", "1,5"})
         EXPECT_FALSE(parse_amount(bad)) << bad;
     EXPECT_EQ(format_amount(12'500'000'000), "12.5");
     EXPECT_EQ(format_amount(-1), "-0.000000001");
@@ -59,10 +62,13 @@ TEST(Json, RefusesWhatIsTooDeepRepeatedOrNotAnObject) {
 
 TEST_F(QueriesTest, AnAccountsWholeLife) {
     has(run("account.create", R"({"name":"Ada","currency":"EUR"})"), R"("account":1)");
-    has(run("balance.topup", R"({"account":1,"amount":"12.50","reference":"p"})"), R"("applied":true)");
-    has(run("balance.topup", R"({"account":1,"amount":"12.50","reference":"p"})"), R"("applied":false)");
+    has(run("balance.topup", R"({"account":1,"amount":"12.50","reference":"p"})"),
+        R"("applied":true)");
+    has(run("balance.topup", R"({"account":1,"amount":"12.50","reference":"p"})"),
+        R"("applied":false)");
     run("balance.topup", R"({"account":1,"amount":"13","reference":"p"})", 409);
-    has(run("balance.adjust", R"({"account":1,"amount":"-2.5"})"), R"("balance":"10","balance_nano":10000000000)");
+    has(run("balance.adjust", R"({"account":1,"amount":"-2.5"})"),
+        R"("balance":"10","balance_nano":10000000000)");
     run("balance.adjust", R"({"account":1,"amount":"-11"})", 409);
     has(run("account.show", R"({"account":1})"), R"("currency":"EUR")");
     has(run("account.list", "{}"), R"("name":"Ada")");
@@ -77,7 +83,8 @@ TEST_F(QueriesTest, AnAccountsWholeLife) {
 
 TEST_F(QueriesTest, AKeyIsShownOnceAndKeptAsItsHash) {
     run("account.create", R"({"name":"Ada"})");
-    run("catalog.set", R"({"id":"m","context_tokens":10,"output_tokens_max":5,"prices":{"input":"1","output":"2"}})");
+    run("catalog.set",
+        R"({"id":"m","context_tokens":10,"output_tokens_max":5,"prices":{"input":"1","output":"2"}})");
     const std::string args =
         R"({"account":1,"name":"k","budget":"5","budget_period":"month","policy":"required","models":["m"],"rpm":60,"expires_at":99})";
     const std::string reply = run("key.create", args);
@@ -98,7 +105,8 @@ TEST_F(QueriesTest, AKeyIsShownOnceAndKeptAsItsHash) {
 }
 
 TEST_F(QueriesTest, PricesFillThePartsThatAreNotNamed) {
-    const std::string reply = run("catalog.set",
+    const std::string reply = run(
+        "catalog.set",
         R"({"id":"m","context_tokens":10,"output_tokens_max":5,"prices":{"input":"1.5","cached_input":"0","output":"2","image":"0.04"}})");
     has(reply, R"("cached_input":"0")");
     has(reply, R"("cache_write_5m":"1.5")");
@@ -110,7 +118,9 @@ TEST_F(QueriesTest, PricesFillThePartsThatAreNotNamed) {
     EXPECT_EQ(*price(one_image, model->entry.prices), 40'000'000);
     has(run("catalog.set", R"({"id":"m","on_sale":false})"), R"("price_version":1)");
     run("catalog.set", R"({"id":"n","context_tokens":10,"output_tokens_max":5})", 400);
-    run("catalog.set", R"({"id":"n","context_tokens":10,"output_tokens_max":50,"prices":{"input":"1","output":"1"}})", 400);
+    run("catalog.set",
+        R"({"id":"n","context_tokens":10,"output_tokens_max":50,"prices":{"input":"1","output":"1"}})",
+        400);
     run("catalog.show", R"({"id":"n"})", 404);
 }
 
