@@ -25,7 +25,7 @@ TEST(ParseUrl, KnowsTheSchemesPortsAndTheRootPath) {
 
 TEST(ParseUrl, RefusesWhatCannotBeSent) {
     const char* refused[] = {"", "a.example/x", "ftp://a/x", "http:///x", "http://a:0/x", "http://a:65536/x",
-                             "http://a:/x", "http://a:8x/x", "http://[::1/x", "http://a/x y", "http://a/\nB: c"};
+                             "http://a:/x", "http://a:8x/x", "http://[::1/x", "http://a/x y", "http://a/\nB"};
     for (const char* url : refused) EXPECT_FALSE(parse_url(url).has_value()) << url;
 }
 

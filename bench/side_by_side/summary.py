@@ -1,0 +1,75 @@
+"""From measurements to figures: medians over rounds, spread, what was dropped, ratios to nginx and direct."""
+
+import statistics
+
+# performance.md, section 4: metric, case, the server compared with, first bar, goal. "ratio": ours / theirs;
+# "added": ours - theirs, in the metric's unit.
+BARS = (
+    ("CPU a request / nginx", "open-64", "server_cpu_us_per_request", "ratio", "nginx", 2.0, 1.0),
+    ("CPU a request at 64 / nginx", "closed-64", "server_cpu_us_per_request", "ratio", "nginx", 2.0, 1.0),
+    ("CPU an event / nginx", "streams-512", "server_cpu_us_per_event", "ratio", "nginx", 1.0, 0.75),
+    ("requests a second at 64 / nginx", "closed-64", "requests_per_s", "ratio", "nginx", 0.6, 1.0),
+    ("added p50 over direct, us", "open-1", "call.p50_us", "added", "direct", 80, 40),
+    ("added p99 over direct, us", "open-1", "call.p99_us", "added", "direct", 200, 100),
+    ("added first token p99, 512 streams, us", "streams-512", "first_token.p99_us", "added", "direct",
+     300, 100),
+    ("CPU a request / Portkey", "closed-64", "server_cpu_us_per_request", "ratio", "portkey", 0.05, 0.02),
+)
+MORE_IS_BETTER = {"requests_per_s", "events_per_s"}
+
+
+def figure(values):
+    """Median, least and most of one metric over rounds; None when there is nothing."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return None
+    return {"median": statistics.median(values), "least": min(values), "most": max(values),
+            "rounds": len(values)}
+
+
+def summarise(measurements):
+    """{case: {server: {"rounds_kept", "rounds_dropped", "noisy", metrics...}}}.
+
+    A server whose rounds were all dropped keeps its figures, marked noisy: a reader sees them, and is told
+    not to trust them.
+    """
+    groups = {}
+    for one in measurements:
+        groups.setdefault(one["case"], {}).setdefault(one["server"], []).append(one)
+    summary = {}
+    for case, by_server in groups.items():
+        summary[case] = {}
+        for server, rounds in by_server.items():
+            kept = [one for one in rounds if not one["dropped"]]
+            used = kept or rounds
+            summary[case][server] = {
+                "rounds_kept": len(kept), "rounds_dropped": len(rounds) - len(kept), "noisy": not kept,
+                "reasons": sorted({reason for one in rounds for reason in one["dropped"]}),
+                "metrics": {metric: figure([one["values"][metric] for one in used])
+                            for metric in used[0]["values"]}}
+    return summary
+
+
+def median_of(summary, case, server, metric):
+    found = summary.get(case, {}).get(server, {}).get("metrics", {}).get(metric)
+    return None if found is None else found["median"]
+
+
+def is_noisy(summary, case, *servers):
+    return any(summary.get(case, {}).get(server, {}).get("noisy", False) for server in servers)
+
+
+def bars(summary):
+    """The goals with what was reached: [{"name", "value", "first_bar", "goal", "met", "noisy"}]."""
+    rows = []
+    for name, case, metric, kind, other, first_bar, goal in BARS:
+        ours = median_of(summary, case, "nodex", metric)
+        theirs = median_of(summary, case, other, metric)
+        if ours is None or theirs is None or (kind == "ratio" and theirs == 0):
+            continue
+        value = ours / theirs if kind == "ratio" else ours - theirs
+        reached = (lambda bar: value >= bar) if metric in MORE_IS_BETTER else (lambda bar: value <= bar)
+        met = "goal" if reached(goal) else "first bar" if reached(first_bar) else "not met"
+        rows.append({"name": name, "case": case, "value": value, "first_bar": first_bar, "goal": goal,
+                     "met": met, "noisy": is_noisy(summary, case, "nodex", other)})
+    return rows

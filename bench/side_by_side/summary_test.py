@@ -1,0 +1,62 @@
+"""Medians, dropped rounds and goals, on figures made by hand."""
+
+import pathlib
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import report  # pylint: disable=wrong-import-position
+import summary  # pylint: disable=wrong-import-position
+
+
+def measurement(server, value, dropped=(), case="open-64", metric="server_cpu_us_per_request"):
+    return {"case": case, "server": server, "dropped": list(dropped), "values": {metric: value}}
+
+
+class Summary(unittest.TestCase):
+    def test_takes_the_median_of_undisturbed_rounds(self):
+        found = summary.summarise([measurement("nodex", value) for value in (30, 10, 20)] +
+                                  [measurement("nodex", 999, ["load processor saturated"])])
+        nodex = found["open-64"]["nodex"]
+        self.assertEqual(nodex["metrics"]["server_cpu_us_per_request"],
+                         {"median": 20, "least": 10, "most": 30, "rounds": 3})
+        self.assertEqual((nodex["rounds_kept"], nodex["rounds_dropped"], nodex["noisy"]), (3, 1, False))
+
+    def test_marks_a_server_without_an_undisturbed_round(self):
+        found = summary.summarise([measurement("nodex", 5, ["2 failures"])])["open-64"]["nodex"]
+        self.assertTrue(found["noisy"])
+        self.assertEqual(found["reasons"], ["2 failures"])
+        self.assertEqual(found["metrics"]["server_cpu_us_per_request"]["median"], 5)
+
+    def test_leaves_out_what_was_never_measured(self):
+        found = summary.summarise([measurement("direct", None)])["open-64"]["direct"]
+        self.assertIsNone(found["metrics"]["server_cpu_us_per_request"])
+
+    def test_judges_ratios_against_bar_and_goal(self):
+        for ours, expected in ((10, "goal"), (20, "first bar"), (21, "not met")):
+            rows = summary.bars(summary.summarise([measurement("nodex", ours), measurement("nginx", 10)]))
+            self.assertEqual([row["met"] for row in rows], [expected])
+
+    def test_judges_throughput_the_other_way_round(self):
+        for ours, expected in ((100, "goal"), (60, "first bar"), (59, "not met")):
+            rows = summary.bars(summary.summarise(
+                [measurement("nodex", ours, case="closed-64", metric="requests_per_s"),
+                 measurement("nginx", 100, case="closed-64", metric="requests_per_s")]))
+            self.assertEqual([row["met"] for row in rows], [expected])
+
+    def test_adds_over_direct(self):
+        where = {"case": "open-1", "metric": "call.p50_us"}
+        rows = summary.bars(summary.summarise(
+            [measurement("nodex", 190, **where), measurement("direct", 100, ["strangers"], **where)]))
+        self.assertEqual([(row["value"], row["met"], row["noisy"]) for row in rows], [(90, "not met", True)])
+
+    def test_the_table_says_when_not_to_trust(self):
+        found = summary.summarise([measurement("nodex", 5, ["load processor saturated"])])
+        case = {"title": "t", "metrics": ("server_cpu_us_per_request",)}
+        self.assertIn("do not trust", "\n".join(report.case_table(case, found["open-64"])))
+
+
+if __name__ == "__main__":
+    unittest.main()
