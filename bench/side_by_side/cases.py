@@ -13,7 +13,7 @@ from servers import MODEL
 LOAD_BUSY_MAX = 0.95
 FOREIGN_MAX = 0.10
 
-SHORT_ANSWER = "[[nodex: answer_bytes=200]]"
+SHORT_ANSWER = "[[nodex: tokens=4]]"
 STREAM_ANSWER = "[[nodex: tokens=100 pace_ms=20]]"
 
 
