@@ -19,7 +19,8 @@ Result<FeedRecord> decode_account(ByteReader& reader) noexcept {
     account.state = reader.enumerator(AccountState::closed);
     account.shreds = reader.integer<std::uint32_t>();
     if (!reader.finished() || raw(account.id) == 0) return malformed();
-    return FeedRecord(account);
+    FeedRecord record(std::in_place_type<AccountRecord>, account);
+    return record;
 }
 
 Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
@@ -39,7 +40,8 @@ Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
         return malformed();
     for (std::uint32_t i = 0; i < count; ++i) key.models.push_back(reader.integer<std::uint32_t>());
     if (!reader.finished() || raw(key.id) == 0 || raw(key.account) == 0) return malformed();
-    return FeedRecord(std::move(key));
+    FeedRecord record(std::in_place_type<KeyRecord>, std::move(key));
+    return record;
 }
 
 Result<FeedRecord> decode_model(ByteReader& reader) noexcept {
@@ -63,7 +65,8 @@ Result<FeedRecord> decode_model(ByteReader& reader) noexcept {
         if (unit_price < 0) return malformed();
     }
     if (!reader.finished() || model.number == 0 || model.id.empty()) return malformed();
-    return FeedRecord(std::move(model));
+    FeedRecord record(std::in_place_type<ModelEntry>, std::move(model));
+    return record;
 }
 
 }  // namespace
