@@ -2,9 +2,14 @@
 // keys are big endian, so that byte order is number order (scans of the outbox and of a body's
 // chunks rely on it).
 //
-//   meta    "schema" | "install" | "outbox"        (also "kek/<account>/<version>", written by
-//   replication/) lease   kind u8, id u64 open    request id[16] idem    account u64, idempotency
-//   id[16] outbox  sequence u64 body    body id[16], number u32 dek     body id[16]
+//   - meta    "schema" | "install" | "outbox" | "kek/" account u64 version u32 (kek_rows.cc) |
+//             "shred/" account u64 (replication/feed_follower.cc)
+//   - lease   kind u8, id u64
+//   - open    request id[16]
+//   - idem    account u64, idempotency id[16]
+//   - outbox  sequence u64
+//   - body    body id[16], number u32
+//   - dek     body id[16]
 #pragma once
 #include <array>
 #include <cstdint>

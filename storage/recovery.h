@@ -1,12 +1,12 @@
 // Recovery: what becomes of the requests that were running when the process ended (product.md,
 // Streams; replication.md 7.3). Run once at start, before anything is served; on the calling
 // thread.
-//   nothing of the answer was logged    released: the key is free, the reservation gone, nothing
-//   charged something was logged                settled for what was logged; a resume replays it
-//   and then ends with
-//                                       upstream_lost. Chunks are logged before they are delivered,
-//                                       so this never charges less often than something was
-//                                       delivered.
+//   - nothing of the answer was logged: released; the key is free, the reservation gone, nothing
+//     is charged
+//   - something was logged: settled for what was logged; a resume replays it and then ends with
+//     upstream_lost
+// Chunks are logged before they are delivered, so this never charges less often than something was
+// delivered.
 #pragma once
 #include <cstdint>
 #include <functional>
