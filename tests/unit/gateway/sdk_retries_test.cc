@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/together.h"
+
 namespace nodex::gateway {
 namespace {
 
@@ -32,6 +34,25 @@ TEST(SdkRetries, TheWindowIsTenMinutes) {
     EXPECT_TRUE(retries.find(KeyId{1}, fingerprint_of(7), SdkRetries::window));
     EXPECT_FALSE(retries.find(KeyId{1}, fingerprint_of(7), SdkRetries::window + 1));
     EXPECT_FALSE(retries.find(KeyId{1}, fingerprint_of(7), 0));  // it was forgotten
+}
+
+TEST(SdkRetries, ManyCoresSeeWholeTextsAndTheirOwnNewest) {
+    constexpr std::size_t cores = 4;
+    constexpr KeyId everyone{99};
+    SdkRetries retries;
+    test::together(cores, [&](std::size_t index) {
+        const KeyId own{index + 1};
+        const std::string text(64, static_cast<char>('a' + index));  // too long to be copied in one piece
+        for (std::uint8_t i = 0; i < 250; ++i) {
+            const Nanoseconds now_ns = i * second;
+            retries.remember(own, fingerprint_of(i), text, now_ns);
+            EXPECT_EQ(retries.find(own, fingerprint_of(i), now_ns), text);
+            retries.remember(everyone, fingerprint_of(0), text, now_ns);
+            const auto found = retries.find(everyone, fingerprint_of(0), now_ns);
+            ASSERT_TRUE(found);
+            EXPECT_EQ(*found, std::string(64, found->front())) << "a text of two cores";
+        }
+    });
 }
 
 }  // namespace

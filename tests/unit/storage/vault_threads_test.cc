@@ -1,0 +1,102 @@
+// The vault under several loops at once: keys are made, bodies sealed and accounts shredded at the same time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "storage/vault.h"
+#include "tests/support/together.h"
+
+namespace nodex::storage {
+namespace {
+
+constexpr AccountId account{7};
+constexpr AccountId neighbour{7 + 64};  // of the same shard of the key table
+
+class VaultThreads : public testing::Test {
+  protected:
+    VaultThreads() {
+        std::string pattern = (std::filesystem::temp_directory_path() / "nodex-vault-XXXXXX").string();
+        NX_ASSERT(::mkdtemp(pattern.data()) != nullptr);
+        folder = pattern;
+        auto opened = Vault::open(folder + "/node.key", true, crypto::secure_random());
+        NX_ASSERT(opened.has_value());
+        vault = std::move(*opened);
+    }
+    ~VaultThreads() override {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    }
+    Vault::KekRecord rotate(AccountId id, Random& random) {
+        Vault::KekRecord record = vault->make_next(id, random);
+        vault->activate(record);
+        return record;
+    }
+    // Seals a body and opens it again; what opening said.
+    ErrorCode seal_and_open(AccountId id, Random& random) {
+        Result<BodyWriter> writer = vault->create_body(id, random);
+        if (!writer) return writer.error().code;
+        std::string sealed;
+        writer->seal("the text", true, sealed);
+        const Result<BodyReader> reader = vault->open_body(id, writer->id(), writer->key_record());
+        if (!reader) return reader.error().code;
+        std::string text;
+        const Status opened = reader->open(0, true, sealed, text);
+        if (!opened) return opened.error().code;
+        EXPECT_EQ(text, "the text");
+        return ErrorCode::none;
+    }
+
+    std::string folder;
+    std::unique_ptr<Vault> vault;
+};
+
+TEST_F(VaultThreads, ThreadsThatMakeKeysAtOnceNeverGetTheSameVersion) {
+    constexpr std::size_t threads = 4, each = 50;
+    std::array<std::vector<std::uint32_t>, threads> made;
+    test::together(threads, [&](std::size_t index) {
+        SeededRandom random(index);
+        for (std::size_t i = 0; i < each; ++i) made[index].push_back(rotate(account, random).version);
+    });
+    std::vector<std::uint32_t> all;
+    for (const auto& versions : made) all.insert(all.end(), versions.begin(), versions.end());
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(std::unique(all.begin(), all.end()), all.end());
+    EXPECT_EQ(vault->current_version(account), threads * each);
+}
+
+TEST_F(VaultThreads, BodiesOpenWhileTheirAccountsKeyIsRotated) {
+    rotate(account, crypto::secure_random());
+    test::together(4, [&](std::size_t index) {
+        SeededRandom random(index);
+        for (int i = 0; i < 50; ++i) {
+            if (index == 0) rotate(account, random);
+            EXPECT_EQ(seal_and_open(account, random), ErrorCode::none);
+        }
+    });
+}
+
+TEST_F(VaultThreads, ShreddingANeighbourNeverHarmsAnAccount) {
+    rotate(account, crypto::secure_random());
+    test::together(4, [&](std::size_t index) {
+        SeededRandom random(index);
+        for (int i = 0; i < 50; ++i) {
+            if (index == 0) rotate(neighbour, random);
+            if (index == 1) vault->shred(neighbour);
+            EXPECT_EQ(seal_and_open(account, random), ErrorCode::none);
+            // There; gone before sealing; gone, or another key of the same version, before opening.
+            static constexpr std::array expected = {ErrorCode::none, ErrorCode::not_found,
+                                                    ErrorCode::forbidden, ErrorCode::corrupt};
+            EXPECT_NE(std::ranges::find(expected, seal_and_open(neighbour, random)), expected.end());
+        }
+    });
+    vault->shred(neighbour);
+    EXPECT_FALSE(vault->current_version(neighbour));
+    EXPECT_TRUE(vault->current_version(account));
+}
+
+}  // namespace
+}  // namespace nodex::storage
