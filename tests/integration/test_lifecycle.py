@@ -2,6 +2,7 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -178,12 +179,13 @@ def a_configuration_error_is_one_sentence_that_names_the_key():
 
 @test
 def a_port_that_is_taken_stops_the_start_and_is_named():
-    with Pop() as pop:
-        taken = pop.provider.address
+    with Pop() as pop, socket.create_server(("127.0.0.1", 0)) as other:
         pop.edge.terminate()
-        pop.config["listen"]["tls"] = [taken]
-        pop.write_config()
-        fails_to_start(pop, taken)
+        # One that would share its port with us as well: the provider listens with SO_REUSEPORT.
+        for taken in (f"127.0.0.1:{other.getsockname()[1]}", pop.provider.address):
+            pop.config["listen"]["tls"] = [taken]
+            pop.write_config()
+            fails_to_start(pop, taken)
 
 
 @test
@@ -222,7 +224,6 @@ def the_process_is_confined():
                 text = file.read()
             assert "NoNewPrivs:\t1" in text and "Seccomp:\t2" in text, f"thread {thread} is not confined"
         assert stat.S_IMODE(os.stat(pop.data_dir).st_mode) == 0o700
-        assert "sandbox" in pop.edge_log() or "self_test" in pop.edge_log() or "confined" in pop.edge_log()
 
 
 class SmallDisk:

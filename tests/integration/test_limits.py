@@ -204,14 +204,6 @@ def a_body_that_stops_coming_is_408(pop):
 
 
 @test
-def a_connection_that_never_speaks_is_closed(pop):
-    with pop.wire(seconds=15) as wire:
-        started = time.monotonic()
-        assert wire.ended()
-        assert time.monotonic() - started < 12
-
-
-@test
 def a_handshake_that_never_comes_is_closed_after_five_seconds(pop):
     with Wire(pop.tls_address, seconds=15) as wire:
         started = time.monotonic()
