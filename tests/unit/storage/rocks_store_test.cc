@@ -1,11 +1,9 @@
-// RocksStore: what only a real directory shows: locks, damage, full disks, expiry, kill -9.
+// RocksStore: what only a real directory shows: locks, damage, full disks, expiry.
 #include "storage/rocks_store.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -203,61 +201,6 @@ TEST_F(RocksStoreTest, DropsExpiredRowsWhenFilesAreMerged) {
     EXPECT_TRUE(has(Family::idem, "unknown")) << "what is not understood is kept";
     EXPECT_FALSE(has(Family::dek, "expired"));
     EXPECT_TRUE(has(Family::dek, "alive"));
-}
-
-// A child claims and finishes requests through a journal and tells every acknowledged one; it is
-// killed at a moment that its own progress chooses. What it told must be there afterwards.
-TEST_F(RocksStoreTest, KeepsEveryAcknowledgedOperationAcrossKill9) {
-    for (const std::uint64_t kill_after : {1u, 37u, 400u}) {
-        int pipe_ends[2];
-        ASSERT_EQ(::pipe(pipe_ends), 0);
-        const pid_t child = ::fork();
-        ASSERT_GE(child, 0);
-        if (child == 0) {
-            auto store = RocksStore::open(options());
-            auto journal = Journal::open(**store);
-            Batch writes;
-            for (std::uint64_t number = kill_after * 10'000;; ++number) {
-                const OpenRequest request = samples::request(number);
-                auto claimed = (*journal)->claim(request, {}, 1, writes);
-                bool ok =
-                    claimed.has_value() && (*store)->write(writes, Durability::process).has_value();
-                writes.clear();
-                ok = ok && (number % 3 == 0 ||
-                            ((*journal)->finish(samples::finish(request, 1), writes).has_value() &&
-                             (*store)->write(writes, Durability::process).has_value()));
-                writes.clear();
-                if (!ok || ::write(pipe_ends[1], &number, sizeof number) != sizeof number)
-                    ::_exit(1);
-            }
-        }
-        ::close(pipe_ends[1]);
-        std::vector<std::uint64_t> acknowledged;
-        std::uint64_t number = 0;
-        while (::read(pipe_ends[0], &number, sizeof number) == sizeof number) {
-            acknowledged.push_back(number);
-            if (acknowledged.size() == kill_after)
-                ::kill(child, SIGKILL);  // more may follow from the pipe
-        }
-        ::close(pipe_ends[0]);
-        int status = 0;
-        ASSERT_EQ(::waitpid(child, &status, 0), child);
-        ASSERT_TRUE(WIFSIGNALED(status));
-        ASSERT_GE(acknowledged.size(), kill_after);
-
-        const auto store = open();
-        auto journal = Journal::open(*store);
-        ASSERT_TRUE(journal.has_value());
-        for (const std::uint64_t told : acknowledged) {
-            OpenRequest again = samples::request(told);
-            again.request_id = samples::id<RequestId>(told, 'r');
-            const auto found = (*journal)->look_up(again, 1, batch);
-            ASSERT_TRUE(found.has_value());
-            EXPECT_EQ(found->verdict,
-                      told % 3 == 0 ? ClaimVerdict::running : ClaimVerdict::finished)
-                << told;
-        }
-    }
 }
 
 }  // namespace

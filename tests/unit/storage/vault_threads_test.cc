@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "storage/vault.h"
 #include "tests/support/together.h"
+#include "tests/unit/storage/temporary_directory.h"
 
 namespace nodex::storage {
 namespace {
@@ -19,16 +19,9 @@ constexpr AccountId neighbour{7 + 64};  // of the same shard of the key table
 class VaultThreads : public testing::Test {
   protected:
     VaultThreads() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "nodex-vault-XXXXXX").string();
-        NX_ASSERT(::mkdtemp(pattern.data()) != nullptr);
-        folder = pattern;
-        auto opened = Vault::open(folder + "/node.key", true, crypto::secure_random());
+        auto opened = Vault::open(directory.path() + "/node.key", true, crypto::secure_random());
         NX_ASSERT(opened.has_value());
         vault = std::move(*opened);
-    }
-    ~VaultThreads() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
     }
     Vault::KekRecord rotate(AccountId id, Random& random) {
         Vault::KekRecord record = vault->make_next(id, random);
@@ -50,7 +43,7 @@ class VaultThreads : public testing::Test {
         return ErrorCode::none;
     }
 
-    std::string folder;
+    TemporaryDirectory directory;
     std::unique_ptr<Vault> vault;
 };
 
