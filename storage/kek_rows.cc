@@ -32,20 +32,26 @@ void erase_keks(AccountId account, Batch& batch) {
 
 Status load_keks(Store& store, Vault& vault) {
     Status result;
-    const Status scanned = store.scan(Family::meta, prefix, prefix_end, [&](Bytes key, Bytes value) {
-        if (key.size() != key_bytes) {
-            result = Error{ErrorCode::corrupt, ErrorSource::storage};
-            return false;
-        }
-        std::uint32_t version = 0;
-        for (const char octet : key.substr(12)) version = version << 8 | static_cast<unsigned char>(octet);
-        const AccountId account{read_ordered64(key.substr(4))};
-        result = vault.load({account, version, std::string(value)});
-        if (!result)
-            log::error("kek_refused", {{"account", raw(account)}, {"version", version},
-                                       {"advice", "the node key does not open this account's body key: is secrets_dir/node.key the one of this data directory?"}});
-        return result.has_value();
-    });
+    const Status scanned =
+        store.scan(Family::meta, prefix, prefix_end, [&](Bytes key, Bytes value) {
+            if (key.size() != key_bytes) {
+                result = Error{ErrorCode::corrupt, ErrorSource::storage};
+                return false;
+            }
+            std::uint32_t version = 0;
+            for (const char octet : key.substr(12))
+                version = version << 8 | static_cast<unsigned char>(octet);
+            const AccountId account{read_ordered64(key.substr(4))};
+            result = vault.load({account, version, std::string(value)});
+            if (!result)
+                log::error("kek_refused",
+                           {{"account", raw(account)},
+                            {"version", version},
+                            {"advice",
+                             "the node key does not open this account's body key: is "
+                             "secrets_dir/node.key the one of this data directory?"}});
+            return result.has_value();
+        });
     if (!scanned) return scanned;
     return result;
 }

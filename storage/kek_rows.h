@@ -1,4 +1,5 @@
-// The wrapped body keys of accounts as rows of CF meta: "kek/" account u64 version u32 (big endian) -> wrapped key.
+// The wrapped body keys of accounts as rows of CF meta: "kek/" account u64 version u32 (big endian)
+// -> wrapped key.
 #pragma once
 #include "storage/store.h"
 #include "storage/vault.h"
@@ -9,7 +10,8 @@ namespace nodex::storage {
 void put_kek(const Vault::KekRecord& record, Batch& batch);
 // All versions of an account: with Vault::shred() this makes its bodies unreadable for good.
 void erase_keks(AccountId account, Batch& batch);
-// At start. corrupt(storage): a row cannot be read or the node key does not open it (log line "kek_refused").
+// At start. corrupt(storage): a row cannot be read or the node key does not open it (log line
+// "kek_refused").
 Status load_keks(Store& store, Vault& vault);
 
 }  // namespace nodex::storage

@@ -9,23 +9,13 @@
 
 #include "edge/base/ids.h"
 #include "edge/base/money.h"
+#include "edge/base/units.h"
 
 namespace nodex::storage {
 
-// Billed units by kind. Indexes are stored: append only.
-enum class Unit : std::uint8_t {
-    input,
-    cached_input,
-    cache_write_5m,
-    cache_write_1h,
-    output,
-    reasoning,
-    image,
-    other,
-    count
-};
-inline constexpr std::size_t units_count = static_cast<std::size_t>(Unit::count);
-using Units = std::array<std::uint64_t, units_count>;
+using nodex::Unit;
+using nodex::Units;
+using nodex::units_count;
 
 enum class UsageSource : std::uint8_t { provider, counted, none };
 enum class Outcome : std::uint8_t { ok, client_gone, upstream_error, upstream_lost, budget_cut };

@@ -1,7 +1,7 @@
 // nodex-bench: the command line of the load generator.
-#include <CLI/CLI.hpp>
 #include <signal.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -26,30 +26,39 @@ struct Arguments {
 void declare(CLI::App& app, Arguments& arguments) {
     Options& options = arguments.options;
     app.add_option("--url", arguments.url, "http(s)://host[:port]/path")->required();
-    app.add_option("--connect", arguments.connect, "connect to this host:port; the URL's host is verified");
+    app.add_option("--connect", arguments.connect,
+                   "connect to this host:port; the URL's host is verified");
     app.add_option("--ca", options.ca_file, "CA file (PEM); without it the system's store is used");
     app.add_option("--key", arguments.key, "API key, sent as Authorization: Bearer");
-    app.add_option("--header", options.header_lines, "further header, \"Name: value\"; may be repeated");
-    app.add_option("--body-file", arguments.body_file, "request body, GET if empty; else a chat is made");
+    app.add_option("--header", options.header_lines,
+                   "further header, \"Name: value\"; may be repeated");
+    app.add_option("--body-file", arguments.body_file,
+                   "request body, GET if empty; else a chat is made");
     app.add_option("--model", arguments.model, "model of the chat completion");
     app.add_option("--prompt", arguments.prompt, "its user message");
     app.add_option("--max-tokens", arguments.max_tokens, "its max_tokens; 0: not sent");
     app.add_flag("--stream", options.stream, "ask for a stream and time its events");
-    app.add_flag("--unique-keys", options.unique_keys, "another X-Idempotency-Key for each request");
+    app.add_flag("--unique-keys", options.unique_keys,
+                 "another X-Idempotency-Key for each request");
     app.add_option("--connections", options.connections_count, "connections, kept open");
-    app.add_option("--rate", options.rate_per_s, "open loop: requests a second; without it a closed loop");
+    app.add_option("--rate", options.rate_per_s,
+                   "open loop: requests a second; without it a closed loop");
     app.add_option("--idle", arguments.idle, "hold that many idle connections and send nothing");
-    app.add_option("--streams", arguments.streams, "hold that many streams: --stream --connections N");
+    app.add_option("--streams", arguments.streams,
+                   "hold that many streams: --stream --connections N");
     app.add_option("--duration", arguments.duration_s, "seconds measured");
     app.add_option("--warmup", arguments.warmup_s, "seconds before that");
     app.add_option("--drain", arguments.drain_s, "seconds waited for missing answers");
     app.add_option("--timeout", arguments.timeout_s, "seconds until a request has failed");
-    app.add_option("--spread-ms", arguments.spread_ms, "closed loop: first requests start over this time");
+    app.add_option("--spread-ms", arguments.spread_ms,
+                   "closed loop: first requests start over this time");
     app.add_option("--cores", options.cores, "threads, each with its own loop");
     app.add_option("--expect-status", options.expect_status, "anything else is a failure");
-    app.add_option("--server-pid", options.server_pids, "processes whose CPU time and memory are measured")
+    app.add_option("--server-pid", options.server_pids,
+                   "processes whose CPU time and memory are measured")
         ->delimiter(',');
-    app.add_option("--json", options.json_file, "also write the outcome there; - is standard output");
+    app.add_option("--json", options.json_file,
+                   "also write the outcome there; - is standard output");
     app.add_option("--label", options.label, "copied into the JSON");
 }
 
@@ -57,8 +66,8 @@ void declare(CLI::App& app, Arguments& arguments) {
 std::string complete_body(Arguments& arguments) {
     Options& options = arguments.options;
     if (arguments.body_file.empty()) {
-        options.body =
-            bench::chat_body({arguments.model, arguments.prompt, arguments.max_tokens, options.stream});
+        options.body = bench::chat_body(
+            {arguments.model, arguments.prompt, arguments.max_tokens, options.stream});
         return "";
     }
     std::ifstream file(arguments.body_file, std::ios::binary);
@@ -97,16 +106,20 @@ std::string complete(Arguments& arguments) {
     options.warmup = nanoseconds(arguments.warmup_s);
     options.timeout = nanoseconds(arguments.timeout_s);
     options.drain = nanoseconds(arguments.drain_s);
-    const double default_spread_ms = options.stream ? std::min(1'000.0, arguments.warmup_s * 1e3) : 0;
-    options.spread = nanoseconds((arguments.spread_ms >= 0 ? arguments.spread_ms : default_spread_ms) / 1e3);
-    if (!arguments.key.empty()) options.header_lines.push_back("Authorization: Bearer " + arguments.key);
+    const double default_spread_ms =
+        options.stream ? std::min(1'000.0, arguments.warmup_s * 1e3) : 0;
+    options.spread =
+        nanoseconds((arguments.spread_ms >= 0 ? arguments.spread_ms : default_spread_ms) / 1e3);
+    if (!arguments.key.empty())
+        options.header_lines.push_back("Authorization: Bearer " + arguments.key);
     return complete_body(arguments);
 }
 
 bool write_json(const Options& options, const bench::Outcome& outcome) {
     if (options.json_file.empty()) return true;
     const std::string json = bench::json_report(options, outcome);
-    if (options.json_file == "-") return std::fwrite(json.data(), 1, json.size(), stdout) == json.size();
+    if (options.json_file == "-")
+        return std::fwrite(json.data(), 1, json.size(), stdout) == json.size();
     std::ofstream file(options.json_file, std::ios::binary);
     file << json;
     return file.good();
@@ -123,7 +136,9 @@ void block_signals() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Measures an LLM API: open or closed loop, streams included, without coordinated omission.");
+    CLI::App app(
+        "Measures an LLM API: open or closed loop, streams included, without coordinated "
+        "omission.");
     app.option_defaults()->always_capture_default();
     Arguments arguments;
     declare(app, arguments);

@@ -1,7 +1,8 @@
 // Micro-benches of sealing, key wrapping, MACs and TLS records.
-// Sketch: AES-256-GCM with AES instructions runs near 1.5 GB/s on one core of this class, so 4 KiB should cost
-// 2 to 4 us; an HMAC of a short text is a few SHA-256 blocks and its set-up, below 1 us; wrapping a key is one
-// ChaCha20 set-up and block, about 1 us; a TLS record costs its GCM and one copy.
+// Sketch: AES-256-GCM with AES instructions runs near 1.5 GB/s on one core of this class, so 4 KiB
+// should cost 2 to 4 us; an HMAC of a short text is a few SHA-256 blocks and its set-up, below 1
+// us; wrapping a key is one ChaCha20 set-up and block, about 1 us; a TLS record costs its GCM and
+// one copy.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -17,7 +18,9 @@
 namespace nodex {
 namespace {
 
-crypto::SecretKey some_key() { return crypto::SecretKey(std::string(32, 'k')); }
+crypto::SecretKey some_key() {
+    return crypto::SecretKey(std::string(32, 'k'));
+}
 
 void seal_body_chunk(benchmark::State& state) {
     const crypto::BodySealer sealer(some_key(), {}, "header");
@@ -36,7 +39,8 @@ BENCHMARK(seal_body_chunk)->Arg(256)->Arg(4'096)->Arg(65'536);
 void wrap_body_key(benchmark::State& state) {
     const crypto::SecretKey wrapping = some_key();
     for (auto _ : state)
-        benchmark::DoNotOptimize(crypto::wrap_key(wrapping, wrapping, "context", crypto::secure_random()));
+        benchmark::DoNotOptimize(
+            crypto::wrap_key(wrapping, wrapping, "context", crypto::secure_random()));
 }
 BENCHMARK(wrap_body_key);
 
@@ -52,13 +56,15 @@ void hash_api_key(benchmark::State& state) {
 }
 BENCHMARK(hash_api_key);
 
-// A server and a client joined in memory, past their handshake. The certificate's files live during start().
+// A server and a client joined in memory, past their handshake. The certificate's files live during
+// start().
 class Pair {
   public:
     Pair() {
         const Result<tls::DevCertificate> made = tls::make_dev_certificate({"bench.test"}, {}, 1);
         NX_ASSERT(made.has_value());
-        std::string folder = (std::filesystem::temp_directory_path() / "nodex-bench-XXXXXX").string();
+        std::string folder =
+            (std::filesystem::temp_directory_path() / "nodex-bench-XXXXXX").string();
         const char* created = ::mkdtemp(folder.data());
         NX_ASSERT(created != nullptr);
         const auto write = [&](const char* name, const std::string& text) {

@@ -4,12 +4,13 @@
 namespace nodex::admin {
 namespace {
 
-constexpr std::size_t commands_max = 64;        // at once; one more is told to come again
+constexpr std::size_t commands_max = 64;  // at once; one more is told to come again
 constexpr std::uint64_t command_bytes_max = 1024 * 1024;
 constexpr Bytes json_fields = "content-type: application/json\r\n";
 
 std::string error_body(Bytes code, Bytes message) {
-    return "{\"error\":{\"code\":\"" + std::string(code) + "\",\"message\":\"" + std::string(message) + "\"}}";
+    return "{\"error\":{\"code\":\"" + std::string(code) + "\",\"message\":\"" +
+           std::string(message) + "\"}}";
 }
 
 }  // namespace
@@ -25,7 +26,9 @@ class AdminHandler::Command {
         body_.clear();
         connection.exchange = this;
     }
-    [[nodiscard]] bool is_free() const noexcept { return kind_ == Kind::free && !query_.in_flight(); }
+    [[nodiscard]] bool is_free() const noexcept {
+        return kind_ == Kind::free && !query_.in_flight();
+    }
 
     void body(Bytes bytes) { body_.append(bytes); }
 
@@ -33,7 +36,8 @@ class AdminHandler::Command {
         if (kind_ == Kind::status) return answer(200, handler.status_());
         query_.subject = "admin";
         query_.request = std::move(body_);
-        handler.agent_.query(query_, handler.loop_.mailbox(), storage::when_done<&Command::answered>(this));
+        handler.agent_.query(query_, handler.loop_.mailbox(),
+                             storage::when_done<&Command::answered>(this));
     }
     void answer(int status, Bytes body) noexcept {
         ServerConnection* connection = connection_;
@@ -51,7 +55,8 @@ class AdminHandler::Command {
     void answered() noexcept {
         if (connection_ == nullptr) return;
         if (query_.status == 0 || query_.status == 503)
-            return answer(503, error_body("unavailable", "The central node does not answer; try again."));
+            return answer(
+                503, error_body("unavailable", "The central node does not answer; try again."));
         answer(query_.status, query_.reply);
     }
 
@@ -61,7 +66,8 @@ class AdminHandler::Command {
     replication::CentralQuery query_;
 };
 
-AdminHandler::AdminHandler(Loop& loop, replication::Agent& agent, std::function<std::string()> status)
+AdminHandler::AdminHandler(Loop& loop, replication::Agent& agent,
+                           std::function<std::string()> status)
     : loop_(loop), agent_(agent), status_(std::move(status)) {}
 
 AdminHandler::~AdminHandler() = default;
@@ -74,16 +80,19 @@ AdminHandler::Command* AdminHandler::take_command() noexcept {
     return commands_.back().get();
 }
 
-std::uint64_t AdminHandler::request_head(ServerConnection& connection, const http::RequestHead& head) noexcept {
+std::uint64_t AdminHandler::request_head(ServerConnection& connection,
+                                         const http::RequestHead& head) noexcept {
     const bool is_command = head.method == http::Method::post && head.path == "/admin";
     const bool is_status = head.method == http::Method::get && head.path == "/admin/status";
     Command* command = take_command();
     if (command == nullptr) {
-        connection.respond(503, json_fields, error_body("overloaded", "Too many commands at once; try again."));
+        connection.respond(503, json_fields,
+                           error_body("overloaded", "Too many commands at once; try again."));
         return 0;
     }
     if (!is_command && !is_status) {
-        connection.respond(404, json_fields, error_body("not_found", "POST /admin or GET /admin/status."));
+        connection.respond(404, json_fields,
+                           error_body("not_found", "POST /admin or GET /admin/status."));
         return command_bytes_max;
     }
     command->begin(connection, is_command ? Command::Kind::command : Command::Kind::status);
@@ -99,7 +108,8 @@ void AdminHandler::request_complete(ServerConnection& connection) noexcept {
 }
 
 void AdminHandler::request_refused(ServerConnection& connection, http::Refusal refusal) noexcept {
-    connection.respond(http::status_of(refusal), json_fields, error_body("malformed", "The request is not valid HTTP/1.1."));
+    connection.respond(http::status_of(refusal), json_fields,
+                       error_body("malformed", "The request is not valid HTTP/1.1."));
 }
 
 void AdminHandler::request_abandoned(ServerConnection& connection, Error) noexcept {

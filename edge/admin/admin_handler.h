@@ -1,7 +1,8 @@
 // The operator's interface: HTTP over a Unix socket (mode 0600), served by core 0.
-//   POST /admin         {"command":"account.create","args":{...}} -> {"result":{...}} | {"error":{"code","message"}}
-//   GET  /admin/status  this node as JSON
-// Commands are the centre's (replication/central): this only carries them, so they work from any POP.
+//   POST /admin         {"command":"account.create","args":{...}} -> {"result":{...}} |
+//   {"error":{"code","message"}} GET  /admin/status  this node as JSON
+// Commands are the centre's (replication/central): this only carries them, so they work from any
+// POP.
 #pragma once
 #include <functional>
 #include <memory>
@@ -19,7 +20,8 @@ class AdminHandler final : public RequestHandler {
     AdminHandler(Loop& loop, replication::Agent& agent, std::function<std::string()> status);
     ~AdminHandler();
 
-    std::uint64_t request_head(ServerConnection& connection, const http::RequestHead& head) noexcept override;
+    std::uint64_t request_head(ServerConnection& connection,
+                               const http::RequestHead& head) noexcept override;
     void request_body(ServerConnection& connection, Bytes bytes) noexcept override;
     void request_complete(ServerConnection& connection) noexcept override;
     void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;

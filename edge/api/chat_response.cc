@@ -46,14 +46,14 @@ std::optional<Usage> usage_of(dom::element value) noexcept {
     Usage usage;
     usage.prompt_tokens = *prompt;
     usage.completion_tokens = *completion;
-    const auto unit = [&usage](storage::Unit kind) -> std::uint64_t& {
+    const auto unit = [&usage](Unit kind) -> std::uint64_t& {
         return usage.units[static_cast<std::size_t>(kind)];
     };
-    unit(storage::Unit::input) = *prompt - cached - cache_write;
-    unit(storage::Unit::cached_input) = cached;
-    unit(storage::Unit::cache_write_5m) = cache_write;
-    unit(storage::Unit::output) = *completion - reasoning;
-    unit(storage::Unit::reasoning) = reasoning;
+    unit(Unit::input) = *prompt - cached - cache_write;
+    unit(Unit::cached_input) = cached;
+    unit(Unit::cache_write_5m) = cache_write;
+    unit(Unit::output) = *completion - reasoning;
+    unit(Unit::reasoning) = reasoning;
     return usage;
 }
 

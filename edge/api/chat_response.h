@@ -4,13 +4,13 @@
 #include <optional>
 
 #include "edge/api/json_body.h"
-#include "storage/records.h"
+#include "edge/base/units.h"
 
 namespace nodex::api {
 
 // Billed units: cached input is taken out of input, reasoning out of output, so that prices add up.
 struct Usage {
-    storage::Units units{};
+    Units units{};
     std::uint64_t prompt_tokens = 0;      // as the provider counts them
     std::uint64_t completion_tokens = 0;
 };

@@ -1,5 +1,6 @@
 // Octets: views, fixed-size identifiers, hex. Octet buffers are std::string and views are
-// std::string_view everywhere, because every library we sit on (llhttp, RocksDB, simdjson) speaks char.
+// std::string_view everywhere, because every library we sit on (llhttp, RocksDB, simdjson) speaks
+// char.
 #pragma once
 #include <array>
 #include <compare>
@@ -16,7 +17,8 @@ namespace nodex {
 
 using Bytes = std::string_view;  // octets, not necessarily text; borrowed
 
-// A fixed-size opaque value (digest, identifier). Tag keeps a request id from being used as a body id.
+// A fixed-size opaque value (digest, identifier). Tag keeps a request id from being used as a body
+// id.
 template <std::size_t Size, class Tag>
 struct Opaque {
     static constexpr std::size_t size = Size;

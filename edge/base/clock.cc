@@ -15,7 +15,9 @@ Nanoseconds read_clock(clockid_t id) noexcept {
 class SystemClock final : public Clock {
   public:
     Nanoseconds now_ns() const noexcept override { return read_clock(CLOCK_MONOTONIC); }
-    std::int64_t wall_ms() const noexcept override { return read_clock(CLOCK_REALTIME) / millisecond; }
+    std::int64_t wall_ms() const noexcept override {
+        return read_clock(CLOCK_REALTIME) / millisecond;
+    }
 };
 
 }  // namespace

@@ -25,7 +25,9 @@ Clock& system_clock() noexcept;
 class ManualClock final : public Clock {
   public:
     Nanoseconds now_ns() const noexcept override { return now_ns_; }
-    std::int64_t wall_ms() const noexcept override { return wall_origin_ms_ + now_ns_ / millisecond; }
+    std::int64_t wall_ms() const noexcept override {
+        return wall_origin_ms_ + now_ns_ / millisecond;
+    }
     void advance(Nanoseconds by) noexcept { now_ns_ += by; }
 
   private:

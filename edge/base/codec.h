@@ -1,6 +1,7 @@
 // Little-endian records: what is stored, chained and sent between nodes. The layout is fixed and
-// canonical (equal values give equal bytes), because chains and state hashes are taken over the bytes;
-// protobuf was tried on paper and dropped for that reason: its serialisation is not canonical.
+// canonical (equal values give equal bytes), because chains and state hashes are taken over the
+// bytes; protobuf was tried on paper and dropped for that reason: its serialisation is not
+// canonical.
 #pragma once
 #include <cstdint>
 #include <cstring>

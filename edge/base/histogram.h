@@ -1,5 +1,5 @@
-// A log-linear histogram (HDR style): 32 sub-buckets an octave, so a recorded value is off by at most 3.2 %.
-// Values are unsigned (nanoseconds, bytes). One writer; readers see relaxed counters.
+// A log-linear histogram (HDR style): 32 sub-buckets an octave, so a recorded value is off by at
+// most 3.2 %. Values are unsigned (nanoseconds, bytes). One writer; readers see relaxed counters.
 #pragma once
 #include <array>
 #include <atomic>
@@ -11,7 +11,8 @@ namespace nodex {
 class Histogram {
   public:
     static constexpr unsigned sub_bits = 5;
-    static constexpr unsigned octaves = 40;  // up to 2^44: 4.8 hours in nanoseconds; larger values clamp
+    static constexpr unsigned octaves =
+        40;  // up to 2^44: 4.8 hours in nanoseconds; larger values clamp
     static constexpr std::size_t buckets_count = (octaves + 1) << sub_bits;
 
     void record(std::uint64_t value) noexcept {
@@ -20,12 +21,17 @@ class Histogram {
         bump(sum_, value);
     }
     void merge(const Histogram& other) noexcept {
-        for (std::size_t i = 0; i < buckets_count; ++i) bump(counts_[i], other.counts_[i].load(std::memory_order_relaxed));
+        for (std::size_t i = 0; i < buckets_count; ++i)
+            bump(counts_[i], other.counts_[i].load(std::memory_order_relaxed));
         bump(count_, other.count());
         bump(sum_, other.sum());
     }
-    [[nodiscard]] std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::uint64_t sum() const noexcept { return sum_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t count() const noexcept {
+        return count_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t sum() const noexcept {
+        return sum_.load(std::memory_order_relaxed);
+    }
     // The highest value equivalent to the q-quantile, 0 <= q <= 1; 0 when empty.
     [[nodiscard]] std::uint64_t quantile(double q) const noexcept {
         const std::uint64_t total = count();
@@ -41,14 +47,16 @@ class Histogram {
     // How many recorded values are at most `value` (by bucket: exact at bucket ends).
     [[nodiscard]] std::uint64_t count_at_most(std::uint64_t value) const noexcept {
         std::uint64_t seen = 0;
-        for (std::size_t i = 0, end = index_of(value); i <= end; ++i) seen += counts_[i].load(std::memory_order_relaxed);
+        for (std::size_t i = 0, end = index_of(value); i <= end; ++i)
+            seen += counts_[i].load(std::memory_order_relaxed);
         return seen;
     }
 
     static std::size_t index_of(std::uint64_t value) noexcept {
         if (value < (2u << sub_bits)) return static_cast<std::size_t>(value);
         const unsigned shift = static_cast<unsigned>(std::bit_width(value)) - 1 - sub_bits;
-        const std::size_t index = (static_cast<std::size_t>(shift) << sub_bits) + static_cast<std::size_t>(value >> shift);
+        const std::size_t index = (static_cast<std::size_t>(shift) << sub_bits) +
+                                  static_cast<std::size_t>(value >> shift);
         return index < buckets_count ? index : buckets_count - 1;
     }
     static std::uint64_t highest_of(std::size_t index) noexcept {

@@ -11,9 +11,11 @@ enum class AccountId : std::uint64_t {};  // assigned by the centre, from 1; 0 i
 enum class KeyId : std::uint64_t {};      // an API key's public number, from 1
 enum class PopId : std::uint16_t {};      // one point of presence, from 1
 
-// req_id: pop u16, incarnation u32, core u8, counter u48, random u24, big endian: it names its owner.
+// req_id: pop u16, incarnation u32, core u8, counter u48, random u24, big endian: it names its
+// owner.
 using RequestId = Opaque<16, struct RequestIdTag>;
-// First 16 octets of HMAC-SHA256(idempotency secret, account, header value). The header itself is never kept.
+// First 16 octets of HMAC-SHA256(idempotency secret, account, header value). The header itself is
+// never kept.
 using IdempotencyId = Opaque<16, struct IdempotencyIdTag>;
 // SHA-256 over method, path and canonical body.
 using Fingerprint = Opaque<32, struct FingerprintTag>;

@@ -1,5 +1,5 @@
-// Every maximum of the node, with its unit, its reason and what happens at it. Configuration may lower or
-// raise those marked [config]; the rest are fixed because buffers are sized by them.
+// Every maximum of the node, with its unit, its reason and what happens at it. Configuration may
+// lower or raise those marked [config]; the rest are fixed because buffers are sized by them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,100 +15,129 @@ inline constexpr unsigned recv_buffers_count = 4'096;   // empty: -ENOBUFS, re-a
 inline constexpr std::size_t recv_buffer_bytes = 4'096;
 inline constexpr unsigned completions_per_turn_max = 1'024;  // the rest waits for the next turn
 inline constexpr unsigned turn_tasks_max = 65'536;           // flushes per turn; the rest next turn
-inline constexpr Nanoseconds loop_stall_ns = 50 * millisecond;  // a longer turn is counted as a stall
+inline constexpr Nanoseconds loop_stall_ns =
+    50 * millisecond;  // a longer turn is counted as a stall
 
 // --- connections ---
-inline constexpr unsigned connections_max = 100'000;    // per node [config]: accept pauses, see descriptors
+inline constexpr unsigned connections_max =
+    100'000;  // per node [config]: accept pauses, see descriptors
 inline constexpr unsigned connections_unauthenticated_per_ip_max = 1'000;
-inline constexpr std::size_t outbound_high_bytes = 64 * 1024;  // a channel's queue: writer is told to pause
-inline constexpr std::size_t outbound_low_bytes = 16 * 1024;   // and to go on
+inline constexpr std::size_t outbound_high_bytes =
+    64 * 1024;  // a channel's queue: writer is told to pause
+inline constexpr std::size_t outbound_low_bytes = 16 * 1024;  // and to go on
 static_assert(outbound_low_bytes < outbound_high_bytes);
 inline constexpr Nanoseconds handshake_deadline = 5 * second;
-inline constexpr Nanoseconds head_deadline = 5 * second;        // in total, whatever the speed: 408, close
-inline constexpr Nanoseconds body_deadline = 10 * second;       // in total, extended while >= 1 KiB/s arrives
+inline constexpr Nanoseconds head_deadline =
+    5 * second;  // in total, whatever the speed: 408, close
+inline constexpr Nanoseconds body_deadline =
+    10 * second;  // in total, extended while >= 1 KiB/s arrives
 inline constexpr std::size_t body_rate_min_bytes_per_s = 1'024;
-inline constexpr Nanoseconds keep_alive_deadline = 60 * second; // [config]
+inline constexpr Nanoseconds first_byte_deadline =
+    10 * second;  // of a new connection: closed without an answer
+inline constexpr Nanoseconds keep_alive_deadline = 60 * second;      // [config]
 inline constexpr Nanoseconds stalled_reader_deadline = 10 * second;  // no byte taken: cut
-inline constexpr Nanoseconds close_deadline = 2 * second;       // lingering after our FIN; then closed
-inline constexpr Nanoseconds stalled_reader_check_interval = 500 * millisecond;  // how late a stall may be seen
-inline constexpr Nanoseconds idle_release_delay = 1 * second;   // a quiet connection then gives its buffers back
-inline constexpr Nanoseconds accept_retry_delay = 100 * millisecond;  // out of descriptors: accepting pauses
-inline constexpr int listen_backlog = 4'096;                    // connections the kernel holds for us, per core
+inline constexpr Nanoseconds close_deadline = 2 * second;  // lingering after our FIN; then closed
+inline constexpr Nanoseconds stalled_reader_check_interval =
+    500 * millisecond;  // how late a stall may be seen
+inline constexpr Nanoseconds idle_release_delay =
+    1 * second;  // a quiet connection then gives its buffers back
+inline constexpr Nanoseconds accept_retry_delay =
+    100 * millisecond;                        // out of descriptors: accepting pauses
+inline constexpr int listen_backlog = 4'096;  // connections the kernel holds for us, per core
 
 // --- HTTP (reliability.md section 2, promise 4) ---
-inline constexpr std::size_t head_bytes_max = 16 * 1024;        // 431
-inline constexpr std::size_t request_line_bytes_max = 8 * 1024; // 414
-inline constexpr std::size_t fields_count_max = 100;            // 431
-inline constexpr std::size_t body_bytes_max = 20 * 1024 * 1024; // [config] 413
+inline constexpr std::size_t head_bytes_max = 16 * 1024;         // 431
+inline constexpr std::size_t request_line_bytes_max = 8 * 1024;  // 414
+inline constexpr std::size_t fields_count_max = 100;             // 431
+inline constexpr std::size_t body_bytes_max = 20 * 1024 * 1024;  // [config] 413
 inline constexpr std::size_t chunk_extension_line_bytes_max = 4 * 1024;
 inline constexpr std::size_t chunk_extension_body_bytes_max = 64 * 1024;
-inline constexpr std::size_t trailer_bytes_max = 8 * 1024;      // dropped after the check
-inline constexpr std::size_t drain_bytes_max = 64 * 1024;       // early answer: a longer rest closes instead
-inline constexpr unsigned pipelined_requests_max = 16;          // reading pauses
-inline constexpr unsigned informational_responses_max = 8;      // 1xx from a provider, then 502
+inline constexpr std::size_t trailer_bytes_max = 8 * 1024;  // dropped after the check
+inline constexpr std::size_t drain_bytes_max =
+    64 * 1024;  // early answer: a longer rest closes instead
+inline constexpr unsigned pipelined_requests_max = 16;      // reading pauses
+inline constexpr unsigned informational_responses_max = 8;  // 1xx from a provider, then 502
 
 // --- TLS ---
-inline constexpr std::size_t certificate_file_bytes_max = 256 * 1024;  // PEM chain or key; larger: refused at start
-inline constexpr std::size_t certificate_chain_count_max = 10;         // what verifiers accept; longer: refused
-inline constexpr std::size_t tls_cached_hosts_max = 256;               // as client; beyond it another host is forgotten
-inline constexpr std::size_t tls_cached_sessions_per_host_max = 16;    // the oldest is dropped
+inline constexpr std::size_t certificate_file_bytes_max =
+    256 * 1024;  // PEM chain or key; larger: refused at start
+inline constexpr std::size_t certificate_chain_count_max =
+    10;  // what verifiers accept; longer: refused
+inline constexpr std::size_t tls_cached_hosts_max =
+    256;  // as client; beyond it another host is forgotten
+inline constexpr std::size_t tls_cached_sessions_per_host_max = 16;  // the oldest is dropped
 
 // --- JSON ---
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t json_object_keys_max = 10'000;
-inline constexpr std::size_t json_number_bytes_max = 128;       // one number's text: 400
-inline constexpr std::size_t model_name_bytes_max = 256;        // `model` of a request: 400
-inline constexpr std::uint64_t request_tokens_max = 1'000'000'000;  // max_tokens: 400; a provider's usage: not usable
+inline constexpr std::size_t json_number_bytes_max = 128;  // one number's text: 400
+inline constexpr std::size_t model_name_bytes_max = 256;   // `model` of a request: 400
+inline constexpr std::uint64_t request_tokens_max =
+    1'000'000'000;  // max_tokens: 400; a provider's usage: not usable
 inline constexpr std::size_t idempotency_key_bytes_max = 255;
 
 // --- server-sent events ---
-inline constexpr std::size_t event_bytes_max = 8 * 1024 * 1024; // one provider event; larger: stream ends, upstream_error
-inline constexpr std::size_t stream_window_bytes = 256 * 1024;  // of one running answer kept in memory; full: provider is paused
+inline constexpr std::size_t event_bytes_max =
+    8 * 1024 * 1024;  // one provider event; larger: stream ends, upstream_error
+inline constexpr std::size_t stream_window_bytes =
+    64 * 1024;  // of one running answer kept in memory; full: provider is paused
 inline constexpr Nanoseconds heartbeat_interval = 15 * second;
-inline constexpr std::size_t answer_bytes_max = 64 * 1024 * 1024; // a whole provider answer; larger: cut
+inline constexpr std::size_t answer_bytes_max =
+    64 * 1024 * 1024;  // a whole provider answer; larger: cut
 
 // --- the gateway's pools, per core ---
-inline constexpr unsigned exchanges_per_core_max = 65'536;      // requests in flight; at it 503 overloaded
-inline constexpr unsigned runs_per_core_max = 32'768;           // model runs; at it 503 overloaded
-inline constexpr unsigned provider_attempts_max = 3;            // endpoints tried before the first byte
-inline constexpr unsigned claim_attempts_max = 4;               // a joined run that vanished: claim anew, then 503
-inline constexpr std::size_t refusal_bytes_max = 64 * 1024;     // of a provider's error body that is read
-inline constexpr std::size_t refusal_text_bytes_max = 1'024;    // of its message that is passed on
+inline constexpr unsigned exchanges_per_core_max =
+    65'536;                                            // requests in flight; at it 503 overloaded
+inline constexpr unsigned runs_per_core_max = 32'768;  // model runs; at it 503 overloaded
+inline constexpr unsigned provider_attempts_max = 3;   // endpoints tried before the first byte
+inline constexpr unsigned claim_attempts_max =
+    4;  // a joined run that vanished: claim anew, then 503
+inline constexpr std::size_t refusal_bytes_max =
+    64 * 1024;  // of a provider's error body that is read
+inline constexpr std::size_t refusal_text_bytes_max = 1'024;  // of its message that is passed on
 
 // --- disconnect (product.md, Streams) ---
-inline constexpr Nanoseconds disconnect_grace = 2 * second;     // an SDK's own retry may come back
-inline constexpr Nanoseconds drain_deadline = 900 * second;     // a drained stream ends at the latest with D_max
-inline constexpr Nanoseconds request_deadline = 900 * second;   // D_max: replication.md section 11
+inline constexpr Nanoseconds disconnect_grace = 2 * second;  // an SDK's own retry may come back
+inline constexpr Nanoseconds drain_deadline =
+    900 * second;  // a drained stream ends at the latest with D_max
+inline constexpr Nanoseconds request_deadline = 900 * second;  // D_max: replication.md section 11
 
 // --- providers (edge/upstream) ---
-inline constexpr unsigned ejection_failures = 5;                      // in a row: the endpoint is tried last
-inline constexpr Nanoseconds ejection_backoff_min = 10 * second;      // then one probe; doubled while probes fail
+inline constexpr unsigned ejection_failures = 5;  // in a row: the endpoint is tried last
+inline constexpr Nanoseconds ejection_backoff_min =
+    10 * second;  // then one probe; doubled while probes fail
 inline constexpr Nanoseconds ejection_backoff_max = 300 * second;
-inline constexpr std::size_t endpoints_chosen_max = 8;                // attempts of one request at the most
-inline constexpr Nanoseconds provider_idle_deadline = 30 * second;    // below the 60 s after which providers close
-inline constexpr std::size_t resolved_addresses_max = 8;              // of one name; the rest is ignored
-inline constexpr std::size_t resolved_names_max = 1'024;              // the name unused for longest is forgotten
+inline constexpr std::size_t endpoints_chosen_max = 8;  // attempts of one request at the most
+inline constexpr Nanoseconds provider_idle_deadline =
+    30 * second;  // below the 60 s after which providers close
+inline constexpr std::size_t resolved_addresses_max = 8;  // of one name; the rest is ignored
+inline constexpr std::size_t resolved_names_max =
+    1'024;  // the name unused for longest is forgotten
 inline constexpr Nanoseconds resolve_refresh_interval = 30 * second;  // in the background
-inline constexpr Nanoseconds resolve_retry_interval = 1 * second;     // after a failure; older addresses still serve
-inline constexpr Nanoseconds resolve_unused_deadline = 600 * second;  // a name nobody asks for is forgotten
+inline constexpr Nanoseconds resolve_retry_interval =
+    1 * second;  // after a failure; older addresses still serve
+inline constexpr Nanoseconds resolve_unused_deadline =
+    600 * second;  // a name nobody asks for is forgotten
 
 // --- storage ---
-inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;   // plaintext of one sealed chunk
-inline constexpr unsigned commit_batch_operations_max = 4'096;     // operations in one group commit
+inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;  // plaintext of one sealed chunk
+inline constexpr unsigned commit_batch_operations_max = 4'096;    // operations in one group commit
 inline constexpr std::size_t commit_batch_bytes_max = 8 * 1024 * 1024;
 
 // --- replication (replication.md sections 5 and 6) ---
 inline constexpr unsigned ship_records_max = 256;
 inline constexpr std::size_t ship_bytes_max = 256 * 1024;
-inline constexpr unsigned outbox_window_records = 8'192;        // unshipped records kept in memory
-inline constexpr Nanoseconds lease_ask_deadline = 2 * second;   // then 503 budget_unavailable
+inline constexpr unsigned outbox_window_records = 8'192;       // unshipped records kept in memory
+inline constexpr Nanoseconds lease_ask_deadline = 2 * second;  // then 503 budget_unavailable
 inline constexpr Nanoseconds lease_ttl = 600 * second;
-inline constexpr std::size_t message_bytes_max = 1024 * 1024;   // NATS max_payload
-inline constexpr unsigned lease_entries_max = 4'096;            // scopes in one request; the rest in the next
-inline constexpr unsigned feed_records_max = 4'096;             // objects in one feed reply; then "more"
-inline constexpr std::size_t feed_bytes_max = 256 * 1024;       // of one feed reply
-inline constexpr unsigned lease_asks_max = 16'384;              // requests waiting for the centre; then unavailable
-inline constexpr unsigned link_requests_max = 1'024;            // unanswered requests of one POP; then unavailable
-inline constexpr unsigned query_json_depth_max = 16;            // admin and customer queries to the centre
+inline constexpr std::size_t message_bytes_max = 1024 * 1024;  // NATS max_payload
+inline constexpr unsigned lease_entries_max = 4'096;  // scopes in one request; the rest in the next
+inline constexpr unsigned feed_records_max = 4'096;   // objects in one feed reply; then "more"
+inline constexpr std::size_t feed_bytes_max = 256 * 1024;  // of one feed reply
+inline constexpr unsigned lease_asks_max =
+    16'384;  // requests waiting for the centre; then unavailable
+inline constexpr unsigned link_requests_max =
+    1'024;  // unanswered requests of one POP; then unavailable
+inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
 
 }  // namespace nodex::limits

@@ -14,8 +14,8 @@ namespace {
 // Entries waiting for the background thread; the oldest are overwritten beyond it, and counted.
 constexpr std::size_t queue_entries = 16'384;
 
-// Shared by the writers of a process; replaced only by start(), stop() and open_access_log(), which run
-// before the loops start and after they have ended.
+// Shared by the writers of a process; replaced only by start(), stop() and open_access_log(), which
+// run before the loops start and after they have ended.
 struct Sinks {
     std::shared_ptr<spdlog::details::thread_pool> pool;
     std::shared_ptr<spdlog::logger> process;
@@ -38,8 +38,8 @@ const char* name(Level level) noexcept {
 }
 
 std::shared_ptr<spdlog::logger> make_logger(const char* logger_name, spdlog::sink_ptr sink) {
-    auto logger = std::make_shared<spdlog::async_logger>(logger_name, std::move(sink), sinks().pool,
-                                                         spdlog::async_overflow_policy::overrun_oldest);
+    auto logger = std::make_shared<spdlog::async_logger>(
+        logger_name, std::move(sink), sinks().pool, spdlog::async_overflow_policy::overrun_oldest);
     logger->set_pattern("%v");
     logger->set_level(spdlog::level::trace);
     return logger;
@@ -109,7 +109,9 @@ void flush_access() noexcept {
     if (sinks().access) sinks().access->flush();
 }
 
-std::uint64_t dropped_count() noexcept { return sinks().pool ? sinks().pool->overrun_counter() : 0; }
+std::uint64_t dropped_count() noexcept {
+    return sinks().pool ? sinks().pool->overrun_counter() : 0;
+}
 
 void append_escaped(std::string& target, std::string_view text) {
     static constexpr char digits[] = "0123456789abcdef";

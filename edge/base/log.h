@@ -1,6 +1,7 @@
-// The process log: one JSON object a line on standard error, each an event name and fields. Client text
-// is escaped; secrets, prompts and keys never go in (a key is named by its KeyId). Thread-safe, written by
-// a background thread, bounded: when the queue is full the oldest entries are dropped and counted.
+// The process log: one JSON object a line on standard error, each an event name and fields. Client
+// text is escaped; secrets, prompts and keys never go in (a key is named by its KeyId).
+// Thread-safe, written by a background thread, bounded: when the queue is full the oldest entries
+// are dropped and counted.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -18,14 +19,22 @@ struct Field {
     std::string_view name;
     std::string text;
     bool quoted;
-    Field(std::string_view field_name, std::string_view value) : name(field_name), text(value), quoted(true) {}
-    Field(std::string_view field_name, const char* value) : name(field_name), text(value), quoted(true) {}
-    Field(std::string_view field_name, const std::string& value) : name(field_name), text(value), quoted(true) {}
-    Field(std::string_view field_name, std::int64_t value) : name(field_name), text(std::to_string(value)), quoted(false) {}
-    Field(std::string_view field_name, std::uint64_t value) : name(field_name), text(std::to_string(value)), quoted(false) {}
-    Field(std::string_view field_name, int value) : name(field_name), text(std::to_string(value)), quoted(false) {}
-    Field(std::string_view field_name, unsigned value) : name(field_name), text(std::to_string(value)), quoted(false) {}
-    Field(std::string_view field_name, Error error) : name(field_name), text(nodex::name(error.code)), quoted(true) {}
+    Field(std::string_view field_name, std::string_view value)
+        : name(field_name), text(value), quoted(true) {}
+    Field(std::string_view field_name, const char* value)
+        : name(field_name), text(value), quoted(true) {}
+    Field(std::string_view field_name, const std::string& value)
+        : name(field_name), text(value), quoted(true) {}
+    Field(std::string_view field_name, std::int64_t value)
+        : name(field_name), text(std::to_string(value)), quoted(false) {}
+    Field(std::string_view field_name, std::uint64_t value)
+        : name(field_name), text(std::to_string(value)), quoted(false) {}
+    Field(std::string_view field_name, int value)
+        : name(field_name), text(std::to_string(value)), quoted(false) {}
+    Field(std::string_view field_name, unsigned value)
+        : name(field_name), text(std::to_string(value)), quoted(false) {}
+    Field(std::string_view field_name, Error error)
+        : name(field_name), text(nodex::name(error.code)), quoted(true) {}
 };
 
 // Before start() and after stop() lines are written directly. `level` is the least that is written.
@@ -33,18 +42,26 @@ void start(Level level);
 void stop();
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 
-inline void info(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::info, event, fields); }
-inline void warning(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::warning, event, fields); }
-inline void error(std::string_view event, std::initializer_list<Field> fields = {}) { write(Level::error, event, fields); }
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+    write(Level::info, event, fields);
+}
+inline void warning(std::string_view event, std::initializer_list<Field> fields = {}) {
+    write(Level::warning, event, fields);
+}
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+    write(Level::error, event, fields);
+}
 
-// One finished request, already a JSON line without its newline: to the access log file or, where none is
-// configured, nowhere. Called on loops: copies into a bounded buffer, never blocks, drops and counts when full.
+// One finished request, already a JSON line without its newline: to the access log file or, where
+// none is configured, nowhere. Called on loops: copies into a bounded buffer, never blocks, drops
+// and counts when full.
 void open_access_log(const std::string& path);  // "-" is standard output
 void access(std::string_view line) noexcept;
 void flush_access() noexcept;  // to the file, soon; called about once a second
 [[nodiscard]] std::uint64_t dropped_count() noexcept;
 
-// Appends `text` with JSON string escapes (everything below 0x20, '"', '\\', 0x7f and up as \u00XX).
+// Appends `text` with JSON string escapes (everything below 0x20, '"', '\\', 0x7f and up as
+// \u00XX).
 void append_escaped(std::string& target, std::string_view text);
 
 }  // namespace nodex::log

@@ -1,6 +1,6 @@
-// Messages between threads. A Mail is a member of the object that sends it (as a Completion is), so a
-// mailbox needs no memory of its own and is bounded by the number of objects that may send.
-// While a Mail is posted its owner must stay alive: owners join their mail before they are released.
+// Messages between threads. A Mail is a member of the object that sends it (as a Completion is), so
+// a mailbox needs no memory of its own and is bounded by the number of objects that may send. While
+// a Mail is posted its owner must stay alive: owners join their mail before they are released.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -86,7 +86,9 @@ class Mailbox {
     }
 
   private:
-    Mail* asleep() noexcept { return reinterpret_cast<Mail*>(this); }  // an address no Mail can have
+    Mail* asleep() noexcept {
+        return reinterpret_cast<Mail*>(this);
+    }  // an address no Mail can have
     Waker& waker_;
     alignas(64) std::atomic<Mail*> head_{nullptr};
 };

@@ -6,15 +6,16 @@
 
 namespace nodex {
 
-using Nano = std::int64_t;                            // 1e-9 of a currency unit
+using Nano = std::int64_t;  // 1e-9 of a currency unit
 inline constexpr Nano nano_per_unit = 1'000'000'000;
-__extension__ using Wide = __int128;                  // intermediates of a price
-inline constexpr std::int64_t price_unit = 1'000'000; // prices are nano-units per this many tokens
+__extension__ using Wide = __int128;                   // intermediates of a price
+inline constexpr std::int64_t price_unit = 1'000'000;  // prices are nano-units per this many tokens
 
 // Sum, or Error overflow(self).
 inline Result<Nano> add_nano(Nano left, Nano right) noexcept {
     Nano sum = 0;
-    if (__builtin_add_overflow(left, right, &sum)) return Error{ErrorCode::overflow, ErrorSource::self};
+    if (__builtin_add_overflow(left, right, &sum))
+        return Error{ErrorCode::overflow, ErrorSource::self};
     return sum;
 }
 

@@ -1,4 +1,5 @@
-// Parcel: the newest value for another thread. Sending again before the receiver has looked replaces the value.
+// Parcel: the newest value for another thread. Sending again before the receiver has looked
+// replaces the value.
 #pragma once
 #include <mutex>
 #include <optional>
@@ -8,7 +9,8 @@
 
 namespace nodex {
 
-// Receive is called as receive(owner, value) on the thread that owns the mailbox. The lock is held for a move.
+// Receive is called as receive(owner, value) on the thread that owns the mailbox. The lock is held
+// for a move.
 template <class Value, class Owner, void (Owner::*Receive)(Value)>
 class Parcel {
   public:

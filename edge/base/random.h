@@ -1,4 +1,5 @@
-// Randomness, injected. crypto/random.h has the real source; SeededRandom is for tests and the simulator.
+// Randomness, injected. crypto/random.h has the real source; SeededRandom is for tests and the
+// simulator.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Result, Error and NX_ASSERT: how every folder reports failure.
-// An expected failure (anything a client, provider, disk, centre or operator can cause) is a Result;
-// our own mistake is NX_ASSERT, which stays on in release builds.
+// An expected failure (anything a client, provider, disk, centre or operator can cause) is a
+// Result; our own mistake is NX_ASSERT, which stays on in release builds.
 #pragma once
 #include <cstdint>
 #include <new>
@@ -13,38 +13,48 @@ namespace nodex {
 
 [[noreturn]] void assert_failed(const char* condition, const char* file, int line) noexcept;
 
-// What failed. The text for people is in error_text(); the HTTP status of a client error is api/errors.h.
+// What failed. The text for people is in error_text(); the HTTP status of a client error is
+// api/errors.h.
 enum class ErrorCode : std::uint16_t {
     none,
-    cancelled,            // we asked for it to stop
-    timed_out,            // a deadline of ours passed
-    peer_closed,          // orderly end of the byte stream
-    connection_reset,     // RST, or TLS ended without close_notify in the middle of a message
-    connection_refused,   // nobody listens, or no route
-    name_not_found,       // DNS has no address
-    limit_exceeded,       // one of ours, see limits.h
-    malformed,            // bytes that break their grammar
-    unsupported,          // understood and refused
+    cancelled,           // we asked for it to stop
+    timed_out,           // a deadline of ours passed
+    peer_closed,         // orderly end of the byte stream
+    connection_reset,    // RST, or TLS ended without close_notify in the middle of a message
+    connection_refused,  // nobody listens, or no route
+    name_not_found,      // DNS has no address
+    limit_exceeded,      // one of ours, see limits.h
+    malformed,           // bytes that break their grammar
+    unsupported,         // understood and refused
     not_found,
     already_exists,
     forbidden,
-    overflow,             // integer arithmetic would overflow
+    overflow,  // integer arithmetic would overflow
     insufficient_funds,
-    stale,                // an older generation, epoch or version
-    corrupt,              // stored bytes fail their check
+    stale,    // an older generation, epoch or version
+    corrupt,  // stored bytes fail their check
     storage_full,
-    storage_failed,       // write or fsync failed: the store refuses everything from here on
+    storage_failed,  // write or fsync failed: the store refuses everything from here on
     tls_handshake_failed,
     tls_certificate_invalid,
-    no_buffers,           // the provided-buffer ring is empty: re-arm later
+    no_buffers,  // the provided-buffer ring is empty: re-arm later
     out_of_descriptors,
-    io_failure,           // an errno nobody listed; see os_errno
+    io_failure,  // an errno nobody listed; see os_errno
     bad_configuration,
-    unavailable,          // the other side cannot be reached now
+    unavailable,  // the other side cannot be reached now
 };
 
 // Whose fault it was: decides who is told and whether a retry elsewhere makes sense.
-enum class ErrorSource : std::uint8_t { self, client, provider, central, kernel, tls, storage, configuration };
+enum class ErrorSource : std::uint8_t {
+    self,
+    client,
+    provider,
+    central,
+    kernel,
+    tls,
+    storage,
+    configuration
+};
 
 // 8 bytes, trivially copyable: passing one costs a register. Text is made when it is logged.
 struct Error {
@@ -60,8 +70,8 @@ static_assert(std::is_trivially_copyable_v<Error>);
 const char* name(ErrorCode code) noexcept;
 const char* name(ErrorSource source) noexcept;
 
-// Either a T or an Error. Member names follow std::expected, so that a later compiler can replace it
-// by an alias. Move-only; reading the absent side is an assertion.
+// Either a T or an Error. Member names follow std::expected, so that a later compiler can replace
+// it by an alias. Move-only; reading the absent side is an assertion.
 template <class T>
 class [[nodiscard]] Result {
   public:

@@ -132,7 +132,7 @@ void Channel::State::deadline_passed() noexcept {
     switch (closing) {
         case Closing::none: return cut({ErrorCode::timed_out, ErrorSource::self, true, 0});
         case Closing::flushing: return flush_watched();
-        case Closing::lingering:  // not a reset: the kernel may still be sending to a reader that is only slow
+        case Closing::lingering:  // not a reset: the kernel may still be sending to a slow reader
             closing = Closing::joining;
             return close_join();
         case Closing::joining:

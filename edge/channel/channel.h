@@ -62,9 +62,12 @@ class Channel {
     void pause() noexcept;   // stop receiving (multishot receive is cancelled; the kernel's window closes)
     void resume() noexcept;
 
-    // Orderly: sends what is queued, however long it takes a reader that goes on taking some (one that takes
-    // nothing for limits::stalled_reader_deadline is cut), then close_notify and FIN, and waits for the peer's
-    // end at most limits::close_deadline. Received bytes are dropped from now on.
+    // Gives back what the buffers hold in reserve; those in use stay. For channels that will be quiet.
+    void release_buffers() noexcept;
+
+    // Orderly: sends what is queued, however long it takes a reader that goes on taking some (one that
+    // takes nothing for limits::stalled_reader_deadline is cut), then close_notify and FIN, and waits for
+    // the peer's end at most limits::close_deadline. Received bytes are dropped from now on.
     void close() noexcept;
     // At once: drops what is queued; the peer sees a reset or a cut.
     void abort(Error reason) noexcept;

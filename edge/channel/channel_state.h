@@ -14,7 +14,7 @@ namespace nodex {
 enum class Closing : std::uint8_t {
     none,
     flushing,   // what is queued, then close_notify, still goes out
-    lingering,  // all is with the kernel, our FIN too; waiting for the peer's end at most limits::close_deadline
+    lingering,  // the kernel has all, our FIN too; waiting for the peer's end, so that no reset overtakes it
     joining,    // cancelled; waiting until the kernel holds neither receive nor send
     releasing,  // the descriptor is being closed
 };
@@ -51,6 +51,7 @@ struct Channel::State {
     bool fill_wire() noexcept;
     void flush_done(std::int32_t result) noexcept;
     void tell_writable() noexcept;
+    void trim_buffers(std::size_t kept_bytes) noexcept;
     [[nodiscard]] std::size_t outbound_bytes() const noexcept;
     [[nodiscard]] std::uint64_t sent_bytes() const noexcept;
 
@@ -77,7 +78,7 @@ struct Channel::State {
 
     Completion reading;  // the receive; at the very end the close
     Completion sending;  // the connect, then one send at a time
-    Timer deadline;      // of connecting and handshaking; then, closing, the next look at the reader or its end
+    Timer deadline;      // of connecting and handshaking; of lingering; flushing: the next look at the reader
     TurnTask turn_task;
 
     std::unique_ptr<tls::Session> session;  // null: plain
@@ -86,7 +87,7 @@ struct Channel::State {
     std::size_t wire_plain_bytes = 0;       // how much of what was written `wire` stands for
     std::uint64_t wire_bytes_sent = 0;      // by finished sends
     std::string held;                       // plaintext that arrived after pause()
-    Nanoseconds taken_ns = 0;               // flushing: when the reader last took some, as far as we have looked
+    Nanoseconds taken_ns = 0;               // flushing: when the reader last took some, as far as seen
     std::uint64_t taken_bytes = 0;          // sent_bytes() then
 };
 

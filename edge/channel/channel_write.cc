@@ -10,11 +10,12 @@ namespace nodex {
 namespace {
 
 // A connection that has nothing to send keeps no more than this in each of its buffers: answers are larger
-// than that, idle connections are many, and taking a buffer again costs far less than the send.
+// than that, idle connections are many, and taking a buffer again costs far less than the send. Events of a
+// stream are smaller, so they find their buffers.
 constexpr std::size_t retained_bytes_max = 1'024;
 
-void release_if_large(std::string& buffer) noexcept {
-    if (buffer.empty() && buffer.capacity() > retained_bytes_max) std::string().swap(buffer);
+void release_above(std::string& buffer, std::size_t bytes) noexcept {
+    if (buffer.empty() && buffer.capacity() > bytes) std::string().swap(buffer);
 }
 
 }  // namespace
@@ -26,6 +27,8 @@ void Channel::write(Bytes bytes) noexcept {
     if (!writable()) state.tell_when_writable = true;
     state.at_turn_end();
 }
+
+void Channel::release_buffers() noexcept { state_->trim_buffers(0); }
 
 bool Channel::writable() const noexcept { return outbound_bytes() < limits::outbound_high_bytes; }
 std::size_t Channel::outbound_bytes() const noexcept { return state_->outbound_bytes(); }
@@ -65,6 +68,8 @@ bool Channel::State::fill_wire() noexcept {
         const Status written = usable ? session->write(queued) : Status();
         if (usable && written) wire_plain_bytes = queued.size();
         queued.clear();
+        // Encrypted, it is in `wire` now, for as long as the reader likes: not twice.
+        release_above(queued, limits::outbound_low_bytes);
         if (!written) {
             cut(written.error());
             return false;
@@ -84,9 +89,13 @@ void Channel::State::flush_done(std::int32_t result) noexcept {
     tell_writable();
     const bool more = !queued.empty() || (session != nullptr && !session->output().empty());
     if (more || phase == ChannelPhase::closing) return at_turn_end();
-    release_if_large(wire);
-    release_if_large(queued);
-    if (session != nullptr) release_if_large(session->output());
+    trim_buffers(retained_bytes_max);
+}
+
+void Channel::State::trim_buffers(std::size_t kept_bytes) noexcept {
+    release_above(wire, kept_bytes);  // in flight it is not empty
+    release_above(queued, kept_bytes);
+    if (session != nullptr) release_above(session->output(), kept_bytes);
 }
 
 void Channel::State::tell_writable() noexcept {

@@ -106,6 +106,7 @@ void Acceptor::State::open(int fd) noexcept {
     Slot& slot = take_slot();
     slot.live_index = live.size();
     live.push_back(&slot);
+    slot.connection.set_keep_alive(options.keep_alive);
     slot.connection.open(fd, context, context != nullptr);
     if (!count_address(slot))
         slot.connection.cut();
@@ -193,6 +194,7 @@ void Acceptor::connection_closed(ServerConnection& connection) noexcept {
     Slot& slot = *state.by_connection.at(&connection);
     if (!slot.address.empty()) {
         const auto count = state.counts.find(slot.address);
+        NX_ASSERT(count != state.counts.end());
         if (--count->second == 0) state.counts.erase(count);
     }
     Slot* const last = state.live.back();

@@ -11,6 +11,7 @@ namespace nodex {
 struct AcceptorOptions {
     std::uint32_t connections_max = limits::connections_max;  // at it: accepting pauses until one closes
     std::uint32_t connections_per_address_max = limits::connections_unauthenticated_per_ip_max;
+    Nanoseconds keep_alive = limits::keep_alive_deadline;
 };
 
 class Acceptor final : public ServerConnectionOwner {
@@ -39,6 +40,9 @@ class Acceptor final : public ServerConnectionOwner {
 // SO_REUSEPORT for TCP, so that every core has its own. Errors: bad_configuration, io_failure (address in
 // use).
 Result<int> listen_on(Bytes address) noexcept;
+// Whether nobody listens at a TCP address yet. SO_REUSEPORT would let a second process share it unnoticed and
+// take half of the connections. io_failure with EADDRINUSE; port 0 and Unix paths are always free.
+Status check_address_free(Bytes address) noexcept;
 // The port a TCP listener got (for ":0" in tests).
 std::uint16_t local_port(int listener) noexcept;
 

@@ -38,7 +38,7 @@ void ServerConnection::State::enter(Phase next) noexcept {
     deadline_ns = INT64_MAX;
     switch (phase) {
         case Phase::reading_head:
-            deadline_ns = loop.now_ns() + limits::keep_alive_deadline;
+            deadline_ns = loop.now_ns() + (served ? keep_alive : limits::first_byte_deadline);
             release_ns = loop.now_ns() + limits::idle_release_delay;
             head_wait = HeadWait::quiet;
             break;
@@ -78,6 +78,7 @@ void ServerConnection::State::deadline_passed() noexcept {
         head_wait = HeadWait::released;
         release_ns = INT64_MAX;
         parser.release_buffers();
+        channel.release_buffers();
         std::string().swap(held);
     }
     if (loop.now_ns() >= deadline_ns) phase_deadline_passed();

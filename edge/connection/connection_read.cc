@@ -70,6 +70,7 @@ void ServerConnection::State::tell_responses_sent() noexcept {
 }
 
 std::uint64_t ServerConnection::State::request_head(const http::RequestHead& head) noexcept {
+    served = true;
     if (phase == Phase::closing) return 0;
     NX_ASSERT(answer == Answer::none);
     request = Request::incoming;

@@ -82,6 +82,8 @@ struct ServerConnection::State final : ChannelOwner, http::RequestEvents {
     HeadWait head_wait = HeadWait::quiet;  // in reading_head
     Input input = Input::parsing;
     BodyFormat format = BodyFormat::none;  // of the response that has begun
+    bool served = false;                   // a request has come: from here on it is a kept connection
+    Nanoseconds keep_alive = limits::keep_alive_deadline;
     bool keep_open = true;                 // after this response
     bool draining = false;                 // no further request
     bool peer_ended = false;               // FIN or close_notify came: no further request can come

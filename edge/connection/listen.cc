@@ -110,6 +110,19 @@ Result<int> listen_on(Bytes address_text) noexcept {
     return fd;
 }
 
+Status check_address_free(Bytes address_text) noexcept {
+    if (address_text.substr(0, unix_prefix.size()) == unix_prefix) return {};
+    const Result<SocketAddress> address = parse_tcp(address_text);
+    if (!address) return address.error();
+    const int fd = ::socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return os_error();
+    Status status = set_on(fd, SOL_SOCKET, SO_REUSEADDR);  // past connections in TIME_WAIT do not count
+    if (status && ::bind(fd, reinterpret_cast<const sockaddr*>(&address->storage), address->size) != 0)
+        status = os_error();
+    ::close(fd);
+    return status;
+}
+
 std::uint16_t local_port(int listener) noexcept {
     sockaddr_storage storage{};
     socklen_t size = sizeof storage;

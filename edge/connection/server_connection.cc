@@ -13,6 +13,8 @@ ServerConnection::~ServerConnection() {
     NX_ASSERT(state_->phase == Phase::idle);
 }
 
+void ServerConnection::set_keep_alive(Nanoseconds keep_alive) noexcept { state_->keep_alive = keep_alive; }
+
 void ServerConnection::open(int fd, std::shared_ptr<tls::ServerContext> context,
                             bool secure_listener) noexcept {
     NX_ASSERT(state_->phase == Phase::idle);
@@ -21,6 +23,7 @@ void ServerConnection::open(int fd, std::shared_ptr<tls::ServerContext> context,
     state_->answer = Answer::none;
     state_->input = Input::parsing;
     state_->keep_open = true;
+    state_->served = false;
     state_->draining = false;
     state_->peer_ended = false;
     state_->stall_watched = false;

@@ -15,8 +15,8 @@ namespace {
 
 constexpr Error bad_configuration{ErrorCode::bad_configuration, ErrorSource::configuration};
 
-// Reads values of one table, remembers the first problem, and refuses keys that nobody asked for: a misspelt
-// limit must not silently be the default.
+// Reads values of one table, remembers the first problem, and refuses keys that nobody asked for: a
+// misspelt limit must not silently be the default.
 class Section {
   public:
     Section(const toml::table* table, std::string path, std::string& problem)
@@ -80,8 +80,7 @@ class Section {
     ~Section() {
         if (table_ == nullptr) return;
         for (const auto& [key, value] : *table_)
-            if (!known_.contains(std::string(key.str())))
-                fail(key.str(), "is not a known setting");
+            if (!known_.contains(std::string(key.str()))) fail(key.str(), "is not a known setting");
     }
 
   private:
@@ -96,7 +95,8 @@ class Section {
 };
 
 bool is_loopback(const std::string& address) {
-    return address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with("unix:");
+    return address.starts_with("127.") || address.starts_with("[::1]") ||
+           address.starts_with("unix:");
 }
 
 void read_node(const toml::table& root, Config& config, std::string& problem) {
@@ -114,7 +114,9 @@ void read_node(const toml::table& root, Config& config, std::string& problem) {
     node.integer("pop_id", config.pop_id, 1, 65'535);
     node.integer("cores", config.cores, 0, 256);
     if (!config.admin_socket.starts_with("unix:"))
-        node.fail("admin_socket", "must be unix:PATH (the admin interface has no other guard than the file's mode)");
+        node.fail(
+            "admin_socket",
+            "must be unix:PATH (the admin interface has no other guard than the file's mode)");
 }
 
 void read_listen(const toml::table& root, Config& config, std::string& problem) {
@@ -124,7 +126,8 @@ void read_listen(const toml::table& root, Config& config, std::string& problem) 
     listen.text("metrics", config.metrics_listener);
     for (const std::string& address : config.plain_listeners)
         if (!is_loopback(address))
-            listen.fail("plain", "has " + address + ": without TLS only loopback addresses are allowed");
+            listen.fail("plain",
+                        "has " + address + ": without TLS only loopback addresses are allowed");
     if (!config.metrics_listener.empty() && !is_loopback(config.metrics_listener))
         listen.fail("metrics", "must be a loopback address: metrics are not for the public");
     if (config.tls_listeners.empty() && config.plain_listeners.empty())
@@ -152,6 +155,7 @@ void read_limits(const toml::table& root, Config& config, std::string& problem) 
     section.integer("body_bytes", config.gateway.body_bytes_max, 1'024, 256ll << 20);
     section.integer("connections", config.connections_max, 1, 10'000'000);
     section.integer("connections_per_address", config.connections_per_address_max, 1, 10'000'000);
+    section.milliseconds("keep_alive_ms", config.keep_alive, 100, 3'600'000);
     section.milliseconds("heartbeat_ms", config.gateway.heartbeat_interval, 10, 120'000);
     section.milliseconds("disconnect_grace_ms", config.gateway.disconnect_grace, 0, 4'000);
     section.milliseconds("drain_ms", config.drain_deadline, 0, 3'600'000);
@@ -168,7 +172,9 @@ void read_storage(const toml::table& root, Config& config, std::string& problem)
         if (level == "power")
             config.durability = storage::Durability::power;
         else if (level != "process")
-            section.fail("level", "must be \"process\" (survives kill -9) or \"power\" (survives power loss)");
+            section.fail(
+                "level",
+                "must be \"process\" (survives kill -9) or \"power\" (survives power loss)");
     }
     {
         Section section(root["storage"].as_table(), "storage", problem);
@@ -196,11 +202,16 @@ void read_log(const toml::table& root, Config& config, std::string& problem) {
     std::string level = "info";
     section.text("level", level);
     section.text("access", config.access_log);
-    if (level == "debug") config.log_level = log::Level::debug;
-    else if (level == "info") config.log_level = log::Level::info;
-    else if (level == "warning") config.log_level = log::Level::warning;
-    else if (level == "error") config.log_level = log::Level::error;
-    else section.fail("level", "must be debug, info, warning or error");
+    if (level == "debug")
+        config.log_level = log::Level::debug;
+    else if (level == "info")
+        config.log_level = log::Level::info;
+    else if (level == "warning")
+        config.log_level = log::Level::warning;
+    else if (level == "error")
+        config.log_level = log::Level::error;
+    else
+        section.fail("level", "must be debug, info, warning or error");
 }
 
 // "env:NAME", "file:PATH" or "none"; the value never appears in a message.
@@ -210,14 +221,16 @@ bool read_credential(Section& section, const std::string& source, std::string& a
     if (source.starts_with("env:")) {
         const char* value = std::getenv(source.c_str() + 4);
         if (value == nullptr || *value == '\0') {
-            section.fail("credential", "names the environment variable " + source.substr(4) + ", which is not set");
+            section.fail("credential", "names the environment variable " + source.substr(4) +
+                                           ", which is not set");
             return false;
         }
         secret = value;
     } else if (source.starts_with("file:")) {
         std::ifstream file(source.substr(5));
         if (!std::getline(file, secret) || secret.empty()) {
-            section.fail("credential", "names a file that cannot be read or is empty: " + source.substr(5));
+            section.fail("credential",
+                         "names a file that cannot be read or is empty: " + source.substr(5));
             return false;
         }
     } else {
@@ -255,7 +268,8 @@ void read_base_url(Section& section, const std::string& url, upstream::EndpointC
     const std::size_t colon = authority.rfind(':');
     if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
         const auto port = parse_decimal(authority.substr(colon + 1));
-        if (!port || *port == 0 || *port > 65'535) return section.fail("base_url", "has a bad port");
+        if (!port || *port == 0 || *port > 65'535)
+            return section.fail("base_url", "has a bad port");
         endpoint.port = static_cast<std::uint16_t>(*port);
         authority = authority.substr(0, colon);
     }
@@ -264,7 +278,8 @@ void read_base_url(Section& section, const std::string& url, upstream::EndpointC
     if (authority.empty() || authority.find('@') != std::string_view::npos)
         return section.fail("base_url", "has no host, or credentials in it");
     endpoint.host = std::string(authority);
-    const bool local = endpoint.host == "localhost" || endpoint.host.starts_with("127.") || endpoint.host == "::1";
+    const bool local =
+        endpoint.host == "localhost" || endpoint.host.starts_with("127.") || endpoint.host == "::1";
     if (!endpoint.tls && !local)
         section.fail("base_url", "must be https:// for a provider that is not on loopback");
 }
@@ -292,7 +307,9 @@ void read_provider(const toml::table* table, Config& config, std::string& proble
     if (const auto* models = section.table("models")) {
         for (const auto& [id, value] : *models) {
             const auto name = value.value_exact<std::string>();
-            if (!name) return section.fail("models", "must map catalogue ids to the provider's model names");
+            if (!name)
+                return section.fail("models",
+                                    "must map catalogue ids to the provider's model names");
             endpoint->models.emplace(std::string(id.str()), *name);
         }
     }
@@ -306,7 +323,8 @@ void read_provider(const toml::table* table, Config& config, std::string& proble
 void read_providers(const toml::table& root, Config& config, std::string& problem) {
     const auto* array = root["provider"].as_array();
     if (array == nullptr || array->empty()) {
-        if (problem.empty()) problem = "there is no [[provider]]: the node could answer no model request";
+        if (problem.empty())
+            problem = "there is no [[provider]]: the node could answer no model request";
         return;
     }
     for (const auto& item : *array) read_provider(item.as_table(), config, problem);
@@ -332,7 +350,8 @@ Result<Config> load_config(const std::string& path, std::string& problem) {
     }
     const toml::table& root = parsed.table();
     static const std::set<std::string, std::less<>> tables = {
-        "node", "listen", "certificate", "limits", "durability", "storage", "retention", "status_codes", "log", "provider"};
+        "node",    "listen",    "certificate",  "limits", "durability",
+        "storage", "retention", "status_codes", "log",    "provider"};
     for (const auto& [key, value] : root)
         if (!tables.contains(std::string(key.str()))) {
             problem = std::string(key.str()) + " is not a known section";

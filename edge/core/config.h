@@ -1,5 +1,6 @@
-// The configuration of one edge node: a TOML file, checked completely before anything starts. Immutable once
-// loaded; SIGHUP loads a new one. Every error is one sentence that names the key and what is expected.
+// The configuration of one edge node: a TOML file, checked completely before anything starts.
+// Immutable once loaded; SIGHUP loads a new one. Every error is one sentence that names the key and
+// what is expected.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -36,7 +37,9 @@ struct Config {
     // [limits]
     std::uint32_t connections_max = limits::connections_max;
     std::uint32_t connections_per_address_max = limits::connections_unauthenticated_per_ip_max;
-    Nanoseconds drain_deadline = 25 * second;  // SIGTERM to exit at the latest; systemd's TimeoutStopSec is above it
+    Nanoseconds keep_alive = limits::keep_alive_deadline;
+    Nanoseconds drain_deadline =
+        25 * second;  // SIGTERM to exit at the latest; systemd's TimeoutStopSec is above it
     // [storage]
     std::uint64_t free_space_floor_bytes = 256ull << 20;  // below it: 503 for paid requests
     std::int64_t cache_bytes = 64ll << 20;

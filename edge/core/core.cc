@@ -8,39 +8,49 @@ namespace nodex::core {
 namespace {
 
 constexpr Nanoseconds drain_poll = 20 * millisecond;
-constexpr Nanoseconds stopping_grace = 2 * second;  // for in-protocol ends to be written and settled
-constexpr Nanoseconds cutting_grace = 3 * second;   // for sockets to close
+constexpr Nanoseconds stopping_grace =
+    2 * second;                                    // for in-protocol ends to be written and settled
+constexpr Nanoseconds cutting_grace = 3 * second;  // for sockets to close
 
 }  // namespace
 
-Core::Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared& shared, upstream::Resolver& resolver,
-           CoreUpdate initial, std::shared_ptr<const replication::Directory> directory, AcceptorOptions acceptor_options)
+Core::Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared& shared,
+           upstream::Resolver& resolver, CoreUpdate initial,
+           std::shared_ptr<const replication::Directory> directory,
+           AcceptorOptions acceptor_options)
     : index_(index),
       loop_(std::move(loop)),
-      upstream_(std::make_unique<upstream::Upstream>(*loop_, initial.endpoints, resolver, crypto::secure_random())),
-      gateway_(std::make_unique<gateway::Gateway>(*loop_, index, shared, *upstream_, crypto::secure_random(),
-                                                  initial.settings, std::move(directory))),
+      upstream_(std::make_unique<upstream::Upstream>(*loop_, initial.endpoints, resolver,
+                                                     crypto::secure_random())),
+      gateway_(std::make_unique<gateway::Gateway>(*loop_, index, shared, *upstream_,
+                                                  crypto::secure_random(), initial.settings,
+                                                  std::move(directory))),
       acceptor_options_(acceptor_options),
       context_(initial.context),
       update_parcel_(loop_->mailbox(), *this),
       directory_parcel_(loop_->mailbox(), *this),
       drain_parcel_(loop_->mailbox(), *this) {}
 
-Core::~Core() { NX_ASSERT(!thread_.joinable()); }
+Core::~Core() {
+    NX_ASSERT(!thread_.joinable());
+}
 
 void Core::add_listener(int listener, bool secure) {
     auto& list = secure ? secure_acceptors_ : acceptors_;
-    list.push_back(std::make_unique<Acceptor>(*loop_, *gateway_, listener, secure ? context_ : nullptr, acceptor_options_));
+    list.push_back(std::make_unique<Acceptor>(*loop_, *gateway_, listener,
+                                              secure ? context_ : nullptr, acceptor_options_));
 }
 
 void Core::add_admin(int listener, replication::Agent& agent, std::function<std::string()> status) {
     admin_ = std::make_unique<admin::AdminHandler>(*loop_, agent, std::move(status));
-    local_acceptors_.push_back(std::make_unique<Acceptor>(*loop_, *admin_, listener, nullptr, AcceptorOptions{}));
+    local_acceptors_.push_back(
+        std::make_unique<Acceptor>(*loop_, *admin_, listener, nullptr, AcceptorOptions{}));
 }
 
 void Core::add_metrics(int listener, MetricsSources sources, std::function<bool()> ready) {
     metrics_ = std::make_unique<MetricsHandler>(std::move(sources), std::move(ready));
-    local_acceptors_.push_back(std::make_unique<Acceptor>(*loop_, *metrics_, listener, nullptr, AcceptorOptions{}));
+    local_acceptors_.push_back(
+        std::make_unique<Acceptor>(*loop_, *metrics_, listener, nullptr, AcceptorOptions{}));
 }
 
 void Core::start() {
@@ -50,14 +60,19 @@ void Core::start() {
 void Core::run() noexcept {
     for (auto* list : {&acceptors_, &secure_acceptors_, &local_acceptors_})
         for (const auto& acceptor : *list) acceptor->start();
-    // The first publish runs as a timer, from the loop: then the ring is enabled and bound to this thread.
+    // The first publish runs as a timer, from the loop: then the ring is enabled and bound to this
+    // thread.
     start_timer<&Core::publish_status>(loop_->timers(), status_timer_, 0, this);
     loop_->run();
 }
 
-void Core::wait_running() { running_.wait(false); }
+void Core::wait_running() {
+    running_.wait(false);
+}
 
-void Core::join() { thread_.join(); }
+void Core::join() {
+    thread_.join();
+}
 
 void Core::publish_status() noexcept {
     {
@@ -70,7 +85,8 @@ void Core::publish_status() noexcept {
         for (const auto& acceptor : *list) connections += acceptor->connections_count();
     connections_.store(connections, std::memory_order_relaxed);
     if (!running_.exchange(true)) running_.notify_all();
-    start_timer<&Core::publish_status>(loop_->timers(), status_timer_, loop_->now_ns() + second, this);
+    start_timer<&Core::publish_status>(loop_->timers(), status_timer_, loop_->now_ns() + second,
+                                       this);
 }
 
 std::vector<upstream::EndpointStatus> Core::endpoint_status() {
@@ -114,7 +130,8 @@ void Core::drain_step() noexcept {
         switch (drain_) {
             case Drain::none: NX_ASSERT(false);
             case Drain::finishing:
-                log::warning("drain_deadline", {{"core", unsigned{index_}}, {"action", "ending streams in-protocol"}});
+                log::warning("drain_deadline", {{"core", unsigned{index_}},
+                                                {"action", "ending streams in-protocol"}});
                 drain_ = Drain::stopping;
                 gateway_->stop_runs();
                 drain_deadline_ns_ = now + stopping_grace;

@@ -1,5 +1,6 @@
-// Core: everything that runs on one loop: listeners, gateway, provider connections; core 0 also serves the
-// admin socket and the metrics page. Made on the main thread, run on its own, told things by mail.
+// Core: everything that runs on one loop: listeners, gateway, provider connections; core 0 also
+// serves the admin socket and the metrics page. Made on the main thread, run on its own, told
+// things by mail.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -27,8 +28,9 @@ struct CoreUpdate {
 
 class Core {
   public:
-    Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared& shared, upstream::Resolver& resolver,
-         CoreUpdate initial, std::shared_ptr<const replication::Directory> directory, AcceptorOptions acceptor_options);
+    Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared& shared,
+         upstream::Resolver& resolver, CoreUpdate initial,
+         std::shared_ptr<const replication::Directory> directory, AcceptorOptions acceptor_options);
     ~Core();
 
     // Before start(): listeners (bound descriptors) and, on one core, the operator's pages.
@@ -36,20 +38,25 @@ class Core {
     void add_admin(int listener, replication::Agent& agent, std::function<std::string()> status);
     void add_metrics(int listener, MetricsSources sources, std::function<bool()> ready);
 
-    void start();        // spawns the thread
-    void wait_running(); // returns when its loop turns (the ring is bound and enabled)
-    void join();         // after drain() has let the loop end
+    void start();         // spawns the thread
+    void wait_running();  // returns when its loop turns (the ring is bound and enabled)
+    void join();          // after drain() has let the loop end
 
     // Any thread.
     void update(CoreUpdate update) { update_parcel_.send(std::move(update)); }
-    void replace_directory(std::shared_ptr<const replication::Directory> directory) { directory_parcel_.send(std::move(directory)); }
-    // Lets running work finish until `deadline_ns`, then ends streams in-protocol, then cuts; the loop ends.
+    void replace_directory(std::shared_ptr<const replication::Directory> directory) {
+        directory_parcel_.send(std::move(directory));
+    }
+    // Lets running work finish until `deadline_ns`, then ends streams in-protocol, then cuts; the
+    // loop ends.
     void drain(Nanoseconds deadline_ns) { drain_parcel_.send(deadline_ns); }
 
     [[nodiscard]] gateway::Gateway& gateway() noexcept { return *gateway_; }
     [[nodiscard]] LoopStats& loop_stats() noexcept { return loop_->stats(); }
     [[nodiscard]] std::vector<upstream::EndpointStatus> endpoint_status();  // at most a second old
-    [[nodiscard]] std::uint32_t connections() noexcept { return connections_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint32_t connections() noexcept {
+        return connections_.load(std::memory_order_relaxed);
+    }
 
   private:
     void run() noexcept;
@@ -72,7 +79,13 @@ class Core {
     std::vector<std::unique_ptr<Acceptor>> local_acceptors_;   // admin, metrics: closed last
     Timer drain_timer_, status_timer_;
     Nanoseconds drain_deadline_ns_ = 0;
-    enum class Drain : std::uint8_t { none, finishing, stopping, cutting, closing_local } drain_ = Drain::none;
+    enum class Drain : std::uint8_t {
+        none,
+        finishing,
+        stopping,
+        cutting,
+        closing_local
+    } drain_ = Drain::none;
 
     std::mutex status_lock_;
     std::vector<upstream::EndpointStatus> status_;
@@ -80,7 +93,8 @@ class Core {
     std::atomic<bool> running_{false};
 
     Parcel<CoreUpdate, Core, &Core::receive_update> update_parcel_;
-    Parcel<std::shared_ptr<const replication::Directory>, Core, &Core::receive_directory> directory_parcel_;
+    Parcel<std::shared_ptr<const replication::Directory>, Core, &Core::receive_directory>
+        directory_parcel_;
     Parcel<Nanoseconds, Core, &Core::receive_drain> drain_parcel_;
     std::thread thread_;
 };

@@ -34,7 +34,9 @@ Status make_private_folder(const std::string& path) {
 Status write_new_file(const std::string& path, Bytes content, mode_t mode) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) return failed(path, "create file");
-    const bool written = ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()) && ::fsync(fd) == 0;
+    const bool written =
+        ::write(fd, content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
+        ::fsync(fd) == 0;
     ::close(fd);
     if (!written) return failed(path, "write file");
     return {};
@@ -46,7 +48,9 @@ Status make_certificate(const tls::CertificateFiles& files) {
     if (chain && key) return {};
     if (chain || key) {
         log::error("init_failed", {{"path", chain ? files.key_path : files.chain_path},
-                                   {"advice", "one half of the certificate exists without the other: move it away or restore the other"}});
+                                   {"advice",
+                                    "one half of the certificate exists without the other: move it "
+                                    "away or restore the other"}});
         return Error{ErrorCode::bad_configuration, ErrorSource::configuration};
     }
     auto made = tls::make_dev_certificate({"localhost"}, {"127.0.0.1", "::1"}, certificate_days);
@@ -54,11 +58,13 @@ Status make_certificate(const tls::CertificateFiles& files) {
     const auto folder = std::filesystem::path(files.chain_path).parent_path();
     if (Status status = make_private_folder(folder.string()); !status) return status;
     if (Status status = write_new_file(files.key_path, made->key_pem, 0600); !status) return status;
-    if (Status status = write_new_file(files.chain_path, made->chain_pem, 0644); !status) return status;
+    if (Status status = write_new_file(files.chain_path, made->chain_pem, 0644); !status)
+        return status;
     const std::string ca_path = (folder / "ca.pem").string();
     ::unlink(ca_path.c_str());
     if (Status status = write_new_file(ca_path, made->ca_pem, 0644); !status) return status;
-    log::info("development_certificate_made", {{"chain", files.chain_path}, {"ca", ca_path}, {"days", certificate_days}});
+    log::info("development_certificate_made",
+              {{"chain", files.chain_path}, {"ca", ca_path}, {"days", certificate_days}});
     return {};
 }
 
@@ -68,7 +74,9 @@ Status initialise(const Config& config) {
     if (Status status = make_private_folder(config.data_dir); !status) return status;
     if (Status status = make_private_folder(config.secrets_dir); !status) return status;
     for (const char* name : {node_key_file, key_hash_file, idempotency_file})
-        if (auto secret = crypto::read_or_create_secret_file(config.secrets_dir + "/" + name, crypto::secure_random()); !secret)
+        if (auto secret = crypto::read_or_create_secret_file(config.secrets_dir + "/" + name,
+                                                             crypto::secure_random());
+            !secret)
             return secret.error();
     for (const tls::CertificateFiles& files : config.certificates)
         if (Status status = make_certificate(files); !status) return status;

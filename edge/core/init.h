@@ -1,14 +1,16 @@
-// `nodex-edge --init`: what a new node needs and must not have twice: folders, secrets, and (when the files the
-// configuration names do not exist) a development certificate. Nothing that exists is touched.
+// `nodex-edge --init`: what a new node needs and must not have twice: folders, secrets, and (when
+// the files the configuration names do not exist) a development certificate. Nothing that exists is
+// touched.
 #pragma once
 #include "edge/core/config.h"
 
 namespace nodex::core {
 
 // Where secrets stand in secrets_dir; each is 32 octets in hex, mode 0600.
-inline constexpr const char* node_key_file = "node.key";                // wraps the accounts' body keys
-inline constexpr const char* key_hash_file = "key_hash.key";            // HMAC secret of API keys
-inline constexpr const char* idempotency_file = "idempotency.key";      // HMAC secret of idempotency keys
+inline constexpr const char* node_key_file = "node.key";      // wraps the accounts' body keys
+inline constexpr const char* key_hash_file = "key_hash.key";  // HMAC secret of API keys
+inline constexpr const char* idempotency_file =
+    "idempotency.key";  // HMAC secret of idempotency keys
 
 // Errors: bad_configuration, io_failure; the log says which file and what to do.
 Status initialise(const Config& config);

@@ -1,5 +1,5 @@
-// GET /metrics: everything the node counts, in Prometheus's text format. Served on a loopback listener, which
-// also answers /healthz and /readyz for load balancers.
+// GET /metrics: everything the node counts, in Prometheus's text format. Served on a loopback
+// listener, which also answers /healthz and /readyz for load balancers.
 #pragma once
 #include <functional>
 #include <string>
@@ -18,8 +18,9 @@ namespace nodex::core {
 struct MetricsSources {
     std::vector<gateway::Metrics*> gateways;
     std::vector<LoopStats*> loops;
-    std::function<std::vector<std::vector<upstream::EndpointStatus>>()> endpoints;  // by core, at most a second old
-    std::function<std::vector<std::uint32_t>()> connections;                        // by core
+    std::function<std::vector<std::vector<upstream::EndpointStatus>>()>
+        endpoints;                                            // by core, at most a second old
+    std::function<std::vector<std::uint32_t>()> connections;  // by core
     storage::CommitStats* commits = nullptr;
     replication::AgentStats* agent = nullptr;
     Clock* clock = nullptr;
@@ -30,7 +31,8 @@ std::string metrics_text(const MetricsSources& sources);
 class MetricsHandler final : public RequestHandler {
   public:
     MetricsHandler(MetricsSources sources, std::function<bool()> ready);
-    std::uint64_t request_head(ServerConnection& connection, const http::RequestHead& head) noexcept override;
+    std::uint64_t request_head(ServerConnection& connection,
+                               const http::RequestHead& head) noexcept override;
     void request_body(ServerConnection&, Bytes) noexcept override {}
     void request_complete(ServerConnection&) noexcept override {}
     void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;

@@ -11,6 +11,7 @@
 #include "edge/base/log.h"
 #include "edge/core/sandbox.h"
 #include "edge/crypto/crypto.h"
+#include "edge/gateway/recovery_meter.h"
 #include "edge/http/request_parser.h"
 #include "edge/io/self_test.h"
 #include "storage/kek_rows.h"
@@ -20,7 +21,8 @@ namespace nodex::core {
 namespace {
 
 constexpr Nanoseconds register_timeout = 10 * second;
-constexpr Nanoseconds drain_hard_limit = 10 * second;  // beyond the configured deadline: then the process just ends
+constexpr Nanoseconds drain_hard_limit =
+    10 * second;  // beyond the configured deadline: then the process just ends
 
 unsigned processors() noexcept {
     cpu_set_t set;
@@ -39,9 +41,11 @@ std::string with_port(const std::string& address, std::uint16_t port) {
     return address.substr(0, address.rfind(':') + 1) + std::to_string(port);
 }
 
-void append_json_list(std::string& target, const char* name, const std::vector<std::string>& values) {
+void append_json_list(std::string& target, const char* name,
+                      const std::vector<std::string>& values) {
     target.append("\"").append(name).append("\":[");
-    for (std::size_t i = 0; i < values.size(); ++i) target.append(i ? ",\"" : "\"").append(values[i]).append("\"");
+    for (std::size_t i = 0; i < values.size(); ++i)
+        target.append(i ? ",\"" : "\"").append(values[i]).append("\"");
     target += ']';
 }
 
@@ -54,20 +58,27 @@ Node::~Node() = default;
 Status Node::start(bool standalone) {
     started_ns_ = system_clock().now_ns();
     if (!standalone)
-        return configuration_error("start_refused", "this build has no link to a central node: start with --standalone");
+        return configuration_error(
+            "start_refused", "this build has no link to a central node: start with --standalone");
     if (!http::llhttp_is_strict())
-        return configuration_error("start_refused", "llhttp was compiled without LLHTTP_STRICT_MODE: it accepts smuggled requests; rebuild");
+        return configuration_error("start_refused",
+                                   "llhttp was compiled without LLHTTP_STRICT_MODE: it accepts "
+                                   "smuggled requests; rebuild");
     cores_count_ = config_.cores > 0 ? config_.cores : processors();
     for (const auto step : {&Node::read_files, &Node::bind_listeners})
         if (Status status = (this->*step)(); !status) return status;
     if (Status status = drop_privileges(config_.user); !status) return status;
     if (Status status = check_ring_restrictions(); !status) return status;
-    for (const auto step : {&Node::open_storage, &Node::open_replication, &Node::make_cores, &Node::run_cores})
+    for (const auto step : {&Node::open_storage, &Node::bind_admin, &Node::open_replication,
+                            &Node::make_cores, &Node::run_cores})
         if (Status status = (this->*step)(); !status) return status;
     if (Status status = write_listen_file(); !status) return status;
     log_budget();
-    log::info("serving", {{"node", config_.name}, {"version", config_.gateway.version}, {"cores", cores_count_},
-                          {"durability", config_.durability == storage::Durability::power ? "power" : "process"},
+    log::info("serving", {{"node", config_.name},
+                          {"version", config_.gateway.version},
+                          {"cores", cores_count_},
+                          {"durability",
+                           config_.durability == storage::Durability::power ? "power" : "process"},
                           {"start_ms", (system_clock().now_ns() - started_ns_) / millisecond}});
     return {};
 }
@@ -77,7 +88,8 @@ Status Node::read_files() {
     auto secrets = read_secrets(config_);
     if (!secrets) return secrets.error();
     secrets_ = *secrets;
-    auto vault = storage::Vault::open(config_.secrets_dir + "/" + node_key_file, false, crypto::secure_random());
+    auto vault = storage::Vault::open(config_.secrets_dir + "/" + node_key_file, false,
+                                      crypto::secure_random());
     if (!vault) return vault.error();
     vault_ = std::move(*vault);
     if (config_.tls_listeners.empty()) return {};
@@ -93,11 +105,22 @@ Status Node::bind_listeners() {
     listeners_.resize(cores_count_);
     const auto bind = [this](const std::string& configured, bool secure) -> Status {
         std::string address = configured;
+        if (Status free = check_address_free(address); !free) {
+            log::error(
+                "listen_failed",
+                {{"address", address},
+                 {"errno", free.error().os_errno},
+                 {"advice", "is the address taken, or not numeric (127.0.0.1:8443, [::]:8443)?"}});
+            return free;
+        }
         for (unsigned core = 0; core < cores_count_; ++core) {
             auto fd = listen_on(address);
             if (!fd) {
-                log::error("listen_failed", {{"address", address}, {"errno", fd.error().os_errno},
-                                             {"advice", "is the address free, and numeric (127.0.0.1:8443, [::]:8443)?"}});
+                log::error(
+                    "listen_failed",
+                    {{"address", address},
+                     {"errno", fd.error().os_errno},
+                     {"advice", "is the address free, and numeric (127.0.0.1:8443, [::]:8443)?"}});
                 return fd.error();
             }
             if (core == 0) address = with_port(address, local_port(*fd));
@@ -112,15 +135,19 @@ Status Node::bind_listeners() {
         if (Status status = bind(address, false); !status) return status;
     auto admin = listen_on(config_.admin_socket);
     if (!admin) {
-        log::error("listen_failed", {{"address", config_.admin_socket}, {"errno", admin.error().os_errno},
-                                     {"advice", "does the folder of node.admin_socket exist, and may we write to it?"}});
+        log::error(
+            "listen_failed",
+            {{"address", config_.admin_socket},
+             {"errno", admin.error().os_errno},
+             {"advice", "does the folder of node.admin_socket exist, and may we write to it?"}});
         return admin.error();
     }
     admin_listener_ = *admin;
     if (config_.metrics_listener.empty()) return {};
     auto metrics = listen_on(config_.metrics_listener);
     if (!metrics) {
-        log::error("listen_failed", {{"address", config_.metrics_listener}, {"errno", metrics.error().os_errno}});
+        log::error("listen_failed",
+                   {{"address", config_.metrics_listener}, {"errno", metrics.error().os_errno}});
         return metrics.error();
     }
     metrics_listener_ = *metrics;
@@ -133,7 +160,8 @@ Status Node::open_storage() {
     options.path = config_.data_dir + "/db";
     options.block_cache_bytes = static_cast<std::uint64_t>(config_.cache_bytes);
     options.free_bytes_min = config_.free_space_floor_bytes;
-    options.body_retention_s = static_cast<std::uint64_t>(config_.gateway.answer_retention_ms / 1'000) + 2 * 3'600;
+    options.body_retention_s =
+        static_cast<std::uint64_t>(config_.gateway.answer_retention_ms / 1'000) + 2 * 3'600;
     auto store = storage::RocksStore::open(options);
     if (!store) return store.error();
     store_ = std::move(*store);
@@ -145,58 +173,84 @@ Status Node::open_storage() {
     recovery.now_ms = system_clock().wall_ms();
     recovery.answer_lifetime_ms = config_.gateway.answer_retention_ms;
     recovery.durability = config_.durability;
+    recovery.count = gateway::count_delivered;
     auto summary = storage::recover(*journal_, *store_, *vault_, recovery);
     if (!summary) {
         log::error("recovery_failed", {{"error", summary.error()}});
         return summary.error();
     }
-    commits_ = std::make_unique<storage::CommitThread>(*store_, *journal_, system_clock(), config_.durability);
+    commits_ = std::make_unique<storage::CommitThread>(*store_, *journal_, system_clock(),
+                                                       config_.durability);
     commits_->start();
+    return {};
+}
+
+// After the data directory is ours: the socket file of a node that is running must stay its own.
+Status Node::bind_admin() {
+    auto admin = listen_on(config_.admin_socket);
+    if (!admin) {
+        log::error(
+            "listen_failed",
+            {{"address", config_.admin_socket},
+             {"errno", admin.error().os_errno},
+             {"advice", "does the folder of node.admin_socket exist, and may we write to it?"}});
+        return admin.error();
+    }
+    admin_listener_ = *admin;
     return {};
 }
 
 Status Node::open_replication() {
     const crypto::SecretKey link_key = crypto::SecretKey::generate(crypto::secure_random());
     const PopId pop{config_.pop_id};
-    standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(), pop, secrets_.key_hash, link_key);
+    standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(), pop,
+                                               secrets_.key_hash, link_key);
     if (Status status = standalone_->start(); !status) {
         log::error("ledger_refused", {{"error", status.error()},
-                                      {"advice", "the ledger's rows do not add up to its balances; restore a backup or run with support"}});
+                                      {"advice",
+                                       "the ledger's rows do not add up to its balances; restore a "
+                                       "backup or run with support"}});
         return status;
     }
     replication::AgentOptions options;
     options.pop = pop;
     options.pop_name = config_.name;
     options.link_key = link_key;
-    agent_ = std::make_unique<replication::Agent>(standalone_->transport(), *commits_, *journal_, *vault_, system_clock(),
-                                                  crypto::secure_random(), options);
+    agent_ = std::make_unique<replication::Agent>(standalone_->transport(), *commits_, *journal_,
+                                                  *vault_, system_clock(), crypto::secure_random(),
+                                                  options);
     return agent_->start(register_timeout);
 }
 
 CoreUpdate Node::core_update() const {
-    return {std::make_shared<gateway::Settings>(config_.gateway), server_context_, config_.endpoints};
+    return {std::make_shared<gateway::Settings>(config_.gateway), server_context_,
+            config_.endpoints};
 }
 
 Status Node::make_cores() {
-    shared_ = std::make_unique<gateway::Shared>(gateway::Shared{
-        *commits_, *vault_, *agent_, sdk_retries_, secrets_.key_hash, secrets_.idempotency, PopId{config_.pop_id},
-        agent_->incarnation()});
+    shared_ = std::make_unique<gateway::Shared>(
+        gateway::Shared{*commits_, *vault_, *agent_, sdk_retries_, secrets_.key_hash,
+                        secrets_.idempotency, PopId{config_.pop_id}, agent_->incarnation()});
     resolver_.start();
     AcceptorOptions acceptor_options;
     acceptor_options.connections_max = std::max(config_.connections_max / cores_count_, 1u);
     acceptor_options.connections_per_address_max = config_.connections_per_address_max;
+    acceptor_options.keep_alive = config_.keep_alive;
     for (unsigned index = 0; index < cores_count_; ++index) {
         auto loop = UringLoop::create({});
         if (!loop) return loop.error();
-        cores_.push_back(std::make_unique<Core>(static_cast<std::uint16_t>(index), std::move(*loop), *shared_, resolver_,
-                                                core_update(), agent_->directory(), acceptor_options));
-        for (const Listener& listener : listeners_[index]) cores_.back()->add_listener(listener.fd, listener.secure);
+        cores_.push_back(std::make_unique<Core>(static_cast<std::uint16_t>(index), std::move(*loop),
+                                                *shared_, resolver_, core_update(),
+                                                agent_->directory(), acceptor_options));
+        for (const Listener& listener : listeners_[index])
+            cores_.back()->add_listener(listener.fd, listener.secure);
     }
     std::vector<gateway::Gateway*> gateways;
     for (const auto& core : cores_) gateways.push_back(&core->gateway());
     for (const auto& core : cores_) core->gateway().set_peers(gateways);
     cores_[0]->add_admin(admin_listener_, *agent_, [this] { return status_text(); });
-    if (metrics_listener_ >= 0) cores_[0]->add_metrics(metrics_listener_, metrics_sources(), [this] { return ready(); });
+    if (metrics_listener_ >= 0)
+        cores_[0]->add_metrics(metrics_listener_, metrics_sources(), [this] { return ready(); });
     agent_->on_directory([this](std::shared_ptr<const replication::Directory> directory) {
         for (const auto& core : cores_) core->replace_directory(directory);
     });
@@ -217,6 +271,7 @@ Status Node::run_cores() {
         log::error("sandbox_failed", {{"step", "self-test"}});
         return Error{ErrorCode::unsupported, ErrorSource::kernel};
     }
+    log::info("sandbox_on", {{"rings", "restricted"}, {"system_calls", "filtered"}});
     return {};
 }
 
@@ -225,19 +280,25 @@ Status Node::write_listen_file() const {
     append_json_list(text, "tls", tls_addresses_);
     text += ',';
     append_json_list(text, "plain", plain_addresses_);
-    text += ",\"metrics\":\"" + metrics_address_ + "\",\"admin\":\"" + config_.admin_socket + "\",\"pid\":" + std::to_string(getpid()) + "}\n";
+    text += ",\"metrics\":\"" + metrics_address_ + "\",\"admin\":\"" + config_.admin_socket +
+            "\",\"pid\":" + std::to_string(getpid()) + "}\n";
     const std::string path = config_.data_dir + "/listen.json";
     {
         std::ofstream file(path + ".new", std::ios::trunc);
         file << text;
-        if (!file.flush()) return configuration_error("listen_file_failed", "cannot write listen.json into node.data_dir");
+        if (!file.flush())
+            return configuration_error("listen_file_failed",
+                                       "cannot write listen.json into node.data_dir");
     }
     if (std::rename((path + ".new").c_str(), path.c_str()) != 0)
-        return configuration_error("listen_file_failed", "cannot write listen.json into node.data_dir");
+        return configuration_error("listen_file_failed",
+                                   "cannot write listen.json into node.data_dir");
     return {};
 }
 
-bool Node::ready() const { return !draining_.load(std::memory_order_relaxed) && !commits_->failed(); }
+bool Node::ready() const {
+    return !draining_.load(std::memory_order_relaxed) && !commits_->failed();
+}
 
 MetricsSources Node::metrics_sources() {
     MetricsSources sources;
@@ -269,15 +330,18 @@ std::string Node::status_text() {
         runs += core->gateway().metrics().running.get();
         connections += core->connections();
     }
-    const auto number = [](const char* name, auto value) { return std::string(",\"") + name + "\":" + std::to_string(value); };
+    const auto number = [](const char* name, auto value) {
+        return std::string(",\"") + name + "\":" + std::to_string(value);
+    };
     std::string text = "{\"node\":\"";
     log::append_escaped(text, config_.name);
     text += "\",\"region\":\"";
     log::append_escaped(text, config_.region);
     text += "\",\"version\":\"" + config_.gateway.version + "\"";
     text += number("pid", getpid()) + number("cores", cores_count_) +
-            number("uptime_s", (system_clock().now_ns() - started_ns_) / second) + number("requests", requests) +
-            number("runs", runs) + number("connections", connections) +
+            number("uptime_s", (system_clock().now_ns() - started_ns_) / second) +
+            number("requests", requests) + number("runs", runs) +
+            number("connections", connections) +
             number("outbox_depth", agent_->stats().outbox_depth.load(std::memory_order_relaxed));
     text += agent_->linked() ? ",\"central\":\"linked\"" : ",\"central\":\"unlinked\"";
     text += commits_->failed() ? ",\"storage\":\"failed\"" : ",\"storage\":\"ok\"";
@@ -290,15 +354,18 @@ void Node::log_budget() const {
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
     log::info("memory_budget",
-              {{"receive_buffers_bytes", std::uint64_t{cores_count_} * limits::recv_buffers_count * limits::recv_buffer_bytes},
+              {{"receive_buffers_bytes", std::uint64_t{cores_count_} * limits::recv_buffers_count *
+                                             limits::recv_buffer_bytes},
                {"block_cache_bytes", config_.cache_bytes},
                {"stream_window_bytes", std::uint64_t{limits::stream_window_bytes}},
                {"outbound_high_bytes", std::uint64_t{limits::outbound_high_bytes}},
                {"connections_max", config_.connections_max},
                {"descriptors", static_cast<std::uint64_t>(files.rlim_cur)}});
     if (files.rlim_cur < 2ull * config_.connections_max)
-        log::warning("descriptors_low", {{"descriptors", static_cast<std::uint64_t>(files.rlim_cur)},
-                                         {"advice", "a stream takes two: raise LimitNOFILE or lower limits.connections"}});
+        log::warning(
+            "descriptors_low",
+            {{"descriptors", static_cast<std::uint64_t>(files.rlim_cur)},
+             {"advice", "a stream takes two: raise LimitNOFILE or lower limits.connections"}});
 }
 
 void Node::reload(const std::string& config_path) {
@@ -308,14 +375,20 @@ void Node::reload(const std::string& config_path) {
     std::shared_ptr<tls::ServerContext> context = server_context_;
     if (!config_.tls_listeners.empty()) {
         auto made = tls::ServerContext::create(loaded->certificates, ticket_keys_);
-        if (!made) return log::error("reload_refused", {{"problem", "the certificates cannot be loaded; see above"}});
+        if (!made)
+            return log::error("reload_refused",
+                              {{"problem", "the certificates cannot be loaded; see above"}});
         context = *made;
     }
-    const bool fixed_changed = loaded->tls_listeners != config_.tls_listeners || loaded->plain_listeners != config_.plain_listeners ||
-                               loaded->data_dir != config_.data_dir || loaded->admin_socket != config_.admin_socket ||
-                               loaded->durability != config_.durability || loaded->cores != config_.cores;
+    const bool fixed_changed =
+        loaded->tls_listeners != config_.tls_listeners ||
+        loaded->plain_listeners != config_.plain_listeners ||
+        loaded->data_dir != config_.data_dir || loaded->admin_socket != config_.admin_socket ||
+        loaded->durability != config_.durability || loaded->cores != config_.cores;
     if (fixed_changed)
-        log::warning("reload_partial", {{"advice", "listeners, data_dir, admin_socket, durability and cores change with a restart only"}});
+        log::warning("reload_partial", {{"advice",
+                                         "listeners, data_dir, admin_socket, durability and cores "
+                                         "change with a restart only"}});
     loaded->gateway.version = config_.gateway.version;
     config_.gateway = loaded->gateway;
     config_.endpoints = loaded->endpoints;
@@ -328,8 +401,8 @@ void Node::reload(const std::string& config_path) {
 void Node::drain_and_stop() {
     draining_.store(true);
     log::info("draining", {{"deadline_ms", config_.drain_deadline / millisecond}});
-    // A last resort: what does not end by then (a kernel that never completes an operation) must not keep the
-    // process; everything that was acknowledged is in the store by now.
+    // A last resort: what does not end by then (a kernel that never completes an operation) must
+    // not keep the process; everything that was acknowledged is in the store by now.
     ::alarm(static_cast<unsigned>((config_.drain_deadline + drain_hard_limit) / second));
     const Nanoseconds deadline = system_clock().now_ns() + config_.drain_deadline;
     for (const auto& core : cores_) core->drain(deadline);

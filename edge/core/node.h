@@ -1,5 +1,5 @@
-// Node: one edge process: opens everything in the order that security asks for, runs the cores, reloads, drains.
-// Main-thread only.
+// Node: one edge process: opens everything in the order that security asks for, runs the cores,
+// reloads, drains. Main-thread only.
 #pragma once
 #include <memory>
 #include <string>
@@ -24,16 +24,19 @@ class Node {
 
     // Everything up to serving. The log says what failed and what to do about it.
     Status start(bool standalone);
-    // SIGHUP: certificates, providers, limits of the request path, status codes. Keys and catalogue need no
-    // reload: they arrive by feed. What cannot change while running is named in the log and kept.
+    // SIGHUP: certificates, providers, limits of the request path, status codes. Keys and catalogue
+    // need no reload: they arrive by feed. What cannot change while running is named in the log and
+    // kept.
     void reload(const std::string& config_path);
-    // SIGTERM: no new work, running work ends within config.drain_deadline, then everything is closed.
+    // SIGTERM: no new work, running work ends within config.drain_deadline, then everything is
+    // closed.
     void drain_and_stop();
 
   private:
     Status read_files();
     Status bind_listeners();
     Status open_storage();
+    Status bind_admin();
     Status open_replication();
     Status make_cores();
     Status run_cores();

@@ -88,24 +88,36 @@ void Exchange::read_head(const http::RequestHead& head) noexcept {
     const Target target = find_route(head.method, path);
     route_ = target.route;
     if (route_ == Route::none)
-        return refuse({api::Code::not_found, "There is nothing at this path. The API begins at /v1.", {}, -1});
+        return refuse({api::Code::not_found,
+                       "There is nothing at this path. The API begins at /v1.",
+                       {},
+                       -1});
     if (!target.method_known)
         return refuse({api::Code::method_not_allowed,
-                       std::string("This path does not answer ") + http::name(head.method) + ".", {}, -1});
+                       std::string("This path does not answer ") + http::name(head.method) + ".",
+                       {},
+                       -1});
     if (route_ == Route::websocket)
         return refuse({api::Code::not_implemented,
-                       "WebSocket transport is not offered here; use HTTP.", {}, -1});
-    if (route_ == Route::probe || route_ == Route::healthz || route_ == Route::readyz || route_ == Route::status) return;
+                       "WebSocket transport is not offered here; use HTTP.",
+                       {},
+                       -1});
+    if (route_ == Route::probe || route_ == Route::healthz || route_ == Route::readyz ||
+        route_ == Route::status)
+        return;
     if (!authenticate(head)) return;
     if (route_ == Route::model) {
         auto id = percent_decode(path.substr(11));
-        if (!id) return refuse({api::Code::invalid_request_error, "The model id is not valid percent-encoding.", "model", -1});
+        if (!id)
+            return refuse({api::Code::invalid_request_error,
+                           "The model id is not valid percent-encoding.", "model", -1});
         model_id_ = std::move(*id);
     }
     if (route_ == Route::chat_completions) (void)read_paid_fields(head);
 }
 
-// Exactly one credential; hashed before it is looked up, so nothing of a client's text reaches a table.
+// Exactly one credential; hashed before it is looked up, so nothing of a client's text reaches a
+// table.
 bool Exchange::authenticate(const http::RequestHead& head) noexcept {
     const auto refused = [this](api::Code code) {
         refuse(code);
@@ -126,7 +138,8 @@ bool Exchange::authenticate(const http::RequestHead& head) noexcept {
     }
     if (credential.empty()) return refused(api::Code::unauthenticated);
     if (!crypto::has_api_key_shape(credential)) return refused(api::Code::invalid_api_key);
-    key_ = directory_->find_key(crypto::hash_api_key(gateway_.shared().key_hash_secret, credential));
+    key_ =
+        directory_->find_key(crypto::hash_api_key(gateway_.shared().key_hash_secret, credential));
     if (key_ == nullptr) return refused(api::Code::invalid_api_key);
     switch (key_->state) {
         case replication::KeyState::active: break;
@@ -135,7 +148,8 @@ bool Exchange::authenticate(const http::RequestHead& head) noexcept {
     }
     if (key_->expires_ms != 0 && gateway_.loop().clock().wall_ms() >= key_->expires_ms)
         return refused(api::Code::key_expired);
-    if (key_->account_state != replication::AccountState::active) return refused(api::Code::account_blocked);
+    if (key_->account_state != replication::AccountState::active)
+        return refused(api::Code::account_blocked);
     return true;
 }
 
@@ -145,21 +159,26 @@ bool Exchange::read_paid_fields(const http::RequestHead& head) noexcept {
         refuse({code, message, param, -1});
         return false;
     };
-    if (const auto encoding = head.field("content-encoding"); encoding && !equals_ignore_case(*encoding, "identity"))
-        return refused(api::Code::unsupported_media_type, "Send the body without Content-Encoding.", "content-encoding");
+    if (const auto encoding = head.field("content-encoding");
+        encoding && !equals_ignore_case(*encoding, "identity"))
+        return refused(api::Code::unsupported_media_type, "Send the body without Content-Encoding.",
+                       "content-encoding");
     const auto type = head.field("content-type");
     if (type && !equals_ignore_case(type->substr(0, 16), "application/json"))
-        return refused(api::Code::unsupported_media_type, "The body must be application/json.", "content-type");
+        return refused(api::Code::unsupported_media_type, "The body must be application/json.",
+                       "content-type");
 
     const auto primary = head.field("x-idempotency-key");
     const auto alias = head.field("idempotency-key");
     if (primary && alias && *primary != *alias)
         return refused(api::Code::idempotency_key_invalid,
-                       "X-Idempotency-Key and Idempotency-Key differ; send one of them.", "x-idempotency-key");
+                       "X-Idempotency-Key and Idempotency-Key differ; send one of them.",
+                       "x-idempotency-key");
     if (const auto key = primary ? primary : alias) {
         if (key->empty() || key->size() > limits::idempotency_key_bytes_max || !visible_ascii(*key))
             return refused(api::Code::idempotency_key_invalid,
-                           "An idempotency key is 1 to 255 visible ASCII characters.", "x-idempotency-key");
+                           "An idempotency key is 1 to 255 visible ASCII characters.",
+                           "x-idempotency-key");
         key_text_ = *key;
         key_given_ = true;
     }
@@ -170,25 +189,32 @@ bool Exchange::read_paid_fields(const http::RequestHead& head) noexcept {
     if (const auto session = head.field("x-nodex-session-id")) {
         if (session->empty() || session->size() > 128 || !visible_ascii(*session))
             return refused(api::Code::invalid_request_error,
-                           "X-Nodex-Session-Id is 1 to 128 visible ASCII characters.", "x-nodex-session-id");
+                           "X-Nodex-Session-Id is 1 to 128 visible ASCII characters.",
+                           "x-nodex-session-id");
         session_text_ = *session;
         session_given_ = true;
     }
     if (const auto wish = head.field("x-nodex-on-disconnect")) {
-        if (*wish == "drain") on_disconnect_ = OnDisconnect::drain;
-        else if (*wish == "cancel") on_disconnect_ = OnDisconnect::cancel;
-        else return refused(api::Code::invalid_request_error, "X-Nodex-On-Disconnect is drain or cancel.", "x-nodex-on-disconnect");
+        if (*wish == "drain")
+            on_disconnect_ = OnDisconnect::drain;
+        else if (*wish == "cancel")
+            on_disconnect_ = OnDisconnect::cancel;
+        else
+            return refused(api::Code::invalid_request_error,
+                           "X-Nodex-On-Disconnect is drain or cancel.", "x-nodex-on-disconnect");
     }
     if (const auto last = head.field("last-event-id"); last && !last->empty()) {
         const auto number = http::parse_event_id(*last);
         if (!number)
             return refused(api::Code::invalid_last_event_id,
-                           "Last-Event-ID must be an id of this stream, such as evt_00042.", "last-event-id");
+                           "Last-Event-ID must be an id of this stream, such as evt_00042.",
+                           "last-event-id");
         last_event_ = *number;
         if (!key_given_)
-            return refused(api::Code::idempotency_key_required,
-                           "Resuming needs the idempotency key of the stream: send it as X-Idempotency-Key.",
-                           "x-idempotency-key");
+            return refused(
+                api::Code::idempotency_key_required,
+                "Resuming needs the idempotency key of the stream: send it as X-Idempotency-Key.",
+                "x-idempotency-key");
     }
     return true;
 }
@@ -203,21 +229,30 @@ void Exchange::admit() noexcept {
     model_ = directory_->find_model(chat_.model);
     if (model_ == nullptr || !model_->on_sale)
         return refuse({api::Code::model_not_found,
-                       "The model '" + chat_.model + "' does not exist here. GET /v1/models lists what you can use.",
+                       "The model '" + chat_.model +
+                           "' does not exist here. GET /v1/models lists what you can use.",
                        "model", -1});
-    if (!key_->models.empty() && !std::binary_search(key_->models.begin(), key_->models.end(), model_->number))
-        return refuse({api::Code::model_forbidden, "This API key may not use the model '" + chat_.model + "'.", "model", -1});
+    if (!key_->models.empty() &&
+        !std::binary_search(key_->models.begin(), key_->models.end(), model_->number))
+        return refuse({api::Code::model_forbidden,
+                       "This API key may not use the model '" + chat_.model + "'.", "model", -1});
     if (last_event_ && !chat_.stream)
-        return refuse({api::Code::invalid_last_event_id, "Only a stream can be resumed: send \"stream\": true.", "last-event-id", -1});
+        return refuse({api::Code::invalid_last_event_id,
+                       "Only a stream can be resumed: send \"stream\": true.", "last-event-id",
+                       -1});
 
     const auto cost = estimate(chat_, *model_, settings_->output_tokens_default);
-    if (!cost) return refuse({api::Code::invalid_request_error, "The request is too large to be priced.", {}, -1});
+    if (!cost)
+        return refuse(
+            {api::Code::invalid_request_error, "The request is too large to be priced.", {}, -1});
     amount_ = cost->amount;
     input_tokens_estimate_ = cost->input_tokens;
-    tokens_taken_ = cost->input_tokens / 4 + cost->output_tokens;  // four bytes a token is the usual case
+    tokens_taken_ =
+        cost->input_tokens / 4 + cost->output_tokens;  // four bytes a token is the usual case
     if (!name_claim()) return;
     if (!admit_rate()) return;
-    gateway_.metrics().admit_ns.record(static_cast<std::uint64_t>(gateway_.loop().clock().now_ns() - body_complete_ns_));
+    gateway_.metrics().admit_ns.record(
+        static_cast<std::uint64_t>(gateway_.loop().clock().now_ns() - body_complete_ns_));
     if (last_event_)
         claim(true);  // a resume never runs the model
     else
@@ -228,25 +263,31 @@ bool Exchange::admit_rate() noexcept {
     const replication::RateLimits& limit = key_->limits;
     const Nanoseconds now = gateway_.loop().now_ns();
     const auto refused = [this](const std::string& what, Nanoseconds retry_after_ns) {
-        refuse({api::Code::rate_limited, what, {}, std::max<std::int64_t>(1, retry_after_ns / millisecond)});
+        refuse({api::Code::rate_limited,
+                what,
+                {},
+                std::max<std::int64_t>(1, retry_after_ns / millisecond)});
         return false;
     };
     if (limit.requests_per_minute > 0) {
         rate_requests_ = key_->meter->requests.take(limit.requests_per_minute, 1, now);
         if (!rate_requests_->allowed)
-            return refused("This key may send " + std::to_string(limit.requests_per_minute) + " requests a minute.",
+            return refused("This key may send " + std::to_string(limit.requests_per_minute) +
+                               " requests a minute.",
                            rate_requests_->retry_after_ns);
     }
     if (limit.tokens_per_minute > 0) {
         rate_tokens_ = key_->meter->tokens.take(limit.tokens_per_minute, tokens_taken_, now);
         if (!rate_tokens_->allowed)
-            return refused("This key may use " + std::to_string(limit.tokens_per_minute) + " tokens a minute.",
-                           rate_tokens_->retry_after_ns);
+            return refused(
+                "This key may use " + std::to_string(limit.tokens_per_minute) + " tokens a minute.",
+                rate_tokens_->retry_after_ns);
     }
     if (limit.concurrency > 0) {
         if (key_->meter->running.fetch_add(1, std::memory_order_relaxed) >= limit.concurrency) {
             key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
-            return refused("This key may have " + std::to_string(limit.concurrency) + " requests running at once.",
+            return refused("This key may have " + std::to_string(limit.concurrency) +
+                               " requests running at once.",
                            second);
         }
         counted_running_ = true;

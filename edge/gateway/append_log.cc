@@ -4,6 +4,11 @@
 #include "edge/gateway/run.h"
 
 namespace nodex::gateway {
+namespace {
+
+constexpr std::size_t arena_bytes_kept_max = 1024 * 1024;
+
+}  // namespace
 
 AppendLog::AppendLog(Loop& loop, storage::CommitThread& commits, Histogram& append_ns) noexcept
     : loop_(loop), commits_(commits), append_ns_(append_ns) {}
@@ -39,6 +44,9 @@ void AppendLog::committed() noexcept {
     append_ns_.record(static_cast<std::uint64_t>(loop_.now_ns() - submitted_ns_));
     const bool durable = operations_[flown].status().has_value();
     operations_[flown].clear();
+    // A burst of many streams must not be paid for ever after.
+    if (operations_[flown].arena.capacity() > arena_bytes_kept_max)
+        std::string().swap(operations_[flown].arena);
     flying_ = false;
     std::vector<Pending> done;
     done.swap(pending_[flown]);

@@ -1,6 +1,7 @@
-// AppendLog: the chunks of all running answers of one core on their way to the commit thread. Two operations
-// take turns: while one is being written the other gathers, so one write carries whatever a turn (or a slow
-// disk) has collected. A chunk is handed to its client only after its write (replication.md 6, B3).
+// AppendLog: the chunks of all running answers of one core on their way to the commit thread. Two
+// operations take turns: while one is being written the other gathers, so one write carries
+// whatever a turn (or a slow disk) has collected. A chunk is handed to its client only after its
+// write (replication.md 6, B3).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -19,9 +20,9 @@ class AppendLog {
   public:
     AppendLog(Loop& loop, storage::CommitThread& commits, Histogram& append_ns) noexcept;
 
-    // Seals `plaintext` as the next chunk of `run` (at most limits::stored_chunk_bytes_max). When it is durable
-    // run.append_done(plaintext.size()) is called, in order; on failure run.append_failed(..). The run must not be
-    // released before.
+    // Seals `plaintext` as the next chunk of `run` (at most limits::stored_chunk_bytes_max). When
+    // it is durable run.append_done(plaintext.size()) is called, in order; on failure
+    // run.append_failed(..). The run must not be released before.
     void add(Run& run, storage::BodyWriter& writer, Bytes plaintext);
     [[nodiscard]] bool busy() const noexcept { return flying_ || !gathering().chunks.empty(); }
 
@@ -31,7 +32,9 @@ class AppendLog {
         std::size_t plaintext_bytes;
     };
     [[nodiscard]] storage::AppendOperation& gathering() noexcept { return operations_[gathering_]; }
-    [[nodiscard]] const storage::AppendOperation& gathering() const noexcept { return operations_[gathering_]; }
+    [[nodiscard]] const storage::AppendOperation& gathering() const noexcept {
+        return operations_[gathering_];
+    }
     void submit() noexcept;
     void committed() noexcept;
 

@@ -39,17 +39,20 @@ bool Exchange::name_claim() noexcept {
                                   (key_->policy == replication::IdempotencyPolicy::sdk && sdk_);
         if (!may_generate) {
             refuse({api::Code::idempotency_key_required,
-                    "Send an X-Idempotency-Key (1 to 255 visible ASCII characters, new for each request), so that a "
+                    "Send an X-Idempotency-Key (1 to 255 visible ASCII characters, new for each "
+                    "request), so that a "
                     "retry is never charged twice.",
                     "x-idempotency-key", -1});
             return false;
         }
         const Nanoseconds now = gateway_.loop().now_ns();
         if (sdk_ && sdk_retry_)
-            if (auto first = gateway_.shared().sdk_retries.find(key_->id, fingerprint_, now)) key_text_ = std::move(*first);
+            if (auto first = gateway_.shared().sdk_retries.find(key_->id, fingerprint_, now))
+                key_text_ = std::move(*first);
         if (key_text_.empty()) {
             key_text_ = generate_key_text(gateway_.random());
-            if (sdk_) gateway_.shared().sdk_retries.remember(key_->id, fingerprint_, key_text_, now);
+            if (sdk_)
+                gateway_.shared().sdk_retries.remember(key_->id, fingerprint_, key_text_, now);
         }
     }
     idempotency_ = idempotency_id(gateway_.shared().idempotency_secret, key_->account, key_text_);
@@ -71,8 +74,9 @@ storage::OpenRequest Exchange::open_request() noexcept {
     open.fingerprint = fingerprint_;
     open.session = session_;
     open.reservation.amount = amount_;
-    open.reservation.account_generation = key_->account_lease->generation();
-    open.reservation.key_generation = key_->key_lease != nullptr ? key_->key_lease->generation() : 0;
+    open.reservation.account_generation =
+        account_lease_ != nullptr ? account_lease_->generation() : 0;
+    open.reservation.key_generation = key_lease_ != nullptr ? key_lease_->generation() : 0;
     open.reservation.price_version = model_->price_version;
     open.model = model_->number;
     open.stream = chat_.stream;
@@ -98,7 +102,8 @@ void Exchange::claim(bool look_up_only) noexcept {
         claim_.owner = {gateway_.core(), run_->slot(), gateway_.next_generation(run_->slot())};
     }
     enter(Phase::claiming);
-    gateway_.shared().commits.submit(claim_, gateway_.loop().mailbox(), storage::when_done<&Exchange::claim_done>(this));
+    gateway_.shared().commits.submit(claim_, gateway_.loop().mailbox(),
+                                     storage::when_done<&Exchange::claim_done>(this));
 }
 
 void Exchange::refuse_claim(api::Code code) noexcept {
@@ -108,9 +113,11 @@ void Exchange::refuse_claim(api::Code code) noexcept {
 
 void Exchange::claim_done() noexcept {
     const bool durable = claim_.status().has_value();
-    const bool granted = durable && !claim_.look_up_only && claim_.outcome.verdict == storage::ClaimVerdict::granted;
+    const bool granted =
+        durable && !claim_.look_up_only && claim_.outcome.verdict == storage::ClaimVerdict::granted;
     if (granted) {
-        gateway_.metrics().claim_ns.record(static_cast<std::uint64_t>(gateway_.loop().now_ns() - stage_ns_));
+        gateway_.metrics().claim_ns.record(
+            static_cast<std::uint64_t>(gateway_.loop().now_ns() - stage_ns_));
         return start_run();
     }
     if (run_ != nullptr) {
@@ -136,8 +143,8 @@ void Exchange::start_run() noexcept {
     RunOrder order;
     order.open = claim_.request;
     order.model = *model_;
-    order.account_lease = key_->account_lease;
-    order.key_lease = key_->key_lease;
+    order.account_lease = account_lease_;
+    order.key_lease = key_lease_;
     order.meter = key_->meter;
     order.meter_tokens_limit = key_->limits.tokens_per_minute;
     order.meter_tokens_taken = tokens_taken_;
@@ -147,7 +154,8 @@ void Exchange::start_run() noexcept {
     order.body = std::move(body_);
     order.request_id = request_id_hex_;
     order.key_sent_by_client = key_given_;
-    order.on_disconnect = on_disconnect_.value_or(key_given_ ? OnDisconnect::drain : OnDisconnect::cancel);
+    order.on_disconnect =
+        on_disconnect_.value_or(key_given_ ? OnDisconnect::drain : OnDisconnect::cancel);
     order.generation = claim_.owner.generation;
     reserved_ = false;
     gateway_.metrics().paid_granted.add();

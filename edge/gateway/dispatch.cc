@@ -38,7 +38,8 @@ void Run::start(RunOrder order, Exchange* client) {
 
 // One attempt at the next endpoint; a single endpoint gets a second one.
 void Run::attempt() noexcept {
-    const bool exhausted = endpoint_next_ >= endpoints_.size() && (endpoints_.size() != 1 || attempts_ >= 2);
+    const bool exhausted =
+        endpoint_next_ >= endpoints_.size() && (endpoints_.size() != 1 || attempts_ >= 2);
     if (exhausted || attempts_ >= limits::provider_attempts_max) return fail(refusal_);
     endpoint_ = endpoints_[std::min(endpoint_next_, endpoints_.size() - 1)];
     ++endpoint_next_;
@@ -53,16 +54,20 @@ void Run::attempt() noexcept {
     sse_.reset();
     attempt_started_ns_ = gateway_.loop().now_ns();
     const auto mapped = endpoint.models.find(order_.model.id);
-    const Bytes model = mapped != endpoint.models.end() ? Bytes(mapped->second) : Bytes(order_.model.id);
-    call_.start(endpoint_, chat_path, api::provider_body(order_.chat, order_.body, model), order_.chat.stream,
-                order_.request_id);
+    const Bytes model =
+        mapped != endpoint.models.end() ? Bytes(mapped->second) : Bytes(order_.model.id);
+    call_.start(endpoint_, chat_path, api::provider_body(order_.chat, order_.body, model),
+                order_.chat.stream, order_.request_id);
 }
 
 // The attempt is over without an answer that could be passed on; nothing of it was delivered.
-void Run::attempt_failed(api::Code code, Bytes message, std::int64_t retry_after, bool retry) noexcept {
+void Run::attempt_failed(api::Code code, Bytes message, std::int64_t retry_after,
+                         bool retry) noexcept {
     refusal_ = {code, std::string(message), {}, retry_after};
     log::write(log::Level::debug, "provider_attempt_failed",
-               {{"request_id", order_.request_id}, {"provider", endpoint_name_}, {"code", api::name(code)}});
+               {{"request_id", order_.request_id},
+                {"provider", endpoint_name_},
+                {"code", api::name(code)}});
     if (retry && nothing_delivered() && client_or_watch()) return attempt();
     fail(refusal_);
 }
@@ -72,40 +77,49 @@ void Run::call_head(const http::ResponseHead& head) noexcept {
         static_cast<std::uint64_t>(gateway_.loop().now_ns() - attempt_started_ns_));
     provider_status_ = head.status;
     retry_after_ms_ = retry_after_ms(head);
-    const bool healthy = head.status < 500 && head.status != 401 && head.status != 403 && head.status != 429;
+    const bool healthy =
+        head.status < 500 && head.status != 401 && head.status != 403 && head.status != 429;
     gateway_.upstream().report(endpoint_, healthy);
     if (head.status != 200) return;  // the body says why; see read_refusal()
-    const bool plain = !head.field("content-encoding") || equals_ignore_case(*head.field("content-encoding"), "identity");
+    const bool plain = !head.field("content-encoding") ||
+                       equals_ignore_case(*head.field("content-encoding"), "identity");
     const Bytes wanted = order_.chat.stream ? "text/event-stream" : "application/json";
     if (plain && is_media_type(head.field("content-type"), wanted)) return;
     call_.cancel();
-    attempt_failed(api::Code::gateway_error, "The provider answered in a form that was not asked for.", -1, true);
+    attempt_failed(api::Code::gateway_error,
+                   "The provider answered in a form that was not asked for.", -1, true);
 }
 
-// A status other than 200. The client's own mistakes are told with the provider's text; everything that is
-// between us and the provider (credentials, quota, redirects, server errors) is not.
+// A status other than 200. The client's own mistakes are told with the provider's text; everything
+// that is between us and the provider (credentials, quota, redirects, server errors) is not.
 void Run::read_refusal() noexcept {
     const int status = provider_status_;
-    if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422) {
+    if (status == 400 || status == 409 || status == 413 || status == 422) {
         std::string message = api::provider_error_message(gateway_.json(), buffer_);
-        if (message.size() > limits::refusal_text_bytes_max) message.resize(limits::refusal_text_bytes_max);
+        if (message.size() > limits::refusal_text_bytes_max)
+            message.resize(limits::refusal_text_bytes_max);
         if (message.empty()) message = "The provider refused the request.";
         return attempt_failed(api::Code::invalid_request_error, message, -1, false);
     }
-    if (status == 429) return attempt_failed(api::Code::upstream_unavailable, "The provider is at its limit right now.", retry_after_ms_, true);
+    if (status == 429)
+        return attempt_failed(api::Code::upstream_unavailable,
+                              "The provider is at its limit right now.", retry_after_ms_, true);
     if (status == 503 || status == 529 || status == 500)
         return attempt_failed(api::Code::upstream_unavailable, {}, retry_after_ms_, true);
-    if (status == 504 || status == 408) return attempt_failed(api::Code::upstream_timeout, {}, -1, true);
+    if (status == 504 || status == 408)
+        return attempt_failed(api::Code::upstream_timeout, {}, -1, true);
     attempt_failed(api::Code::gateway_error, {}, -1, true);
 }
 
 void Run::call_failed(Error error, bool sent) noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
     const bool timed_out = error.code == ErrorCode::timed_out;
-    if (phase_ == Phase::relaying) return lose_stream(timed_out ? api::Code::upstream_timeout : api::Code::upstream_lost);
+    if (phase_ == Phase::relaying)
+        return lose_stream(timed_out ? api::Code::upstream_timeout : api::Code::upstream_lost);
     // A model that is slow to begin may be running: a second one would cost twice.
     const bool retry = !(timed_out && sent);
-    attempt_failed(timed_out ? api::Code::upstream_timeout : api::Code::upstream_unavailable, {}, -1, retry);
+    attempt_failed(timed_out ? api::Code::upstream_timeout : api::Code::upstream_unavailable, {},
+                   -1, retry);
 }
 
 }  // namespace nodex::gateway

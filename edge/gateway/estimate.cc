@@ -8,7 +8,8 @@ namespace {
 
 using storage::Unit;
 
-constexpr std::uint64_t tokens_per_message = 8;   // role and framing tokens of a chat template, generously
+constexpr std::uint64_t tokens_per_message =
+    8;  // role and framing tokens of a chat template, generously
 constexpr std::uint64_t tokens_per_request = 16;
 constexpr std::uint64_t bytes_per_counted_token = 4;
 
@@ -23,15 +24,18 @@ Result<Estimate> estimate(const api::ChatRequest& request, const replication::Mo
     Estimate result;
     result.input_tokens = request.input_text_bytes + request.messages_count * tokens_per_message +
                           request.images_count * model.image_tokens_max + tokens_per_request;
-    if (model.context_tokens > 0) result.input_tokens = std::min(result.input_tokens, model.context_tokens);
+    if (model.context_tokens > 0)
+        result.input_tokens = std::min(result.input_tokens, model.context_tokens);
 
-    std::uint64_t per_choice = model.output_tokens_max > 0 ? model.output_tokens_max : output_tokens_default;
+    std::uint64_t per_choice =
+        model.output_tokens_max > 0 ? model.output_tokens_max : output_tokens_default;
     if (request.output_tokens_max) per_choice = std::min(per_choice, *request.output_tokens_max);
     result.output_tokens = per_choice * request.choices;
 
-    const Nano input_price = std::max({price_of(model.prices, Unit::input), price_of(model.prices, Unit::cached_input),
-                                       price_of(model.prices, Unit::cache_write_5m),
-                                       price_of(model.prices, Unit::cache_write_1h)});
+    const Nano input_price =
+        std::max({price_of(model.prices, Unit::input), price_of(model.prices, Unit::cached_input),
+                  price_of(model.prices, Unit::cache_write_5m),
+                  price_of(model.prices, Unit::cache_write_1h)});
     const Nano output_price =
         std::max(price_of(model.prices, Unit::output), price_of(model.prices, Unit::reasoning));
     const auto amount = round_up_price(static_cast<Wide>(result.input_tokens) * input_price +
@@ -41,7 +45,8 @@ Result<Estimate> estimate(const api::ChatRequest& request, const replication::Mo
     return result;
 }
 
-storage::Units counted_units(std::uint64_t input_text_bytes, std::uint64_t output_text_bytes) noexcept {
+storage::Units counted_units(std::uint64_t input_text_bytes,
+                             std::uint64_t output_text_bytes) noexcept {
     storage::Units units{};
     const auto tokens = [](std::uint64_t bytes) {
         return (bytes + bytes_per_counted_token - 1) / bytes_per_counted_token;

@@ -10,7 +10,9 @@ namespace nodex::gateway {
 Exchange::Exchange(Gateway& gateway, std::uint32_t slot)
     : gateway_(gateway), slot_(slot), watch_(gateway, *this) {}
 
-Exchange::~Exchange() { NX_ASSERT(phase_ == Phase::idle); }
+Exchange::~Exchange() {
+    NX_ASSERT(phase_ == Phase::idle);
+}
 
 const char* name(Exchange::Phase phase) noexcept {
     switch (phase) {
@@ -30,15 +32,15 @@ const char* name(Exchange::Phase phase) noexcept {
 bool Exchange::may_follow(Phase from, Phase to) noexcept {
     static constexpr std::array<std::array<bool, 9>, 9> table{{
         //               idle   readng query  resrv  claim  runng  follow answer leave
-        /* idle */      {{false, true,  false, false, false, false, false, false, false}},
-        /* reading */   {{false, false, true,  true,  true,  false, false, true,  true}},
-        /* querying */  {{false, false, false, false, false, false, false, true,  true}},
-        /* reserving */ {{false, false, false, false, true,  false, false, true,  true}},
-        /* claiming */  {{false, false, false, true,  true,  true,  true,  true,  true}},
-        /* running */   {{false, false, false, false, false, false, false, true,  true}},
-        /* following */ {{false, false, false, true,  true,  false, false, true,  true}},
+        /* idle */ {{false, true, false, false, false, false, false, false, false}},
+        /* reading */ {{false, false, true, true, true, false, false, true, true}},
+        /* querying */ {{false, false, false, false, false, false, false, true, true}},
+        /* reserving */ {{false, false, false, false, true, false, false, true, true}},
+        /* claiming */ {{false, false, false, true, true, true, true, true, true}},
+        /* running */ {{false, false, false, false, false, false, false, true, true}},
+        /* following */ {{false, false, false, true, true, false, false, true, true}},
         /* answering */ {{false, false, false, false, false, false, false, false, true}},
-        /* leaving */   {{true,  false, false, false, false, false, false, false, false}},
+        /* leaving */ {{true, false, false, false, false, false, false, false, false}},
     }};
     return table[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
 }
@@ -49,7 +51,8 @@ void Exchange::enter(Phase next) noexcept {
     stage_ns_ = gateway_.loop().now_ns();
 }
 
-std::uint64_t Exchange::begin(ServerConnection& connection, const http::RequestHead& head) noexcept {
+std::uint64_t Exchange::begin(ServerConnection& connection,
+                              const http::RequestHead& head) noexcept {
     connection_ = &connection;
     connection.exchange = this;
     enter(Phase::reading);
@@ -113,7 +116,8 @@ void Exchange::leave() noexcept {
 
 void Exchange::leave_join() noexcept {
     if (phase_ != Phase::leaving) return;
-    if (claim_.in_flight() || read_.in_flight() || ask_.in_flight() || query_operation_.in_flight()) return;
+    if (claim_.in_flight() || read_.in_flight() || ask_.in_flight() || query_operation_.in_flight())
+        return;
     if (watch_.phase() != Watch::Phase::idle) return;
     log_request();
     if (counted_running_) key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
@@ -127,8 +131,8 @@ void Exchange::reset() noexcept {
     constexpr std::size_t kept_bytes_max = 8'192;
     NX_ASSERT(run_ == nullptr && !reserved_);
     route_ = Route::none;
-    for (std::string* text : {&path_, &query_, &request_id_hex_, &session_text_, &key_text_, &model_id_, &body_,
-                              &gathered_, &outgoing_}) {
+    for (std::string* text : {&path_, &query_, &request_id_hex_, &session_text_, &key_text_,
+                              &model_id_, &body_, &gathered_, &outgoing_}) {
         if (text->capacity() > kept_bytes_max) std::string().swap(*text);
         text->clear();
     }
@@ -142,6 +146,7 @@ void Exchange::reset() noexcept {
     last_event_.reset();
     chat_ = {};
     amount_ = 0;
+    account_lease_ = key_lease_ = nullptr;
     counted_running_ = false;
     tokens_taken_ = 0;
     rate_requests_.reset();
@@ -151,7 +156,7 @@ void Exchange::reset() noexcept {
     reader_.reset();
     answer_.reset();
     chunk_next_ = chunks_known_ = 0;
-    replay_ = false;
+    replay_ = joined_ = false;
     replayed_events_ = 0;
     last_was_error_ = false;
     status_ = 0;

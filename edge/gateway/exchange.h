@@ -1,6 +1,7 @@
-// Exchange: one client request from head to last byte. A paid one passes admit, claim and reserve here, then
-// its Run does the rest, or it follows an answer that exists already (replay, join, resume).
-// Files by stage: admit.cc, claim.cc, reserve.cc, follow.cc; free_routes.cc for what costs nothing.
+// Exchange: one client request from head to last byte. A paid one passes admit, claim and reserve
+// here, then its Run does the rest, or it follows an answer that exists already (replay, join,
+// resume). Files by stage: admit.cc, claim.cc, reserve.cc, follow.cc; free_routes.cc for what costs
+// nothing.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -22,25 +23,37 @@ namespace nodex::gateway {
 class Gateway;
 
 enum class Route : std::uint8_t {
-    none, preflight, probe, healthz, readyz, models, model, balance, usage, status, chat_completions, websocket
+    none,
+    preflight,
+    probe,
+    healthz,
+    readyz,
+    models,
+    model,
+    balance,
+    usage,
+    status,
+    chat_completions,
+    websocket
 };
 const char* name(Route route) noexcept;
 
 class Exchange final {
   public:
     //  idle --> reading --> querying --------------------------------> answering --> idle
-    //               \--> reserving <--> claiming --> running ---------/   ^  (abandoned requests go to
+    //               \--> reserving <--> claiming --> running ---------/   ^  (abandoned requests go
+    //               to
     //                                      \-> following -----------------/   leaving, then idle)
     enum class Phase : std::uint8_t {
         idle,
-        reading,     // the body is arriving
-        querying,    // a question to the centre is under way
-        reserving,   // the agent asks the centre for money
-        claiming,    // B1 or a look-up is with the commit thread
-        running,     // our run delivers to us
-        following,   // replaying or watching a stored answer
-        answering,   // the response is being handed to the connection
-        leaving,     // the client has gone; operations are being joined
+        reading,    // the body is arriving
+        querying,   // a question to the centre is under way
+        reserving,  // the agent asks the centre for money
+        claiming,   // B1 or a look-up is with the commit thread
+        running,    // our run delivers to us
+        following,  // replaying or watching a stored answer
+        answering,  // the response is being handed to the connection
+        leaving,    // the client has gone; operations are being joined
     };
 
     Exchange(Gateway& gateway, std::uint32_t slot);
@@ -55,11 +68,12 @@ class Exchange final {
 
     // --- the run that we started ---
     void run_started() noexcept;
-    void deliver(Bytes events) noexcept;                       // a stream's durable bytes
-    void run_finished(bool complete, Nano charged) noexcept;   // a stream, after the last deliver
-    void run_answered(int status, Bytes content_type, Bytes body, Nano charged) noexcept;  // a whole answer
-    void run_failed(const api::ApiError& error) noexcept;      // nothing was delivered
-    [[nodiscard]] bool can_take() const noexcept;              // backpressure
+    void deliver(Bytes events) noexcept;                      // a stream's durable bytes
+    void run_finished(bool complete, Nano charged) noexcept;  // a stream, after the last deliver
+    void run_answered(int status, Bytes content_type, Bytes body,
+                      Nano charged) noexcept;              // a whole answer
+    void run_failed(const api::ApiError& error) noexcept;  // nothing was delivered
+    [[nodiscard]] bool can_take() const noexcept;          // backpressure
 
     // --- Watch ---
     void watch_progress() noexcept;
@@ -97,6 +111,7 @@ class Exchange final {
     void follow_running(const storage::ClaimOutcome& outcome) noexcept;
     void follow_finished(storage::ClaimOutcome& outcome) noexcept;
     void begin_follow(BodyId answer, const std::string& key_record) noexcept;
+    bool join() noexcept;
     void follow_on() noexcept;
     void read_done() noexcept;
     bool take_chunk(Bytes sealed, std::uint32_t number) noexcept;
@@ -115,7 +130,8 @@ class Exchange final {
     void respond(int status, Bytes content_type, Bytes body) noexcept;
     void begin_stream() noexcept;
     void finish_response() noexcept;
-    void write_fields(std::string& target, int status, Bytes content_type, const api::ApiError* error) noexcept;
+    void write_fields(std::string& target, int status, Bytes content_type,
+                      const api::ApiError* error) noexcept;
     void heartbeat() noexcept;
     void arm_heartbeat() noexcept;
     void log_request() noexcept;
@@ -132,12 +148,12 @@ class Exchange final {
     Run* run_ = nullptr;                      // while running
     Nanoseconds began_ns_ = 0;                // head complete
     Nanoseconds body_complete_ns_ = 0;
-    Nanoseconds stage_ns_ = 0;                // when the running stage began
+    Nanoseconds stage_ns_ = 0;  // when the running stage began
 
     // What the head said.
     Route route_ = Route::none;
     http::Method method_ = http::Method::other;
-    std::string path_;                        // canonical: without /api
+    std::string path_;  // canonical: without /api
     std::string query_;
     RequestId request_id_;
     std::string request_id_hex_;
@@ -147,14 +163,14 @@ class Exchange final {
     std::shared_ptr<const replication::Directory> directory_;
     std::shared_ptr<const Settings> settings_;
     const replication::KeyEntry* key_ = nullptr;  // in directory_
-    std::string key_text_;                    // the idempotency key as echoed
+    std::string key_text_;                        // the idempotency key as echoed
     bool key_given_ = false;
     bool sdk_ = false;
     bool sdk_retry_ = false;
     bool anthropic_ = false;
     std::optional<OnDisconnect> on_disconnect_;
     std::optional<std::uint64_t> last_event_;
-    std::string model_id_;                    // GET /v1/models/{id}
+    std::string model_id_;  // GET /v1/models/{id}
 
     // A paid request.
     std::string body_;
@@ -163,26 +179,29 @@ class Exchange final {
     Fingerprint fingerprint_;
     IdempotencyId idempotency_;
     std::uint64_t input_tokens_estimate_ = 0;
-    Nano amount_ = 0;                         // estimate
-    bool reserved_ = false;                   // both leases hold amount_
-    bool counted_running_ = false;            // in key_->meter->running
-    std::uint64_t tokens_taken_ = 0;          // from the key's token bucket
+    Nano amount_ = 0;                                   // estimate
+    replication::LeaseScope* account_lease_ = nullptr;  // the generations that hold it
+    replication::LeaseScope* key_lease_ = nullptr;      // null: the key has no budget
+    bool reserved_ = false;                             // both leases hold amount_
+    bool counted_running_ = false;                      // in key_->meter->running
+    std::uint64_t tokens_taken_ = 0;                    // from the key's token bucket
     std::optional<replication::RateBucket::Verdict> rate_requests_, rate_tokens_;
-    api::ApiError money_refusal_;             // why the reservation failed, told unless a replay exists
+    api::ApiError money_refusal_;  // why the reservation failed, told unless a replay exists
     unsigned claim_attempts_ = 0;
     std::optional<storage::BodyWriter> writer_;  // of the answer, until the run takes it
 
     // Following a stored answer.
     std::optional<storage::BodyReader> reader_;
-    std::optional<storage::Answer> answer_;   // known once the run has finished
+    std::optional<storage::Answer> answer_;  // known once the run has finished
     BodyId answer_body_;
     std::uint32_t chunk_next_ = 0;
     std::uint32_t chunks_known_ = 0;
-    bool replay_ = false;                     // X-Nodex-Idempotent-Replay
-    std::string gathered_;                    // a replayed non-stream answer, or an event cut by a chunk's end
+    bool joined_ = false;   // the watched run has told us what it is
+    bool replay_ = false;   // X-Nodex-Idempotent-Replay
+    std::string gathered_;  // a replayed non-stream answer, or an event cut by a chunk's end
     std::uint64_t replayed_events_ = 0;
     bool last_was_error_ = false;
-    std::string outgoing_;                    // replayed bytes of one read, on their way to the connection
+    std::string outgoing_;  // replayed bytes of one read, on their way to the connection
 
     // The response.
     int status_ = 0;

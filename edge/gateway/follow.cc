@@ -1,6 +1,6 @@
-// Follow: an answer that exists or is being made: replay, join of a running duplicate, resume. The follower
-// reads the stored log (a chunk is durable before any client sees it), so it makes no difference whether the
-// run is on this core, on another, or ended before a restart.
+// Follow: an answer that exists or is being made: replay, join of a running duplicate, resume. The
+// follower reads the stored log (a chunk is durable before any client sees it), so it makes no
+// difference whether the run is on this core, on another, or ended before a restart.
 #include <algorithm>
 
 #include "edge/gateway/exchange.h"
@@ -28,7 +28,7 @@ void Exchange::follow_running(const storage::ClaimOutcome& outcome) noexcept {
 void Exchange::follow_finished(storage::ClaimOutcome& outcome) noexcept {
     enter(Phase::following);
     const storage::Answer& answer = *outcome.answer;
-    if (last_event_) {
+    if (last_event_ && !joined_) {
         if (session_given_ && session_ != answer.session)
             return follow_failed(api::Code::invalid_last_event_id);
         const std::uint64_t events_max = answer.events_count + (answer.complete ? 0 : 1);
@@ -66,14 +66,16 @@ void Exchange::follow_on() noexcept {
     // A joined non-stream answer is read when it is whole.
     if (chunk_next_ >= chunks_end || (!answer_ && !chat_.stream)) {
         if (answer_) return follow_end();
-        if (watch_.phase() == Watch::Phase::idle) claim(true);  // the run has finished: get its record
+        if (watch_.phase() == Watch::Phase::idle)
+            claim(true);  // the run has finished: get its record
         return;
     }
     read_.body = answer_body_;
     read_.first = chunk_next_;
     read_.count = std::min(chunks_end - chunk_next_, chunks_per_read_max);
     read_.chunks.clear();
-    gateway_.shared().commits.submit(read_, gateway_.loop().mailbox(), storage::when_done<&Exchange::read_done>(this));
+    gateway_.shared().commits.submit(read_, gateway_.loop().mailbox(),
+                                     storage::when_done<&Exchange::read_done>(this));
 }
 
 void Exchange::read_done() noexcept {
@@ -96,15 +98,18 @@ void Exchange::read_done() noexcept {
 bool Exchange::take_chunk(Bytes sealed, std::uint32_t number) noexcept {
     const bool last = answer_ && number + 1 == answer_->chunks_count;
     bool opened = reader_->open(number, last, sealed, gathered_).has_value();
-    // A log that a crash cut off has no chunk marked as the last one; its answer says that it is incomplete.
-    if (!opened && last && !answer_->complete) opened = reader_->open(number, false, sealed, gathered_).has_value();
+    // A log that a crash cut off has no chunk marked as the last one; its answer says that it is
+    // incomplete.
+    if (!opened && last && !answer_->complete)
+        opened = reader_->open(number, false, sealed, gathered_).has_value();
     if (opened && chat_.stream) take_events();
     return opened;
 }
 
 void Exchange::take_events() noexcept {
     std::size_t taken = 0;
-    for (std::size_t end = gathered_.find(event_end); end != std::string::npos; end = gathered_.find(event_end, taken)) {
+    for (std::size_t end = gathered_.find(event_end); end != std::string::npos;
+         end = gathered_.find(event_end, taken)) {
         const Bytes event = Bytes(gathered_).substr(taken, end + event_end.size() - taken);
         taken = end + event_end.size();
         ++replayed_events_;
@@ -122,8 +127,9 @@ void Exchange::follow_end() noexcept {
     if (!stream_begun_) begin_stream();
     const std::uint64_t closing_event = replayed_events_ + 1;
     if (!answer_->complete && !last_was_error_ && closing_event > last_event_.value_or(0)) {
-        http::append_event(outgoing_, closing_event, {},
-                           api::error_body({api::Code::upstream_lost, {}, {}, -1}, request_id_hex_));
+        http::append_event(
+            outgoing_, closing_event, {},
+            api::error_body({api::Code::upstream_lost, {}, {}, -1}, request_id_hex_));
         connection_->write(outgoing_);
         bytes_out_ += outgoing_.size();
         outgoing_.clear();
@@ -143,9 +149,23 @@ void Exchange::follow_failed(api::Code code) noexcept {
 
 void Exchange::watch_progress() noexcept {
     if (phase_ != Phase::following) return;
+    if (!joined_ && !join()) return;
     chunks_known_ = watch_.chunks_durable();
-    if (!reader_ && chat_.stream && chunks_known_ > 0) begin_follow(watch_.answer(), watch_.key_record());
+    if (!reader_ && chat_.stream && chunks_known_ > 0)
+        begin_follow(watch_.answer(), watch_.key_record());
     follow_on();
+}
+
+// The first word of the run: it is the session's own, and the answer is named after it.
+bool Exchange::join() noexcept {
+    if (last_event_ && session_given_ && session_ != watch_.session()) {
+        follow_failed(api::Code::invalid_last_event_id);
+        return false;
+    }
+    joined_ = true;
+    if (!session_given_) session_text_ = "ses_" + to_hex(watch_.session().view());
+    request_id_hex_ = to_hex(watch_.request_id().view());
+    return true;
 }
 
 // The run ended without an answer, and nothing of it was delivered: this request runs anew.
@@ -157,6 +177,8 @@ void Exchange::watch_gone() noexcept {
     reserve();
 }
 
-void Exchange::watch_released() noexcept { leave_join(); }
+void Exchange::watch_released() noexcept {
+    leave_join();
+}
 
 }  // namespace nodex::gateway

@@ -31,12 +31,14 @@ void add_json_text(std::string& target, Bytes name, Bytes value) {
 }
 
 api::ModelCard card_of(const replication::ModelEntry& model) noexcept {
-    return {model.id, model.display_name, model.owned_by, model.created_s, model.context_tokens, model.output_tokens_max};
+    return {model.id,        model.display_name,   model.owned_by,
+            model.created_s, model.context_tokens, model.output_tokens_max};
 }
 
 bool usable(const replication::ModelEntry& model, const replication::KeyEntry& key) noexcept {
-    return model.on_sale && (key.models.empty() ||
-                             std::binary_search(key.models.begin(), key.models.end(), model.number));
+    return model.on_sale &&
+           (key.models.empty() ||
+            std::binary_search(key.models.begin(), key.models.end(), model.number));
 }
 
 }  // namespace
@@ -46,10 +48,13 @@ void Exchange::serve_free() noexcept {
         case Route::preflight: {
             std::string fields;
             write_fields(fields, 204, {}, nullptr);
-            fields += "access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
-                      "access-control-allow-headers: authorization, x-api-key, content-type, idempotency-key, "
-                      "x-idempotency-key, x-nodex-session-id, x-nodex-on-disconnect, last-event-id, anthropic-version\r\n"
-                      "access-control-max-age: 86400\r\n";
+            fields +=
+                "access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
+                "access-control-allow-headers: authorization, x-api-key, content-type, "
+                "idempotency-key, "
+                "x-idempotency-key, x-nodex-session-id, x-nodex-on-disconnect, last-event-id, "
+                "anthropic-version\r\n"
+                "access-control-max-age: 86400\r\n";
             status_ = 204;
             enter(Phase::answering);
             connection_->respond(204, fields, {});
@@ -59,25 +64,29 @@ void Exchange::serve_free() noexcept {
         case Route::healthz: return respond(200, json_type, "{\"status\":\"ok\"}");
         case Route::readyz: {
             const bool ready = !gateway_.draining() && !gateway_.shared().commits.failed();
-            return respond(ready ? 200 : 503, json_type, ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}");
+            return respond(ready ? 200 : 503, json_type,
+                           ready ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}");
         }
         case Route::models:
         case Route::model: return serve_models();
         case Route::status: return serve_status();
         case Route::balance:
             return query_centre("balance", "{\"account\":" + std::to_string(raw(key_->account)) +
-                                               ",\"key_id\":" + std::to_string(raw(key_->id)) + "}");
+                                               ",\"key_id\":" + std::to_string(raw(key_->id)) +
+                                               "}");
         case Route::usage: {
             std::string request = "{\"account\":" + std::to_string(raw(key_->account));
             for (const Bytes number : {"limit", "from", "to", "key_id"})
                 if (const auto value = query_value(query_, number)) {
                     if (!parse_decimal(*value))
-                        return refuse({api::Code::invalid_request_error, "'" + std::string(number) + "' must be a whole number.",
+                        return refuse({api::Code::invalid_request_error,
+                                       "'" + std::string(number) + "' must be a whole number.",
                                        std::string(number), -1});
                     request.append(",\"").append(number).append("\":").append(*value);
                 }
             for (const Bytes text : {"cursor", "model"})
-                if (const auto value = query_value(query_, text)) add_json_text(request, text, *value);
+                if (const auto value = query_value(query_, text))
+                    add_json_text(request, text, *value);
             return query_centre("usage", request + "}");
         }
         case Route::none:
@@ -94,12 +103,16 @@ void Exchange::serve_models() noexcept {
     if (route_ == Route::model) {
         const replication::ModelEntry* model = directory_->find_model(model_id_);
         if (model == nullptr || !usable(*model, *key_))
-            return refuse({api::Code::model_not_found, "The model '" + model_id_ + "' does not exist here.", "model", -1});
-        return respond(200, json_type, anthropic_ ? api::anthropic_model(card_of(*model)) : api::openai_model(card_of(*model)));
+            return refuse({api::Code::model_not_found,
+                           "The model '" + model_id_ + "' does not exist here.", "model", -1});
+        return respond(200, json_type,
+                       anthropic_ ? api::anthropic_model(card_of(*model))
+                                  : api::openai_model(card_of(*model)));
     }
     if (!anthropic_) return respond(200, json_type, api::openai_models(cards));
     api::ModelsPage page;
-    if (const auto limit = query_value(query_, "limit")) page.limit = parse_decimal(*limit).value_or(0);
+    if (const auto limit = query_value(query_, "limit"))
+        page.limit = parse_decimal(*limit).value_or(0);
     page.after_id = query_value(query_, "after_id");
     page.before_id = query_value(query_, "before_id");
     auto models = api::anthropic_models(cards, page);
@@ -138,9 +151,12 @@ void Exchange::query_centre(Bytes subject, std::string request) noexcept {
 void Exchange::query_done() noexcept {
     if (phase_ == Phase::leaving) return leave_join();
     if (query_operation_.status == 200) return respond(200, json_type, query_operation_.reply);
-    if (query_operation_.status == 400)
+    if (query_operation_.status >= 400 && query_operation_.status < 500)
         return refuse({api::Code::invalid_request_error, "The query is not valid.", {}, -1});
-    refuse({api::Code::budget_unavailable, "The central node cannot be reached right now.", {}, 2'000});
+    refuse({api::Code::budget_unavailable,
+            "The central node cannot be reached right now.",
+            {},
+            2'000});
 }
 
 }  // namespace nodex::gateway

@@ -6,7 +6,9 @@
 namespace nodex::gateway {
 namespace {
 
-Exchange* exchange_of(ServerConnection& connection) noexcept { return static_cast<Exchange*>(connection.exchange); }
+Exchange* exchange_of(ServerConnection& connection) noexcept {
+    return static_cast<Exchange*>(connection.exchange);
+}
 
 api::Code code_of(http::Refusal refusal) noexcept {
     switch (refusal) {
@@ -26,8 +28,9 @@ api::Code code_of(http::Refusal refusal) noexcept {
 
 }  // namespace
 
-Gateway::Gateway(Loop& loop, std::uint16_t core, Shared& shared, upstream::Upstream& upstream, Random& random,
-                 std::shared_ptr<const Settings> settings, std::shared_ptr<const replication::Directory> directory)
+Gateway::Gateway(Loop& loop, std::uint16_t core, Shared& shared, upstream::Upstream& upstream,
+                 Random& random, std::shared_ptr<const Settings> settings,
+                 std::shared_ptr<const replication::Directory> directory)
     : loop_(loop),
       core_(core),
       shared_(shared),
@@ -54,7 +57,8 @@ RequestId Gateway::next_request_id() noexcept {
     append_ordered(octets, shared_.incarnation);
     octets.push_back(static_cast<char>(core_));
     ++requests_counter_;
-    for (int shift = 40; shift >= 0; shift -= 8) octets.push_back(static_cast<char>(requests_counter_ >> shift & 0xff));
+    for (int shift = 40; shift >= 0; shift -= 8)
+        octets.push_back(static_cast<char>(requests_counter_ >> shift & 0xff));
     char tail[3];
     random_.fill(tail, sizeof tail);
     octets.append(tail, sizeof tail);
@@ -118,12 +122,16 @@ Run* Gateway::find_run(std::uint32_t slot, std::uint32_t generation) noexcept {
 
 // --- RequestHandler ---
 
-std::uint64_t Gateway::request_head(ServerConnection& connection, const http::RequestHead& head) noexcept {
+std::uint64_t Gateway::request_head(ServerConnection& connection,
+                                    const http::RequestHead& head) noexcept {
     Exchange* exchange = take_exchange();
     if (exchange == nullptr) {
         const std::string id = to_hex(next_request_id().view());
-        connection.respond(503, "content-type: application/json\r\nretry-after: 1\r\nx-nodex-request-id: " + id + "\r\n",
-                           api::error_body({api::Code::overloaded, {}, {}, 1'000}, id));
+        connection.respond(
+            503,
+            "content-type: application/json\r\nretry-after: 1\r\nx-nodex-request-id: " + id +
+                "\r\n",
+            api::error_body({api::Code::overloaded, {}, {}, 1'000}, id));
         return 0;
     }
     return exchange->begin(connection, head);
@@ -139,7 +147,8 @@ void Gateway::request_complete(ServerConnection& connection) noexcept {
 
 // No exchange: the parser refused before there was a request, or in the middle of its body.
 void Gateway::request_refused(ServerConnection& connection, http::Refusal refusal) noexcept {
-    if (Exchange* exchange = exchange_of(connection); exchange != nullptr && exchange->phase() == Exchange::Phase::reading)
+    if (Exchange* exchange = exchange_of(connection);
+        exchange != nullptr && exchange->phase() == Exchange::Phase::reading)
         return exchange->refuse(code_of(refusal));
     const std::string id = to_hex(next_request_id().view());
     const api::Code code = code_of(refusal);
@@ -149,8 +158,8 @@ void Gateway::request_refused(ServerConnection& connection, http::Refusal refusa
                                     ? std::string("The request is not valid HTTP/1.1.")
                                     : std::string(api::default_message(code));
     connection.respond(http::status_of(refusal),
-                       "content-type: application/json\r\nx-nodex-request-id: " + id + "\r\nx-nodex-node: " +
-                           settings_->node + "\r\n",
+                       "content-type: application/json\r\nx-nodex-request-id: " + id +
+                           "\r\nx-nodex-node: " + settings_->node + "\r\n",
                        api::error_body({code, message, {}, -1}, id));
 }
 

@@ -1,5 +1,5 @@
-// Gateway: the request path of one core: routes requests to exchanges, owns the pools of exchanges and runs.
-// Loop-thread only, but for set_peers() and metrics().
+// Gateway: the request path of one core: routes requests to exchanges, owns the pools of exchanges
+// and runs. Loop-thread only, but for set_peers() and metrics().
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -38,18 +38,25 @@ struct Shared {
 
 class Gateway final : public RequestHandler {
   public:
-    Gateway(Loop& loop, std::uint16_t core, Shared& shared, upstream::Upstream& upstream, Random& random,
-            std::shared_ptr<const Settings> settings, std::shared_ptr<const replication::Directory> directory);
+    Gateway(Loop& loop, std::uint16_t core, Shared& shared, upstream::Upstream& upstream,
+            Random& random, std::shared_ptr<const Settings> settings,
+            std::shared_ptr<const replication::Directory> directory);
     ~Gateway();
 
     // All gateways of the node, by core; once, before the loops run.
     void set_peers(std::vector<Gateway*> peers) { peers_ = std::move(peers); }
     [[nodiscard]] Gateway& peer(std::uint16_t core) noexcept;
-    [[nodiscard]] Mailbox& peer_mailbox(std::uint16_t core) noexcept { return peer(core).loop().mailbox(); }
+    [[nodiscard]] Mailbox& peer_mailbox(std::uint16_t core) noexcept {
+        return peer(core).loop().mailbox();
+    }
 
     // New snapshots; requests under way keep theirs.
-    void replace_directory(std::shared_ptr<const replication::Directory> directory) { directory_ = std::move(directory); }
-    void replace_settings(std::shared_ptr<const Settings> settings) { settings_ = std::move(settings); }
+    void replace_directory(std::shared_ptr<const replication::Directory> directory) {
+        directory_ = std::move(directory);
+    }
+    void replace_settings(std::shared_ptr<const Settings> settings) {
+        settings_ = std::move(settings);
+    }
 
     // SIGTERM: readiness goes false; then, at the deadline, every run ends in-protocol.
     void drain() noexcept { draining_ = true; }
@@ -57,7 +64,8 @@ class Gateway final : public RequestHandler {
     [[nodiscard]] bool idle() const noexcept { return exchanges_busy_ == 0 && runs_busy_ == 0; }
 
     // --- RequestHandler ---
-    std::uint64_t request_head(ServerConnection& connection, const http::RequestHead& head) noexcept override;
+    std::uint64_t request_head(ServerConnection& connection,
+                               const http::RequestHead& head) noexcept override;
     void request_body(ServerConnection& connection, Bytes bytes) noexcept override;
     void request_complete(ServerConnection& connection) noexcept override;
     void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;
@@ -73,8 +81,12 @@ class Gateway final : public RequestHandler {
     [[nodiscard]] Random& random() noexcept { return random_; }
     [[nodiscard]] api::JsonReader& json() noexcept { return json_; }
     [[nodiscard]] AppendLog& append_log() noexcept { return append_log_; }
-    [[nodiscard]] const std::shared_ptr<const Settings>& settings() const noexcept { return settings_; }
-    [[nodiscard]] const std::shared_ptr<const replication::Directory>& directory() const noexcept { return directory_; }
+    [[nodiscard]] const std::shared_ptr<const Settings>& settings() const noexcept {
+        return settings_;
+    }
+    [[nodiscard]] const std::shared_ptr<const replication::Directory>& directory() const noexcept {
+        return directory_;
+    }
     [[nodiscard]] bool draining() const noexcept { return draining_; }
     [[nodiscard]] std::uint16_t core() const noexcept { return core_; }
     [[nodiscard]] RequestId next_request_id() noexcept;
@@ -84,7 +96,9 @@ class Gateway final : public RequestHandler {
     void give_back(Exchange& exchange) noexcept;
     // The run with this handle, or null when it is over.
     [[nodiscard]] Run* find_run(std::uint32_t slot, std::uint32_t generation) noexcept;
-    [[nodiscard]] std::uint32_t next_generation(std::uint32_t slot) noexcept { return ++generations_[slot]; }
+    [[nodiscard]] std::uint32_t next_generation(std::uint32_t slot) noexcept {
+        return ++generations_[slot];
+    }
 
   private:
     Exchange* take_exchange() noexcept;

@@ -17,29 +17,31 @@ class Counter {
     void take(std::uint64_t by = 1) noexcept {
         value_.store(value_.load(std::memory_order_relaxed) - by, std::memory_order_relaxed);
     }
-    [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t get() const noexcept {
+        return value_.load(std::memory_order_relaxed);
+    }
 
   private:
     std::atomic<std::uint64_t> value_{0};
 };
 
 struct Metrics {
-    Counter requests;            // all, free and paid
-    Counter paid_granted;        // claims that ran the model
-    Counter replays;             // answered from a stored answer
-    Counter joins;               // followed a running request
-    Counter resumes;             // with Last-Event-ID
+    Counter requests;      // all, free and paid
+    Counter paid_granted;  // claims that ran the model
+    Counter replays;       // answered from a stored answer
+    Counter joins;         // followed a running request
+    Counter resumes;       // with Last-Event-ID
     Counter provider_attempts;
-    Counter provider_retries;    // a further endpoint before the first byte
-    Counter events;              // streamed to the log
+    Counter provider_retries;  // a further endpoint before the first byte
+    Counter events;            // streamed to the log
     Counter client_gone;
-    Counter drained;             // runs finished without a client
+    Counter drained;  // runs finished without a client
     Counter settled_requests;
-    Counter settled_nano;        // sum of amounts
-    Counter overrun_nano;        // provider cost above the reservation: the house's
+    Counter settled_nano;  // sum of amounts
+    Counter overrun_nano;  // provider cost above the reservation: the house's
     Counter input_tokens, output_tokens;
-    Counter running;             // gauge: runs now
-    Counter exchanges;           // gauge: requests in flight now
+    Counter running;    // gauge: runs now
+    Counter exchanges;  // gauge: requests in flight now
     std::array<Counter, static_cast<std::size_t>(api::Code::count)> errors;
     std::array<Counter, 6> status_class;  // 1xx..5xx by hundreds
 

@@ -1,5 +1,5 @@
-// Relay: provider events are numbered, logged durably, then delivered. The provider is paused when the client
-// or the disk is slower than it.
+// Relay: provider events are numbered, logged durably, then delivered. The provider is paused when
+// the client or the disk is slower than it.
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 #include "edge/gateway/run.h"
@@ -9,14 +9,16 @@ namespace nodex::gateway {
 void Run::call_body(Bytes bytes) noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
     if (provider_status_ != 200) {
-        if (buffer_.size() < limits::refusal_bytes_max) buffer_.append(bytes.substr(0, limits::refusal_bytes_max - buffer_.size()));
+        if (buffer_.size() < limits::refusal_bytes_max)
+            buffer_.append(bytes.substr(0, limits::refusal_bytes_max - buffer_.size()));
         return;
     }
     if (!order_.chat.stream) {
         buffer_.append(bytes);
         if (buffer_.size() <= limits::answer_bytes_max) return;
         call_.cancel();
-        return attempt_failed(api::Code::gateway_error, "The provider's answer is larger than this node accepts.", -1, false);
+        return attempt_failed(api::Code::gateway_error,
+                              "The provider's answer is larger than this node accepts.", -1, false);
     }
     if (!sse_.feed(bytes, *this) && (phase_ == Phase::dispatching || phase_ == Phase::relaying)) {
         call_.cancel();
@@ -28,7 +30,8 @@ void Run::call_body(Bytes bytes) noexcept {
 void Run::server_event(const http::ServerEvent& event) noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;  // bytes behind the end
     if (provider_status_ != 200) return;
-    const api::ChatChunk chunk = api::read_chat_chunk(gateway_.json(), event.data, !order_.chat.include_usage);
+    const api::ChatChunk chunk =
+        api::read_chat_chunk(gateway_.json(), event.data, !order_.chat.include_usage);
     if (chunk.usage) usage_ = chunk.usage;
     output_text_bytes_ += chunk.output_text_bytes;
     finish_reason_ = finish_reason_ || chunk.finish_reason;
@@ -68,7 +71,8 @@ void Run::append_event(Bytes type, Bytes data) noexcept {
     }
 }
 
-// Once a turn: what has come in since is one chunk. The last chunk of an answer is sealed by settle().
+// Once a turn: what has come in since is one chunk. The last chunk of an answer is sealed by
+// settle().
 void Run::seal_pending() noexcept {
     if (phase_ != Phase::relaying) return;
     while (sealed_bytes_ < buffer_.size()) {
@@ -87,12 +91,17 @@ void Run::append_done(std::size_t plaintext_bytes) noexcept {
     }
     buffer_.erase(0, plaintext_bytes);
     sealed_bytes_ -= plaintext_bytes;
-    for (Watch* watch = watches_; watch != nullptr; watch = watch->next) watch->publish(chunks_durable_);
+    // What a burst took is not kept while its client is slow to read it.
+    if (buffer_.empty() && buffer_.capacity() > limits::outbound_low_bytes)
+        std::string().swap(buffer_);
+    for (Watch* watch = watches_; watch != nullptr; watch = watch->next)
+        watch->publish(chunks_durable_);
     check_window();
     if (phase_ == Phase::ending) settle_when_logged();
 }
 
-// The store failed: nothing can be promised any more. What was delivered stays delivered; recovery settles it.
+// The store failed: nothing can be promised any more. What was delivered stays delivered; recovery
+// settles it.
 void Run::append_failed(std::size_t plaintext_bytes) noexcept {
     buffer_.erase(0, plaintext_bytes);
     sealed_bytes_ -= plaintext_bytes;
@@ -104,7 +113,8 @@ void Run::append_failed(std::size_t plaintext_bytes) noexcept {
 // Bounded memory: at most a window of undelivered bytes, and no more than the client's queue takes.
 void Run::check_window() noexcept {
     if (!order_.chat.stream || call_.idle()) return;
-    const bool full = buffer_.size() > limits::stream_window_bytes || (client_ != nullptr && !client_->can_take());
+    const bool full = buffer_.size() > limits::stream_window_bytes ||
+                      (client_ != nullptr && !client_->can_take());
     if (full == paused_) return;
     paused_ = full;
     if (full)
@@ -118,23 +128,28 @@ void Run::call_complete() noexcept {
     if (provider_status_ != 200) return read_refusal();
     if (order_.chat.stream) {
         if (!finish_reason_ || sse_.in_event()) return lose_stream(api::Code::upstream_lost);
-        append_event({}, "[DONE]");  // every choice ended and the framing is whole: only the marker is missing
+        append_event(
+            {},
+            "[DONE]");  // every choice ended and the framing is whole: only the marker is missing
         if (phase_ == Phase::relaying) end(storage::Outcome::ok, true);
         return;
     }
     const api::ChatAnswer answer = api::read_chat_answer(gateway_.json(), buffer_);
-    if (!answer.valid_json) return attempt_failed(api::Code::gateway_error, "The provider's answer is not JSON.", -1, true);
+    if (!answer.valid_json)
+        return attempt_failed(api::Code::gateway_error, "The provider's answer is not JSON.", -1,
+                              true);
     usage_ = answer.usage;
     output_text_bytes_ = answer.output_text_bytes;
     logged_bytes_ = buffer_.size();
     end(storage::Outcome::ok, true);
 }
 
-// The provider is gone or wrong in the middle. Before anything was produced another endpoint may do; after it
-// the stream ends in-protocol: sampling cannot be continued elsewhere.
+// The provider is gone or wrong in the middle. Before anything was produced another endpoint may
+// do; after it the stream ends in-protocol: sampling cannot be continued elsewhere.
 void Run::lose_stream(api::Code code) noexcept {
     if (events_ == 0) return attempt_failed(code, {}, -1, code != api::Code::upstream_timeout);
-    end_in_error(code, code == api::Code::upstream_error ? storage::Outcome::upstream_error : storage::Outcome::upstream_lost);
+    end_in_error(code, code == api::Code::upstream_error ? storage::Outcome::upstream_error
+                                                         : storage::Outcome::upstream_lost);
 }
 
 }  // namespace nodex::gateway

@@ -1,4 +1,5 @@
-// Reserve: hold the most the request can cost, from this POP's leases; ask the centre only when they are short.
+// Reserve: hold the most the request can cost, from this POP's leases; ask the centre only when
+// they are short.
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 
@@ -7,38 +8,55 @@ namespace nodex::gateway {
 void Exchange::reserve() noexcept {
     NX_ASSERT(!reserved_);
     const Nanoseconds now = gateway_.loop().now_ns();
-    if (key_->account_lease->try_reserve(amount_, now)) {
-        if (key_->key_lease == nullptr || key_->key_lease->try_reserve(amount_, now)) {
+    account_lease_ = key_->account_lease;
+    key_lease_ = key_->key_lease;
+    if (account_lease_->try_reserve(amount_, now)) {
+        if (key_lease_ == nullptr || key_lease_->try_reserve(amount_, now)) {
             reserved_ = true;
             gateway_.metrics().reserve_ns.record(0);
             return claim(false);
         }
-        key_->account_lease->release(amount_);
+        account_lease_->release(amount_);
     }
     ask_centre();
 }
 
 void Exchange::ask_centre() noexcept {
     enter(Phase::reserving);
-    ask_.account = key_->account_lease;
-    ask_.key = key_->key_lease;
+    ask_.account = account_lease_;
+    ask_.key = key_lease_;
     ask_.amount = amount_;
-    gateway_.shared().agent.ask(ask_, gateway_.loop().mailbox(), storage::when_done<&Exchange::ask_done>(this));
+    gateway_.shared().agent.ask(ask_, gateway_.loop().mailbox(),
+                                storage::when_done<&Exchange::ask_done>(this));
 }
 
 void Exchange::ask_done() noexcept {
     using Verdict = replication::LeaseAsk::Verdict;
     reserved_ = ask_.verdict == Verdict::reserved;
+    account_lease_ = ask_.account;  // perhaps a newer generation
+    key_lease_ = ask_.key;
     if (phase_ == Phase::leaving) {
         drop_reservation();
         return leave_join();
     }
-    gateway_.metrics().reserve_ns.record(static_cast<std::uint64_t>(gateway_.loop().now_ns() - stage_ns_));
+    gateway_.metrics().reserve_ns.record(
+        static_cast<std::uint64_t>(gateway_.loop().now_ns() - stage_ns_));
     switch (ask_.verdict) {
         case Verdict::reserved: return claim(false);
-        case Verdict::insufficient_balance: money_refusal_ = {api::Code::insufficient_balance, {}, {}, -1}; break;
-        case Verdict::insufficient_quota: money_refusal_ = {api::Code::insufficient_quota, {}, {}, -1}; break;
-        case Verdict::unavailable: money_refusal_ = {api::Code::budget_unavailable, {}, {}, 2'000}; break;
+        case Verdict::insufficient_balance:
+            money_refusal_ = {api::Code::insufficient_balance, {}, {}, -1};
+            break;
+        case Verdict::insufficient_quota:
+            money_refusal_ = {api::Code::insufficient_quota, {}, {}, -1};
+            break;
+        case Verdict::unavailable:
+            // Where the store has failed the centre's answer could not be kept either.
+            money_refusal_ = {gateway_.shared().commits.failed() ? api::Code::storage_unavailable
+                                                                 : api::Code::budget_unavailable,
+                              {},
+                              {},
+                              2'000};
+            break;
     }
     claim(true);  // a replay or a join needs no money
 }
@@ -46,8 +64,8 @@ void Exchange::ask_done() noexcept {
 void Exchange::drop_reservation() noexcept {
     if (!reserved_) return;
     reserved_ = false;
-    key_->account_lease->release(amount_);
-    if (key_->key_lease != nullptr) key_->key_lease->release(amount_);
+    account_lease_->release(amount_);
+    if (key_lease_ != nullptr) key_lease_->release(amount_);
 }
 
 }  // namespace nodex::gateway

@@ -1,5 +1,5 @@
-// Respond: every byte a client gets from an exchange: heads with the X-Nodex fields, errors, heartbeats; and
-// the log line of the request.
+// Respond: every byte a client gets from an exchange: heads with the X-Nodex fields, errors,
+// heartbeats; and the log line of the request.
 #include <algorithm>
 
 #include "edge/base/log.h"
@@ -22,7 +22,8 @@ std::string duration_text(Nanoseconds duration) {
     return std::to_string(ms / 60'000) + "m" + std::to_string(ms % 60'000 / 1'000) + "s";
 }
 
-void add_rate_fields(std::string& target, Bytes what, const replication::RateBucket::Verdict& verdict) {
+void add_rate_fields(std::string& target, Bytes what,
+                     const replication::RateBucket::Verdict& verdict) {
     const std::string suffix(what);
     add_field(target, "x-ratelimit-limit-" + suffix, std::to_string(verdict.limit));
     add_field(target, "x-ratelimit-remaining-" + suffix, std::to_string(verdict.remaining));
@@ -49,7 +50,8 @@ static int configured_status(api::Code code, const Settings& settings) noexcept 
     return api::status_of(code);
 }
 
-void Exchange::write_fields(std::string& target, int status, Bytes content_type, const api::ApiError* error) noexcept {
+void Exchange::write_fields(std::string& target, int status, Bytes content_type,
+                            const api::ApiError* error) noexcept {
     const bool paid = route_ == Route::chat_completions;
     if (!content_type.empty()) add_field(target, "content-type", content_type);
     add_field(target, "x-nodex-request-id", request_id_hex_);
@@ -70,13 +72,16 @@ void Exchange::write_fields(std::string& target, int status, Bytes content_type,
         add_field(target, "x-accel-buffering", "no");
     }
     if (error == nullptr) return;
-    if (paid) add_field(target, "x-should-retry", api::should_retry(error->code) ? "true" : "false");
+    if (paid)
+        add_field(target, "x-should-retry", api::should_retry(error->code) ? "true" : "false");
     if (error->retry_after_ms >= 0) {
         add_field(target, "retry-after", std::to_string((error->retry_after_ms + 999) / 1'000));
         add_field(target, "retry-after-ms", std::to_string(error->retry_after_ms));
     }
     if (status == 401) add_field(target, "www-authenticate", "Bearer");
-    if (status == 405) add_field(target, "allow", route_ == Route::chat_completions ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
+    if (status == 405)
+        add_field(target, "allow",
+                  route_ == Route::chat_completions ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
     if (status == 426) add_field(target, "upgrade", "HTTP/1.1");
 }
 
@@ -132,7 +137,9 @@ void Exchange::finish_response() noexcept {
 
 // --- what our run delivers ---
 
-bool Exchange::can_take() const noexcept { return connection_ == nullptr || connection_->writable(); }
+bool Exchange::can_take() const noexcept {
+    return connection_ == nullptr || connection_->writable();
+}
 
 void Exchange::deliver(Bytes events) noexcept {
     NX_ASSERT(phase_ == Phase::running);
@@ -188,7 +195,8 @@ void Exchange::heartbeat() noexcept {
         }
         last_write_ns_ = gateway_.loop().now_ns();
     }
-    start_timer<&Exchange::heartbeat>(gateway_.loop().timers(), heartbeat_timer_, last_write_ns_ + interval, this);
+    start_timer<&Exchange::heartbeat>(gateway_.loop().timers(), heartbeat_timer_,
+                                      last_write_ns_ + interval, this);
 }
 
 // --- one line a request: no prompt, no key, client text escaped ---
@@ -197,7 +205,8 @@ void Exchange::log_request() noexcept {
     const Nanoseconds now = gateway_.loop().clock().now_ns();
     Metrics& metrics = gateway_.metrics();
     metrics.total_ns.record(static_cast<std::uint64_t>(now - began_ns_));
-    if (status_ >= 100 && status_ < 600) metrics.status_class[static_cast<std::size_t>(status_ / 100)].add();
+    if (status_ >= 100 && status_ < 600)
+        metrics.status_class[static_cast<std::size_t>(status_ / 100)].add();
     std::string& line = outgoing_;
     line = "{\"time_ms\":";
     line += std::to_string(gateway_.loop().clock().wall_ms());

@@ -8,9 +8,12 @@
 
 namespace nodex::gateway {
 
-Run::Run(Gateway& gateway, std::uint32_t slot) : gateway_(gateway), slot_(slot), call_(gateway.upstream(), *this) {}
+Run::Run(Gateway& gateway, std::uint32_t slot)
+    : gateway_(gateway), slot_(slot), call_(gateway.upstream(), *this) {}
 
-Run::~Run() { NX_ASSERT(phase_ == Phase::idle); }
+Run::~Run() {
+    NX_ASSERT(phase_ == Phase::idle);
+}
 
 const char* name(Run::Phase phase) noexcept {
     switch (phase) {
@@ -27,12 +30,12 @@ const char* name(Run::Phase phase) noexcept {
 bool Run::may_follow(Phase from, Phase to) noexcept {
     static constexpr std::array<std::array<bool, 6>, 6> table{{
         //                 idle   dispat relay  ending settle releas
-        /* idle */        {{false, true,  false, false, false, false}},
-        /* dispatching */ {{false, false, true,  true,  false, true}},
-        /* relaying */    {{false, false, false, true,  false, true}},
-        /* ending */      {{false, false, false, false, true,  true}},
-        /* settling */    {{true,  false, false, false, false, false}},
-        /* releasing */   {{true,  false, false, false, false, false}},
+        /* idle */ {{false, true, false, false, false, false}},
+        /* dispatching */ {{false, false, true, true, false, true}},
+        /* relaying */ {{false, false, false, true, false, true}},
+        /* ending */ {{false, false, false, false, true, true}},
+        /* settling */ {{true, false, false, false, false, false}},
+        /* releasing */ {{true, false, false, false, false, false}},
     }};
     return table[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
 }
@@ -44,9 +47,13 @@ void Run::enter(Phase next) noexcept {
 
 // --- the client that started it ---
 
-void Run::client_writable() noexcept { check_window(); }
+void Run::client_writable() noexcept {
+    check_window();
+}
 
-void Run::client_head_sent() noexcept { head_sent_ = true; }
+void Run::client_head_sent() noexcept {
+    head_sent_ = true;
+}
 
 void Run::client_gone() noexcept {
     client_ = nullptr;
@@ -54,8 +61,9 @@ void Run::client_gone() noexcept {
     abandon_if_unwanted();
 }
 
-// Nobody listens. Who sent a key may ask again: the provider is drained, within bounds. Who sent none cannot:
-// the provider is cancelled after a grace in which an SDK's own retry may come back (product.md, Streams).
+// Nobody listens. Who sent a key may ask again: the provider is drained, within bounds. Who sent
+// none cannot: the provider is cancelled after a grace in which an SDK's own retry may come back
+// (product.md, Streams).
 void Run::abandon_if_unwanted() noexcept {
     if (client_ != nullptr || watches_ != nullptr) return;
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
@@ -72,7 +80,9 @@ void Run::grace_over() noexcept {
     if (client_ != nullptr || watches_ != nullptr) return;
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
     call_.cancel();
-    if (events_ == 0) return fail({api::Code::upstream_lost, {}, {}, -1});  // nothing was produced: nothing is charged
+    if (events_ == 0)
+        return fail(
+            {api::Code::upstream_lost, {}, {}, -1});  // nothing was produced: nothing is charged
     end(storage::Outcome::client_gone, false);
 }
 
@@ -94,7 +104,7 @@ void Run::add_watch(Watch& watch) noexcept {
     gateway_.loop().timers().cancel(grace_);
     watch.next = watches_;
     watches_ = &watch;
-    watch.name_answer(order_.open.answer, order_.writer->key_record());
+    watch.name_answer(order_.open, order_.writer->key_record());
     watch.publish(chunks_durable_);
 }
 

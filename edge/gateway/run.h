@@ -1,6 +1,6 @@
-// Run: one paid execution of a model: the provider call, the answer log, the settlement. It may outlive the
-// client that started it (drain) and may be followed by others (joins, resumes) through Watch.
-// Files by stage: dispatch.cc, relay.cc, settle.cc.
+// Run: one paid execution of a model: the provider call, the answer log, the settlement. It may
+// outlive the client that started it (drain) and may be followed by others (joins, resumes) through
+// Watch. Files by stage: dispatch.cc, relay.cc, settle.cc.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -28,8 +28,8 @@ enum class OnDisconnect : std::uint8_t { drain, cancel };
 
 // Everything a run takes over from the exchange that claimed it.
 struct RunOrder {
-    storage::OpenRequest open;            // as it stands in the journal (B1)
-    replication::ModelEntry model;        // with the pinned prices
+    storage::OpenRequest open;      // as it stands in the journal (B1)
+    replication::ModelEntry model;  // with the pinned prices
     replication::LeaseScope* account_lease = nullptr;
     replication::LeaseScope* key_lease = nullptr;  // may be null
     replication::KeyMeter* meter = nullptr;
@@ -37,11 +37,11 @@ struct RunOrder {
     std::uint64_t meter_tokens_taken = 0;
     std::optional<storage::BodyWriter> writer;  // of open.answer
     api::ChatRequest chat;
-    std::string body;                     // as the client sent it
-    std::string request_id;               // hex of open.request_id
+    std::string body;        // as the client sent it
+    std::string request_id;  // hex of open.request_id
     bool key_sent_by_client = false;
     OnDisconnect on_disconnect = OnDisconnect::drain;
-    std::uint32_t generation = 0;         // of the slot, as given in B1's Owner
+    std::uint32_t generation = 0;  // of the slot, as given in B1's Owner
 };
 
 class Run final : public upstream::CallEvents, public http::SseEvents {
@@ -56,14 +56,15 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     Run(Gateway& gateway, std::uint32_t slot);
     ~Run();
 
-    // A granted claim: takes the order and calls the provider. `client` receives the answer; null when it has
-    // gone already (then the claim is released without a call).
+    // A granted claim: takes the order and calls the provider. `client` receives the answer; null
+    // when it has gone already (then the claim is released without a call).
     void start(RunOrder order, Exchange* client);
 
     // --- the client that started it ---
-    void client_writable() noexcept;     // its outbound queue has room again
-    void client_gone() noexcept;         // it will not be called again
-    void client_head_sent() noexcept;    // a heartbeat began the response: no other endpoint from here on
+    void client_writable() noexcept;  // its outbound queue has room again
+    void client_gone() noexcept;      // it will not be called again
+    void
+    client_head_sent() noexcept;  // a heartbeat began the response: no other endpoint from here on
 
     // --- watchers (on this core's thread) ---
     void add_watch(Watch& watch) noexcept;
@@ -96,7 +97,8 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
 
     // dispatch.cc
     void attempt() noexcept;
-    void attempt_failed(api::Code code, Bytes message, std::int64_t retry_after_ms, bool retry) noexcept;
+    void attempt_failed(api::Code code, Bytes message, std::int64_t retry_after_ms,
+                        bool retry) noexcept;
     void read_refusal() noexcept;
     [[nodiscard]] bool nothing_delivered() const noexcept { return events_ == 0 && !head_sent_; }
 
@@ -105,7 +107,9 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void seal_pending() noexcept;
     void check_window() noexcept;
     void lose_stream(api::Code code) noexcept;
-    [[nodiscard]] bool client_or_watch() const noexcept { return client_ != nullptr || watches_ != nullptr; }
+    [[nodiscard]] bool client_or_watch() const noexcept {
+        return client_ != nullptr || watches_ != nullptr;
+    }
 
     // settle.cc
     void end(storage::Outcome outcome, bool complete) noexcept;
@@ -113,11 +117,13 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void settle_when_logged() noexcept;
     void settle() noexcept;
     void settled() noexcept;
-    void fail(const api::ApiError& error) noexcept;   // before anything was delivered: release and answer
+    void fail(
+        const api::ApiError& error) noexcept;  // before anything was delivered: release and answer
     void released() noexcept;
     void abandon_if_unwanted() noexcept;
     void leave_watches(Watch::Leave how) noexcept;
-    [[nodiscard]] storage::Settlement settlement(const storage::Units& units, storage::UsageSource source) noexcept;
+    [[nodiscard]] storage::Settlement settlement(const storage::Units& units,
+                                                 storage::UsageSource source) noexcept;
     void give_back_reservation(Nano actual) noexcept;
     void retire() noexcept;
     void grace_over() noexcept;
@@ -127,7 +133,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     const std::uint32_t slot_;
     Phase phase_ = Phase::idle;
     RunOrder order_;
-    Exchange* client_ = nullptr;   // null once it has gone or has its whole answer
+    Exchange* client_ = nullptr;  // null once it has gone or has its whole answer
     Watch* watches_ = nullptr;
 
     // The provider's side.
@@ -135,25 +141,25 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     std::vector<std::size_t> endpoints_;  // in order of choice
     std::size_t endpoint_next_ = 0;
     unsigned attempts_ = 0;
-    std::size_t endpoint_ = 0;            // of the running attempt
+    std::size_t endpoint_ = 0;  // of the running attempt
     std::string endpoint_name_;
     Nanoseconds attempt_started_ns_ = 0;
     int provider_status_ = 0;
     bool paused_ = false;
-    bool head_sent_ = false;              // a byte went to the client: this endpoint or none
-    bool provider_done_ = false;          // [DONE] or finish_reason and the end
+    bool head_sent_ = false;      // a byte went to the client: this endpoint or none
+    bool provider_done_ = false;  // [DONE] or finish_reason and the end
     bool finish_reason_ = false;
-    api::ApiError refusal_;               // what to answer when no endpoint works
-    std::int64_t retry_after_ms_ = -1;    // of the provider's refusal
+    api::ApiError refusal_;             // what to answer when no endpoint works
+    std::int64_t retry_after_ms_ = -1;  // of the provider's refusal
     http::SseParser sse_;
 
     // The answer.
-    std::string buffer_;                  // plaintext that is not durable yet (non-stream: the whole answer)
-    std::string hidden_;                  // an event's data without what the client did not ask for
-    std::size_t sealed_bytes_ = 0;        // of buffer_, sealed and on their way
+    std::string buffer_;  // plaintext that is not durable yet (non-stream: the whole answer)
+    std::string hidden_;  // an event's data without what the client did not ask for
+    std::size_t sealed_bytes_ = 0;  // of buffer_, sealed and on their way
     std::uint32_t chunks_durable_ = 0;
     std::uint64_t events_ = 0;
-    std::uint64_t logged_bytes_ = 0;      // plaintext since the start
+    std::uint64_t logged_bytes_ = 0;  // plaintext since the start
     std::uint64_t output_text_bytes_ = 0;
     std::optional<api::Usage> usage_;
     storage::Outcome outcome_ = storage::Outcome::ok;

@@ -10,7 +10,8 @@ Fingerprint SdkRetries::place(KeyId key, Fingerprint fingerprint) noexcept {
     return fingerprint;
 }
 
-std::optional<std::string> SdkRetries::find(KeyId key, const Fingerprint& fingerprint, Nanoseconds now_ns) {
+std::optional<std::string> SdkRetries::find(KeyId key, const Fingerprint& fingerprint,
+                                            Nanoseconds now_ns) {
     const Fingerprint at = place(key, fingerprint);
     Shard& shard = shards_[at.octets[31] % shards_count];
     const std::lock_guard guard(shard.lock);
@@ -29,7 +30,8 @@ void SdkRetries::remember(KeyId key, const Fingerprint& fingerprint, const std::
     Shard& shard = shards_[at.octets[31] % shards_count];
     const std::lock_guard guard(shard.lock);
     if (shard.entries.size() >= entries_per_shard_max) {
-        std::erase_if(shard.entries, [&](const auto& item) { return now_ns - item.second.at_ns > window; });
+        std::erase_if(shard.entries,
+                      [&](const auto& item) { return now_ns - item.second.at_ns > window; });
         if (shard.entries.size() >= entries_per_shard_max) shard.entries.clear();
     }
     shard.entries.insert_or_assign(at, Entry{key_text, now_ns});

@@ -1,7 +1,8 @@
-// The official SDKs repeat a request by themselves without sending a key. This table lets such a retry find the
-// first attempt (same API key, same fingerprint, within ten minutes): product.md, Idempotency.
-// Shared by the cores of a POP; sharded locks, held for a few dozen nanoseconds, and only for requests of the
-// official SDKs that carry no key. In memory: after a restart an unkeyed retry runs anew.
+// The official SDKs repeat a request by themselves without sending a key. This table lets such a
+// retry find the first attempt (same API key, same fingerprint, within ten minutes): product.md,
+// Idempotency. Shared by the cores of a POP; sharded locks, held for a few dozen nanoseconds, and
+// only for requests of the official SDKs that carry no key. In memory: after a restart an unkeyed
+// retry runs anew.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,12 +19,14 @@ namespace nodex::gateway {
 class SdkRetries {
   public:
     static constexpr Nanoseconds window = 600 * second;
-    static constexpr std::size_t entries_per_shard_max = 16'384;  // at it the shard forgets everything: retries run anew
+    static constexpr std::size_t entries_per_shard_max =
+        16'384;  // at it the shard forgets everything: retries run anew
 
     // The key text of the first attempt of this request, if there was one within the window.
     std::optional<std::string> find(KeyId key, const Fingerprint& fingerprint, Nanoseconds now_ns);
     // A first attempt begins under `key_text`.
-    void remember(KeyId key, const Fingerprint& fingerprint, const std::string& key_text, Nanoseconds now_ns);
+    void remember(KeyId key, const Fingerprint& fingerprint, const std::string& key_text,
+                  Nanoseconds now_ns);
 
   private:
     struct Entry {

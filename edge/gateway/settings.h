@@ -1,4 +1,5 @@
-// What an operator may tune of the request path; part of the configuration, immutable once a core has it.
+// What an operator may tune of the request path; part of the configuration, immutable once a core
+// has it.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +9,7 @@
 namespace nodex::gateway {
 
 struct Settings {
-    std::string node = "pop1";     // X-Nodex-Node
+    std::string node = "pop1";  // X-Nodex-Node
     std::string region = "local";
     std::string version;
     std::uint64_t body_bytes_max = limits::body_bytes_max;
@@ -16,7 +17,8 @@ struct Settings {
     Nanoseconds disconnect_grace = limits::disconnect_grace;
     Nanoseconds drain_deadline = limits::drain_deadline;
     std::int64_t answer_retention_ms = 24 * 3'600 * 1'000;
-    // Clients and resale contracts differ on the status of the money codes: 402, 403 or 429 (product.md, Errors).
+    // Clients and resale contracts differ on the status of the money codes: 402, 403 or 429
+    // (product.md, Errors).
     int insufficient_balance_status = 402;
     int insufficient_quota_status = 403;
     // Output tokens assumed when neither the request nor the catalogue bounds them.

@@ -1,5 +1,5 @@
-// Settle: usage becomes money in one durable write (B4): answer, claim's end, settlement. Only then does the
-// client see the last event. Or the claim is released and nothing is charged.
+// Settle: usage becomes money in one durable write (B4): answer, claim's end, settlement. Only then
+// does the client see the last event. Or the claim is released and nothing is charged.
 #include <algorithm>
 
 #include "edge/base/log.h"
@@ -17,7 +17,8 @@ void Run::end(storage::Outcome outcome, bool complete) noexcept {
     settle_when_logged();
 }
 
-// Error text is an event of the log like any other, so that a replay ends as the original did; never billed.
+// Error text is an event of the log like any other, so that a replay ends as the original did;
+// never billed.
 void Run::end_in_error(api::Code code, storage::Outcome outcome) noexcept {
     gateway_.metrics().errors[static_cast<std::size_t>(code)].add();
     // The default texts advise a retry with the same key; that would only replay this stream.
@@ -30,14 +31,16 @@ void Run::settle_when_logged() noexcept {
     if (sealed_bytes_ == 0) settle();  // else append_done() comes back here
 }
 
-storage::Settlement Run::settlement(const storage::Units& units, storage::UsageSource source) noexcept {
+storage::Settlement Run::settlement(const storage::Units& units,
+                                    storage::UsageSource source) noexcept {
     storage::Settlement settlement;
     settlement.request_id = order_.open.request_id;
     settlement.account = order_.open.account;
     settlement.key = order_.open.key;
     settlement.idempotency = order_.open.idempotency;
     settlement.reservation = order_.open.reservation;
-    // The reservation is what makes the budget hard: what a provider counts above it is the house's cost.
+    // The reservation is what makes the budget hard: what a provider counts above it is the house's
+    // cost.
     const auto cost = replication::price(units, order_.model.prices);
     const Nano reserved = order_.open.reservation.amount;
     settlement.amount = cost ? std::min(*cost, reserved) : reserved;
@@ -61,13 +64,16 @@ void Run::settle() noexcept {
     finish_.finish.request_id = order_.open.request_id;
     finish_.finish.settlement =
         usage_ ? settlement(usage_->units, storage::UsageSource::provider)
-               : settlement(counted_units(order_.chat.input_text_bytes, output_text_bytes_), storage::UsageSource::counted);
+               : settlement(counted_units(order_.chat.input_text_bytes, output_text_bytes_),
+                            storage::UsageSource::counted);
 
     finish_.body = order_.open.answer;
     finish_.chunks.clear();
-    finish_.key_record = order_.writer->chunks_count() == 0 ? order_.writer->key_record() : std::string();
+    finish_.key_record =
+        order_.writer->chunks_count() == 0 ? order_.writer->key_record() : std::string();
     std::size_t sealed = 0;
-    do {  // at least one chunk: the last one is marked as such, which shows that nothing was cut off
+    do {  // at least one chunk: the last one is marked as such, which shows that nothing was cut
+          // off
         const Bytes piece = Bytes(buffer_).substr(sealed, limits::stored_chunk_bytes_max);
         sealed += piece.size();
         storage::FinishOperation::Chunk chunk{order_.writer->chunks_count(), {}};
@@ -83,23 +89,28 @@ void Run::settle() noexcept {
     answer.status = 200;
     answer.stream = order_.chat.stream;
     answer.complete = complete_;
-    answer.content_type = order_.chat.stream ? "text/event-stream; charset=utf-8" : "application/json";
+    answer.content_type =
+        order_.chat.stream ? "text/event-stream; charset=utf-8" : "application/json";
     answer.answer = order_.open.answer;
     answer.chunks_count = order_.writer->chunks_count();
     answer.events_count = events_;
     answer.body_bytes = logged_bytes_;
     answer.charged = finish_.finish.settlement->amount;
     answer.created_ms = order_.open.created_ms;
-    answer.expires_ms = finish_.finish.settlement->settled_ms + gateway_.settings()->answer_retention_ms;
+    answer.expires_ms =
+        finish_.finish.settlement->settled_ms + gateway_.settings()->answer_retention_ms;
     finish_started_ns_ = gateway_.loop().now_ns();
-    gateway_.shared().commits.submit(finish_, gateway_.loop().mailbox(), storage::when_done<&Run::settled>(this));
+    gateway_.shared().commits.submit(finish_, gateway_.loop().mailbox(),
+                                     storage::when_done<&Run::settled>(this));
 }
 
 void Run::settled() noexcept {
     Metrics& metrics = gateway_.metrics();
-    metrics.finish_ns.record(static_cast<std::uint64_t>(gateway_.loop().now_ns() - finish_started_ns_));
+    metrics.finish_ns.record(
+        static_cast<std::uint64_t>(gateway_.loop().now_ns() - finish_started_ns_));
     if (!finish_.status()) {
-        // Not durable: no success may be told. The open request stays in the journal; recovery settles it.
+        // Not durable: no success may be told. The open request stays in the journal; recovery
+        // settles it.
         if (client_ != nullptr) client_->run_failed({api::Code::storage_unavailable, {}, {}, -1});
         client_ = nullptr;
         leave_watches(Watch::Leave::gone);
@@ -110,8 +121,9 @@ void Run::settled() noexcept {
     metrics.settled_requests.add();
     metrics.settled_nano.add(static_cast<std::uint64_t>(settlement.amount));
     metrics.overrun_nano.add(static_cast<std::uint64_t>(settlement.overrun));
-    metrics.input_tokens.add(settlement.units[static_cast<std::size_t>(storage::Unit::input)] +
-                             settlement.units[static_cast<std::size_t>(storage::Unit::cached_input)]);
+    metrics.input_tokens.add(
+        settlement.units[static_cast<std::size_t>(storage::Unit::input)] +
+        settlement.units[static_cast<std::size_t>(storage::Unit::cached_input)]);
     metrics.output_tokens.add(settlement.units[static_cast<std::size_t>(storage::Unit::output)] +
                               settlement.units[static_cast<std::size_t>(storage::Unit::reasoning)]);
     if (client_ == nullptr) metrics.drained.add();
@@ -122,7 +134,8 @@ void Run::settled() noexcept {
             client->deliver(buffer_);
             client->run_finished(complete_, settlement.amount);
         } else {
-            client->run_answered(200, finish_.finish.answer.content_type, buffer_, settlement.amount);
+            client->run_answered(200, finish_.finish.answer.content_type, buffer_,
+                                 settlement.amount);
         }
     }
     retire();
@@ -135,7 +148,8 @@ void Run::fail(const api::ApiError& error) noexcept {
     gateway_.loop().timers().cancel(grace_);
     gateway_.loop().timers().cancel(drain_);
     release_.request_id = order_.open.request_id;
-    gateway_.shared().commits.submit(release_, gateway_.loop().mailbox(), storage::when_done<&Run::released>(this));
+    gateway_.shared().commits.submit(release_, gateway_.loop().mailbox(),
+                                     storage::when_done<&Run::released>(this));
 }
 
 void Run::released() noexcept {
@@ -157,7 +171,8 @@ void Run::give_back_reservation(Nano actual) noexcept {
     if (order_.key_lease != nullptr) order_.key_lease->settle(reserved, actual);
     if (order_.meter_tokens_limit == 0) return;
     std::uint64_t used = 0;
-    if (actual > 0) for (const std::uint64_t units : finish_.finish.settlement->units) used += units;
+    if (actual > 0)
+        for (const std::uint64_t units : finish_.finish.settlement->units) used += units;
     if (used < order_.meter_tokens_taken)
         order_.meter->tokens.give_back(order_.meter_tokens_limit, order_.meter_tokens_taken - used);
 }

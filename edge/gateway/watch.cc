@@ -10,8 +10,10 @@ namespace nodex::gateway {
 Watch::Watch(Gateway& home, Exchange& exchange) noexcept
     : home_(home),
       exchange_(exchange),
-      request_([](Mail& mail) noexcept { static_cast<Request&>(mail).watch.request_arrived(); }, *this),
-      progress_([](Mail& mail) noexcept { static_cast<Progress&>(mail).watch.progress_arrived(); }, *this) {}
+      request_([](Mail& mail) noexcept { static_cast<Request&>(mail).watch.request_arrived(); },
+               *this),
+      progress_([](Mail& mail) noexcept { static_cast<Progress&>(mail).watch.progress_arrived(); },
+                *this) {}
 
 void Watch::begin(const storage::Owner& owner) noexcept {
     NX_ASSERT(phase_ == Phase::idle);
@@ -30,7 +32,8 @@ void Watch::end() noexcept {
     if (answered_)
         ask_release();
     else
-        end_wanted_ = true;  // the first request is still with the run's thread; its answer lets us go on
+        end_wanted_ =
+            true;  // the first request is still with the run's thread; its answer lets us go on
 }
 
 void Watch::ask_release() noexcept {
@@ -43,13 +46,16 @@ void Watch::request_arrived() noexcept {
     Run* run = home_.peer(owner_.core).find_run(owner_.slot, owner_.generation);
     if (ending_) {
         if (run != nullptr) run->remove_watch(*this);
-        return leave(Leave::released);  // also when the run has left already: the watcher waits for this word
+        return leave(Leave::released);  // also when the run has left already: the watcher waits for
+                                        // this word
     }
     if (run == nullptr) return leave(Leave::gone);
     run->add_watch(*this);
 }
 
-void Watch::publish(std::uint32_t chunks) noexcept { tell(chunks); }
+void Watch::publish(std::uint32_t chunks) noexcept {
+    tell(chunks);
+}
 
 void Watch::leave(Leave how) noexcept {
     const std::uint64_t chunks = word_.load(std::memory_order_relaxed) & count_mask;
@@ -61,18 +67,21 @@ void Watch::leave(Leave how) noexcept {
 }
 
 void Watch::tell(std::uint64_t bits) noexcept {
-    // One exchange decides who posts: only the change from read to unread sends mail, so it is never posted twice.
+    // One exchange decides who posts: only the change from read to unread sends mail, so it is
+    // never posted twice.
     const std::uint64_t before = word_.exchange(bits | unread, std::memory_order_acq_rel);
     if ((before & unread) == 0) home_.loop().mailbox().post(progress_);
 }
 
 void Watch::progress_arrived() noexcept {
-    const std::uint64_t word = word_.fetch_and(~static_cast<std::uint64_t>(unread), std::memory_order_acq_rel);
+    const std::uint64_t word =
+        word_.fetch_and(~static_cast<std::uint64_t>(unread), std::memory_order_acq_rel);
     chunks_ = static_cast<std::uint32_t>(word & count_mask);
     answered_ = true;
     const bool has_left = (word & (finished | gone)) != 0;
     if (phase_ == Phase::releasing) {
-        // Once a release is asked for, only its answer ends the watch: the run's thread may still hold our mail.
+        // Once a release is asked for, only its answer ends the watch: the run's thread may still
+        // hold our mail.
         if (end_wanted_ && !has_left) {
             end_wanted_ = false;
             return ask_release();

@@ -10,7 +10,7 @@ namespace nodex::upstream {
 namespace {
 
 // A request's buffer above this size is given back instead of being kept for the next one.
-constexpr std::size_t request_bytes_kept_max = 64 * 1024;
+constexpr std::size_t request_bytes_kept_max = 4 * 1024;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ struct Call::State final : Exchange {
     void forget() noexcept;
 
     Bytes request() noexcept override { return message; }
-    void answer_head(const http::ResponseHead& head) noexcept override { events.call_head(head); }
+    void answer_head(const http::ResponseHead& head) noexcept override;
     void answer_body(Bytes bytes) noexcept override { events.call_body(bytes); }
     void answer_complete() noexcept override;
     void answer_failed(Error error, Delivery delivery) noexcept override;
@@ -117,7 +117,14 @@ void Call::State::forget() noexcept {
     connection = nullptr;
     probe = false;
     message.clear();
-    if (message.capacity() > request_bytes_kept_max) message.shrink_to_fit();
+    if (message.capacity() > request_bytes_kept_max) std::string().swap(message);
+}
+
+// The provider has the request, so there will be no second try: what it took is not held while a stream
+// runs.
+void Call::State::answer_head(const http::ResponseHead& head) noexcept {
+    if (!head.content_length) std::string().swap(message);
+    events.call_head(head);
 }
 
 void Call::State::answer_complete() noexcept {

@@ -209,6 +209,8 @@ void Connection::response_head(const http::ResponseHead& head) noexcept {
     if (phase_ == Phase::closing) return;
     progress_ns_ = loop_.now_ns();
     enter(Phase::receiving);
+    // A stream may last for minutes, in which nothing is sent any more.
+    if (!head.content_length) channel_.release_buffers();
     exchange_->answer_head(head);
 }
 

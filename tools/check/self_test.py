@@ -45,8 +45,9 @@ class Tidy(unittest.TestCase):
             self.assertFalse(bans("edge/http/x.cc", f'const char* s = "{line}";'), line)
 
     def test_neighbours_of_banned_words_are_left_alone(self):
-        for line in ("X(const X&) = delete;", "new (&value_) T(x);", "std::unique_ptr<X> x(new X);", "#include <new>",
-                     "static_assert(x);", "retry();", "uptime(0);", "int operand(3);", "NX_ASSERT(x);"):
+        for line in ("X(const X&) = delete;", "new (&value_) T(x);", "std::unique_ptr<X> x(new X);",
+                     "#include <new>", "static_assert(x);", "retry();", "uptime(0);", "int operand(3);",
+                     "NX_ASSERT(x);"):
             self.assertFalse(bans("edge/http/x.cc", line), line)
 
     def test_a_thread_is_allowed_to_its_owners(self):
@@ -78,9 +79,23 @@ class Tidy(unittest.TestCase):
 
 class Functions(unittest.TestCase):
     def test_a_function_is_measured_from_head_to_brace(self):
-        text = "// x\nnamespace a {\nclass B {\n    int f(int x) const {\n        if (x) { return 1; }\n" \
-               "        return '{';\n    }\n};\nint\ng() {\n    auto l = [] { return \"}\"; };\n    return l();\n}\n}\n"
-        self.assertEqual([(name, lines) for name, _, lines in functions.functions(text)], [("f", 4), ("g", 5)])
+        text = """// x
+namespace a {
+class B {
+    int f(int x) const {
+        if (x) { return 1; }
+        return '{';
+    }
+};
+int
+g() {
+    auto l = [] { return "}"; };
+    return l();
+}
+}
+"""
+        found = [(name, lines) for name, _, lines in functions.functions(text)]
+        self.assertEqual(found, [("f", 4), ("g", 5)])
 
     def test_71_lines_are_too_long_and_70_are_not(self):
         def problems(lines):

@@ -74,6 +74,13 @@ TEST(AdminCommands, RefuseAnAmountThatIsNone) {
         EXPECT_NE(args_of({{amount, {bad}}}).find("wanted a decimal"), std::string::npos) << bad;
 }
 
+TEST(AdminCommands, TakeABudgetAwayByTheWordNone) {
+    const Field* budget = field_of("key", "update", "--budget");
+    EXPECT_EQ(args_of({{budget, {"none"}}}), R"({"budget":null})");
+    EXPECT_EQ(args_of({{budget, {"2.5"}}}), R"({"budget":"2.5"})");
+    EXPECT_NE(args_of({{budget, {"nothing"}}}).find("or none"), std::string::npos);
+}
+
 TEST(AdminCommands, RefuseALimitThatIsNoWholeNumber) {
     const Field* rpm = field_of("key", "create", "--rpm");
     EXPECT_EQ(args_of({{rpm, {"60"}}}), R"({"rpm":60})");

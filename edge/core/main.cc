@@ -1,6 +1,6 @@
-// nodex-edge: one POP's edge node. Reads arguments, waits for signals; everything else is core/node.h.
+// nodex-edge: one POP's edge node. Reads arguments, waits for signals; everything else is
+// core/node.h.
 #include <CLI/CLI.hpp>
-
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,12 +20,14 @@ sigset_t block_signals() {
     sigset_t signals;
     sigemptyset(&signals);
     for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread: they inherit it, and sigwait() gets them
+    pthread_sigmask(SIG_BLOCK, &signals,
+                    nullptr);  // before any thread: they inherit it, and sigwait() gets them
     std::signal(SIGPIPE, SIG_IGN);
     return signals;
 }
 
-int serve(nodex::core::Config config, const std::string& path, bool standalone, const sigset_t& signals) {
+int serve(nodex::core::Config config, const std::string& path, bool standalone,
+          const sigset_t& signals) {
     nodex::log::start(config.log_level);
     if (!config.access_log.empty()) nodex::log::open_access_log(config.access_log);
     nodex::core::Node node(std::move(config));
@@ -49,12 +51,14 @@ int serve(nodex::core::Config config, const std::string& path, bool standalone, 
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
+    CLI::App app{
+        "Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
     std::string path;
     bool standalone = false, init = false, check = false;
     app.add_option("--config", path, "configuration file (TOML)")->required();
     app.add_flag("--standalone", standalone, "run the central node inside this process");
-    app.add_flag("--init", init, "make folders, secrets and a development certificate where missing, then exit");
+    app.add_flag("--init", init,
+                 "make folders, secrets and a development certificate where missing, then exit");
     app.add_flag("--check", check, "check the configuration, then exit");
     app.set_version_flag("--version", NODEX_VERSION);
     CLI11_PARSE(app, argc, argv);
