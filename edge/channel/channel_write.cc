@@ -18,6 +18,13 @@ void release_above(std::string& buffer, std::size_t bytes) noexcept {
     if (buffer.empty() && buffer.capacity() > bytes) std::string().swap(buffer);
 }
 
+// Growing by doubling would leave a stalled reader's ciphertext with as much room again behind it.
+void reserve_for_records(std::string& output, std::size_t plain_bytes) {
+    constexpr std::size_t record_plain_bytes = 16 * 1024;
+    constexpr std::size_t record_extra_bytes = 64;  // header, nonce, tag: at most 29 with our suites
+    output.reserve(output.size() + plain_bytes + (plain_bytes / record_plain_bytes + 1) * record_extra_bytes);
+}
+
 }  // namespace
 
 void Channel::write(Bytes bytes) noexcept {
@@ -65,6 +72,7 @@ bool Channel::State::fill_wire() noexcept {
     }
     if (!queued.empty() && phase != ChannelPhase::handshaking) {
         const bool usable = session->phase() == tls::Phase::open;
+        if (queued.size() > limits::outbound_low_bytes) reserve_for_records(session->output(), queued.size());
         const Status written = usable ? session->write(queued) : Status();
         if (usable && written) wire_plain_bytes = queued.size();
         queued.clear();

@@ -276,27 +276,6 @@ TEST(TlsChannel, IdleConnectionIsSmall) {
     while (!pairs.empty()) pairs.pop_back();
 }
 
-// What it gives back when asked is taken again when there is something to send.
-TEST(TlsChannel, QuietConnectionGivesItsBuffersBack) {
-    contract::SimWorld world(SimFaults{});
-    ChannelPair pair(world, true);
-    const std::string event = pattern(500);
-    pair.server.when_received = [&](Bytes bytes) { pair.server.channel.write(bytes); };
-    pair.open();
-    const auto echo = [&] {
-        pair.client.received.clear();
-        pair.client.channel.write(event);
-        pair.run_until([&] { return pair.client.received.size() == event.size(); });
-        EXPECT_EQ(pair.client.received, event);
-    };
-    echo();
-    const std::size_t before = mallinfo2().uordblks;
-    pair.client.channel.release_buffers();
-    pair.server.channel.release_buffers();
-    EXPECT_GE(before - mallinfo2().uordblks, 2 * event.size());
-    echo();
-}
-
 TEST_P(ChannelEnds, ReleasingBuffersAtAnyTimeLosesNothing) {
     contract::SimWorld world(SimFaults{.split_percent = 30, .short_send_percent = 30});
     ChannelPair pair(world, with_tls());

@@ -1,4 +1,6 @@
 // One call and the connection it leaves behind: reuse, retirement, the stale connection, cancelling.
+#include <malloc.h>
+
 #include "tests/unit/upstream/provider_world.h"
 
 namespace nodex::upstream {
@@ -281,6 +283,25 @@ TEST_F(CallTest, AConnectionPausedAtTheEndOfItsAnswerIsReusable) {
     call_once(caller);
     EXPECT_TRUE(caller.completed);
     EXPECT_EQ(provider->peers.size(), 1u);
+}
+
+// A stream may run for minutes after a prompt of megabytes; the provider has it, so nobody holds it any more.
+TEST_F(CallTest, HoldsNothingOfTheRequestWhileAStreamRuns) {
+    constexpr std::size_t question_bytes = 4 * 1024 * 1024;
+    provider->script({{.bytes = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ndata\r\n"}});
+    Caller caller(*upstream);
+    const auto allocated = [] { return mallinfo2().uordblks + mallinfo2().hblkhd; };
+    const std::string question(question_bytes, 'q');
+    const std::size_t before = allocated();
+    caller.start(0, question);
+    run_until([&] { return caller.body == "data"; });
+    ASSERT_EQ(provider->requests.size(), 1u);
+    EXPECT_GT(allocated(), before + question_bytes);  // the provider's own copy
+    provider->requests.clear();
+    provider->peers[0]->received.shrink_to_fit();
+    EXPECT_LT(allocated(), before + question_bytes / 8);
+    caller.call.cancel();
+    run_for(second);
 }
 
 }  // namespace
