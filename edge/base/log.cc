@@ -56,9 +56,9 @@ void start(Level level) {
 
 void stop() {
     if (sinks().access) sinks().access->flush();
+    sinks().pool.reset();  // joins the thread after the queue is written: nobody else uses the loggers then
     sinks().access.reset();
     sinks().process.reset();
-    sinks().pool.reset();  // joins the thread after the queue is written
 }
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
