@@ -16,8 +16,9 @@ enum class Form : std::uint8_t {
     whole,   // a whole number from 0
     amount,  // decimal with at most 9 places, sent as a string; below zero where the command allows
              // it
-    yes_no,  // "yes" or "no", a boolean
-    list,    // repeated, an array of strings
+    amount_or_none,  // the same, or "none" for null
+    yes_no,          // "yes" or "no", a boolean
+    list,            // repeated, an array of strings
 };
 
 struct Field {

@@ -1,0 +1,120 @@
+// The operator commands. The table is the documentation: help, parsing and requests are all made
+// from it.
+#include <array>
+
+#include "tools/nodex/admin.h"
+
+namespace nodex::cli {
+
+namespace {
+
+constexpr Field account{"account", "ACCOUNT", Form::identifier, true, "account id"};
+constexpr Field key_id{"key_id", "KEY_ID", Form::identifier, true, "key id (not the key itself)"};
+constexpr Field model_id{"id", "MODEL", Form::text, true, "model id"};
+
+constexpr std::array account_create{
+    Field{"name", "NAME", Form::text, true, "name for people"},
+    Field{"currency", "--currency", Form::text, false, "three letters, USD when left out"}};
+constexpr std::array only_account{account};
+constexpr std::array account_page{
+    Field{"after", "--after", Form::identifier, false, "accounts after this id"}};
+constexpr std::array balance_topup{
+    account,
+    Field{"amount", "AMOUNT", Form::amount, true, "in units of the currency, such as 12.50"},
+    Field{"reference", "--reference", Form::text, true,
+          "names this payment; the same reference is applied once"}};
+constexpr std::array balance_adjust{
+    account, Field{"amount", "AMOUNT", Form::amount, true, "may be below zero, such as -12.50"},
+    Field{"reason", "--reason", Form::text, true, "kept with the row"}};
+
+constexpr Field key_name{"name", "NAME", Form::text, true, "name for people"};
+constexpr Field key_budget{"budget", "--budget", Form::amount_or_none, false,
+                           "most that the key may spend, or none"};
+constexpr Field key_budget_period{"budget_period", "--budget-period", Form::text, false,
+                                  "lifetime (default), day or month"};
+constexpr Field key_policy{"policy", "--policy", Form::text, false,
+                           "idempotency keys: required, sdk (default) or generate"};
+constexpr Field key_models{"models", "--model", Form::list, false,
+                           "may be repeated; all when left out"};
+constexpr Field key_expiry{"expires_at", "--expires-at", Form::identifier, false,
+                           "unix time in seconds"};
+constexpr Field key_rpm{"rpm", "--rpm", Form::whole, false, "requests a minute"};
+constexpr Field key_tpm{"tpm", "--tpm", Form::whole, false, "tokens a minute"};
+constexpr Field key_concurrency{"concurrency", "--concurrency", Form::whole, false,
+                                "requests at the same time"};
+constexpr std::array key_create{account,    key_name,       key_budget, key_budget_period,
+                                key_policy, key_models,     key_expiry, key_rpm,
+                                key_tpm,    key_concurrency};
+constexpr std::array key_update{
+    key_id,     Field{"name", "--name", Form::text, false, "name for people"},
+    key_budget, key_budget_period,
+    key_policy, key_models,
+    key_expiry, key_rpm,
+    key_tpm,    key_concurrency};
+constexpr std::array only_key{key_id};
+constexpr std::array key_page{
+    account, Field{"after", "--after", Form::identifier, false, "keys after this id"}};
+
+constexpr const char* per_million = "units of the currency per million tokens";
+constexpr std::array catalog_set{
+    model_id,
+    Field{"context_tokens", "--context-tokens", Form::whole, false, "input and output together"},
+    Field{"output_tokens_max", "--output-tokens-max", Form::whole, false,
+          "most that one answer may have"},
+    Field{"image_tokens_max", "--image-tokens-max", Form::whole, false,
+          "most that one image counts as input"},
+    Field{"prices.input", "--input-price", Form::amount, false, per_million},
+    Field{"prices.cached_input", "--cached-input-price", Form::amount, false, "else as input"},
+    Field{"prices.cache_write_5m", "--cache-write-5m-price", Form::amount, false, "else as input"},
+    Field{"prices.cache_write_1h", "--cache-write-1h-price", Form::amount, false, "else as input"},
+    Field{"prices.output", "--output-price", Form::amount, false, per_million},
+    Field{"prices.reasoning", "--reasoning-price", Form::amount, false, "else as output"},
+    Field{"aliases", "--alias", Form::list, false, "other names; may be repeated"},
+    Field{"display_name", "--display-name", Form::text, false, "name for people"},
+    Field{"owned_by", "--owned-by", Form::text, false, "who makes the model"},
+    Field{"on_sale", "--on-sale", Form::yes_no, false, "yes or no"}};
+constexpr std::array only_model{model_id};
+
+constexpr std::array usage_list{
+    account,
+    Field{"key_id", "--key-id", Form::identifier, false, "only this key"},
+    Field{"model", "--model", Form::text, false, "only this model"},
+    Field{"from", "--from", Form::identifier, false, "unix time in seconds"},
+    Field{"to", "--to", Form::identifier, false, "unix time in seconds"},
+    Field{"limit", "--limit", Form::whole, false, "rows a page"},
+    Field{"cursor", "--cursor", Form::text, false, "next_cursor of the page before"}};
+
+constexpr std::array commands{
+    Command{"account", "create", "open an account", account_create, false},
+    Command{"account", "list", "all accounts", account_page, false},
+    Command{"account", "show", "one account", only_account, false},
+    Command{"account", "block", "refuse its requests until unblocked", only_account, false},
+    Command{"account", "unblock", "serve its requests again", only_account, false},
+    Command{"account", "close", "refuse its requests for good", only_account, true},
+    Command{"account", "shred", "destroy its body key: stored bodies become unreadable",
+            only_account, true},
+    Command{"balance", "topup", "add money", balance_topup, false},
+    Command{"balance", "adjust", "correct by an amount that may be below zero", balance_adjust,
+            false},
+    Command{"balance", "show", "balance, held and spent", only_account, false},
+    Command{"key", "create", "make an API key; it is shown once", key_create, false},
+    Command{"key", "list", "an account's keys", key_page, false},
+    Command{"key", "update", "change what is named, keep the rest", key_update, false},
+    Command{"key", "suspend", "refuse it until resumed", only_key, false},
+    Command{"key", "resume", "accept it again", only_key, false},
+    Command{"key", "revoke", "refuse it for good", only_key, false},
+    Command{"catalog", "set", "add a model, or change what is named; prices are given together",
+            catalog_set, false},
+    Command{"catalog", "list", "models and prices", {}, false},
+    Command{"catalog", "show", "one model", only_model, false},
+    Command{"usage", "list", "what an account was charged for", usage_list, false},
+    Command{"ledger", "verify", "recompute every balance from the ledger's rows", {}, false},
+};
+
+}  // namespace
+
+std::span<const Command> admin_commands() noexcept {
+    return commands;
+}
+
+}  // namespace nodex::cli
