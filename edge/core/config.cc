@@ -264,6 +264,8 @@ void read_base_url(Section& section, const std::string& url, upstream::EndpointC
     std::string_view authority = rest.substr(0, slash);
     endpoint.base_path = slash == std::string_view::npos ? "" : std::string(rest.substr(slash));
     while (endpoint.base_path.ends_with('/')) endpoint.base_path.pop_back();
+    if (authority.find('@') != std::string_view::npos)
+        return section.fail("base_url", "has credentials in it: name them in credential");
     const std::size_t bracket = authority.rfind(']');
     const std::size_t colon = authority.rfind(':');
     if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
@@ -275,8 +277,7 @@ void read_base_url(Section& section, const std::string& url, upstream::EndpointC
     }
     if (authority.size() > 2 && authority.front() == '[' && authority.back() == ']')
         authority = authority.substr(1, authority.size() - 2);
-    if (authority.empty() || authority.find('@') != std::string_view::npos)
-        return section.fail("base_url", "has no host, or credentials in it");
+    if (authority.empty()) return section.fail("base_url", "has no host");
     endpoint.host = std::string(authority);
     const bool local =
         endpoint.host == "localhost" || endpoint.host.starts_with("127.") || endpoint.host == "::1";

@@ -6,7 +6,7 @@
 namespace nodex::api {
 namespace {
 
-using storage::Unit;
+using nodex::Unit;
 using Kind = ChatChunk::Kind;
 
 std::uint64_t unit(const Usage& usage, Unit kind) { return usage.units[static_cast<std::size_t>(kind)]; }

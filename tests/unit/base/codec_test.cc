@@ -22,7 +22,10 @@ TEST(Codec, ReadsBackWhatWasWritten) {
 }
 
 TEST(Codec, AShortRecordFailsForGoodAndReadsZeros) {
-    ByteReader reader(Bytes("\x05\x00\x00\x00" "ab", 6));
+    ByteReader reader(
+        Bytes("\x05\x00\x00\x00"
+              "ab",
+              6));
     EXPECT_EQ(reader.string(), "");
     EXPECT_FALSE(reader.ok());
     EXPECT_EQ(reader.integer<std::uint8_t>(), 0);

@@ -12,8 +12,11 @@ TEST(Histogram, EveryValueLiesInItsBucketWithinThreePercent) {
     for (std::uint64_t value = 1; value < (1ull << 43); value = value * 5 / 4 + 1) {
         const std::size_t index = Histogram::index_of(value);
         EXPECT_GE(Histogram::highest_of(index), value);
-        EXPECT_LE(static_cast<double>(Histogram::highest_of(index) - value), static_cast<double>(value) * 0.032);
-        if (index > 0) { EXPECT_LT(Histogram::highest_of(index - 1), value); }
+        EXPECT_LE(static_cast<double>(Histogram::highest_of(index) - value),
+                  static_cast<double>(value) * 0.032);
+        if (index > 0) {
+            EXPECT_LT(Histogram::highest_of(index - 1), value);
+        }
     }
 }
 

@@ -69,7 +69,8 @@ TEST(Mailbox, LosesNothingWithManySenders) {
     std::vector<std::thread> threads;
     for (int s = 0; s < senders; ++s)
         threads.emplace_back([&, s] {
-            for (int i = 0; i < each; ++i) mailbox.post(mail[static_cast<std::size_t>(s * each + i)]);
+            for (int i = 0; i < each; ++i)
+                mailbox.post(mail[static_cast<std::size_t>(s * each + i)]);
         });
     while (seen.size() < senders * each) {
         mailbox.deliver();
@@ -78,7 +79,8 @@ TEST(Mailbox, LosesNothingWithManySenders) {
     for (auto& thread : threads) thread.join();
     std::vector<int> last(senders, -1);
     for (const int value : seen) {
-        EXPECT_LT(last[static_cast<std::size_t>(value / each)], value);  // each sender's own order holds
+        EXPECT_LT(last[static_cast<std::size_t>(value / each)],
+                  value);  // each sender's own order holds
         last[static_cast<std::size_t>(value / each)] = value;
     }
 }

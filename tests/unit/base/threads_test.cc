@@ -1,4 +1,5 @@
-// Mailbox and Parcel between threads that really sleep: a lost wake-up hangs, a lost value is counted.
+// Mailbox and Parcel between threads that really sleep: a lost wake-up hangs, a lost value is
+// counted.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -70,7 +71,8 @@ TEST(MailboxThreads, MailThatGoesToAndFroAlwaysWakesTheSleeper) {
 
 struct Tagged {
     std::size_t sender;
-    std::unique_ptr<std::uint32_t> number;  // on the heap: a value that is dropped twice or read late shows
+    std::unique_ptr<std::uint32_t>
+        number;  // on the heap: a value that is dropped twice or read late shows
 };
 
 struct Reader {
@@ -105,7 +107,8 @@ TEST(Parcel, TheLastValueSentAlwaysArrives) {
     TaggedParcel parcel(station.mailbox, reader);
     test::together(2, [&](std::size_t index) {
         if (index == 0) {
-            for (std::uint32_t i = 1; i <= values; ++i) parcel.send({0, std::make_unique<std::uint32_t>(i)});
+            for (std::uint32_t i = 1; i <= values; ++i)
+                parcel.send({0, std::make_unique<std::uint32_t>(i)});
             return;
         }
         while (reader.last[0] < values) station.serve(1);
@@ -127,7 +130,8 @@ TEST(Parcel, ManySendersNeverBringBackAnOlderValue) {
             while (finished.load() < senders) station.mailbox.deliver();
             return;
         }
-        for (std::uint32_t i = 1; i <= values; ++i) parcel.send({index, std::make_unique<std::uint32_t>(i)});
+        for (std::uint32_t i = 1; i <= values; ++i)
+            parcel.send({index, std::make_unique<std::uint32_t>(i)});
         finished.fetch_add(1);
     });
     station.mailbox.deliver();

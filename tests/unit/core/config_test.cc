@@ -12,9 +12,11 @@ namespace nodex::core {
 namespace {
 
 constexpr const char* node_section =
-    "[node]\ndata_dir = \"/tmp/d\"\nsecrets_dir = \"/tmp/s\"\nadmin_socket = \"unix:/tmp/a.sock\"\n";
+    "[node]\ndata_dir = \"/tmp/d\"\nsecrets_dir = \"/tmp/s\"\nadmin_socket = "
+    "\"unix:/tmp/a.sock\"\n";
 constexpr const char* provider_section =
-    "[[provider]]\nname = \"p\"\nbase_url = \"https://api.example.com:8443/v1/\"\ncredential = \"none\"\n"
+    "[[provider]]\nname = \"p\"\nbase_url = \"https://api.example.com:8443/v1/\"\ncredential = "
+    "\"none\"\n"
     "models = { \"gpt\" = \"gpt-real\" }\n";
 
 class ConfigFile {
@@ -59,35 +61,49 @@ TEST(Config, ReadsAProviderUrl) {
 }
 
 TEST(Config, NamesAMissingKey) {
-    EXPECT_NE(problem_of("[node]\ndata_dir = \"/tmp/d\"\n").find("node.secrets_dir is missing"), std::string::npos);
+    EXPECT_NE(problem_of("[node]\ndata_dir = \"/tmp/d\"\n").find("node.secrets_dir is missing"),
+              std::string::npos);
 }
 
 TEST(Config, RefusesAMisspeltKeyAndSection) {
-    EXPECT_NE(problem_of(with_plain_listener("[limits]\nbody_byte = 5\n")).find("limits.body_byte is not a known setting"), std::string::npos);
+    EXPECT_NE(problem_of(with_plain_listener("[limits]\nbody_byte = 5\n"))
+                  .find("limits.body_byte is not a known setting"),
+              std::string::npos);
     EXPECT_NE(problem_of("[limit]\n").find("limit is not a known section"), std::string::npos);
 }
 
 TEST(Config, RefusesPlainListenersOutsideLoopback) {
-    EXPECT_NE(problem_of(std::string(node_section) + "[listen]\nplain = [\"0.0.0.0:80\"]\n" + provider_section).find("loopback"), std::string::npos);
+    EXPECT_NE(problem_of(std::string(node_section) + "[listen]\nplain = [\"0.0.0.0:80\"]\n" +
+                         provider_section)
+                  .find("loopback"),
+              std::string::npos);
 }
 
 TEST(Config, RefusesNumbersOutOfRangeAndWrongTypes) {
-    EXPECT_NE(problem_of(with_plain_listener("[limits]\nheartbeat_ms = 1\n")).find("limits.heartbeat_ms must be an integer from 10"), std::string::npos);
-    EXPECT_NE(problem_of(with_plain_listener("[durability]\nlevel = \"none\"\n")).find("durability.level"), std::string::npos);
+    EXPECT_NE(problem_of(with_plain_listener("[limits]\nheartbeat_ms = 1\n"))
+                  .find("limits.heartbeat_ms must be an integer from 10"),
+              std::string::npos);
+    EXPECT_NE(problem_of(with_plain_listener("[durability]\nlevel = \"none\"\n"))
+                  .find("durability.level"),
+              std::string::npos);
 }
 
 TEST(Config, RefusesAPlainProviderThatIsNotLocalAndCredentialsInUrls) {
     const auto with_url = [](const char* url) {
-        return with_plain_listener(std::string("[[provider]]\nname = \"p\"\nbase_url = \"") + url + "\"\ncredential = \"none\"\nmodels = {}\n");
+        return with_plain_listener(std::string("[[provider]]\nname = \"p\"\nbase_url = \"") + url +
+                                   "\"\ncredential = \"none\"\nmodels = {}\n");
     };
-    EXPECT_NE(problem_of(with_url("http://api.example.com/v1")).find("https://"), std::string::npos);
-    EXPECT_NE(problem_of(with_url("https://user:secret@api.example.com")).find("credentials"), std::string::npos);
+    EXPECT_NE(problem_of(with_url("http://api.example.com/v1")).find("https://"),
+              std::string::npos);
+    EXPECT_NE(problem_of(with_url("https://user:secret@api.example.com")).find("credentials"),
+              std::string::npos);
     EXPECT_NE(problem_of(with_url("https://api.example.com:0")).find("port"), std::string::npos);
 }
 
 TEST(Config, ACredentialThatIsNotThereIsNamedAndNeverShown) {
     const std::string text = with_plain_listener(
-        "[[provider]]\nname = \"p\"\nbase_url = \"https://a.example\"\ncredential = \"env:NODEX_TEST_UNSET\"\nmodels = {}\n");
+        "[[provider]]\nname = \"p\"\nbase_url = \"https://a.example\"\ncredential = "
+        "\"env:NODEX_TEST_UNSET\"\nmodels = {}\n");
     EXPECT_NE(problem_of(text).find("NODEX_TEST_UNSET"), std::string::npos);
     setenv("NODEX_TEST_UNSET", "secret with space", 1);
     EXPECT_EQ(problem_of(text).find("secret with"), std::string::npos);

@@ -44,7 +44,7 @@ TEST(Estimate, UsesTheHighestPriceThatAUnitCanTurnInto) {
     request.output_tokens_max = 1'000'000;
     auto model = model_with(0, 5);
     model.prices[static_cast<std::size_t>(storage::Unit::reasoning)] = 9;
-    const auto result = estimate(request, model, 1);
+    const auto result = estimate(request, model, 2'000'000);
     ASSERT_TRUE(result);
     EXPECT_EQ(result->amount, 9);
 }
@@ -53,7 +53,7 @@ TEST(Estimate, RefusesWhatDoesNotFitInsteadOfWrapping) {
     api::ChatRequest request;
     request.output_tokens_max = UINT32_MAX;
     request.choices = 128;
-    EXPECT_EQ(estimate(request, model_with(0, INT64_MAX), 1).error().code, ErrorCode::overflow);
+    EXPECT_EQ(estimate(request, model_with(0, INT64_MAX), UINT32_MAX).error().code, ErrorCode::overflow);
 }
 
 TEST(CountedUnits, FourBytesAreATokenRoundedUp) {

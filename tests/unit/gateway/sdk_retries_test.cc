@@ -42,7 +42,8 @@ TEST(SdkRetries, ManyCoresSeeWholeTextsAndTheirOwnNewest) {
     SdkRetries retries;
     test::together(cores, [&](std::size_t index) {
         const KeyId own{index + 1};
-        const std::string text(64, static_cast<char>('a' + index));  // too long to be copied in one piece
+        const std::string text(
+            64, static_cast<char>('a' + index));  // too long to be copied in one piece
         for (std::uint8_t i = 0; i < 250; ++i) {
             const Nanoseconds now_ns = i * second;
             retries.remember(own, fingerprint_of(i), text, now_ns);
