@@ -48,17 +48,32 @@ def slow_readers_do_not_grow_memory():
 
 
 @test
-def a_reader_that_takes_nothing_is_cut_and_its_answer_is_kept():
+def a_reader_that_takes_nothing_is_cut():
+    with Pop() as pop:
+        client = pop.client(balance="1000")
+        body = chat_body("stalled", stream=True, tokens=60_000, pace_ms=0)
+        started = time.monotonic()
+        with Stream(client, client.chat_request(body), receive_buffer=2048, seconds=40) as stream:
+            until(lambda: pop.metrics()["nodex_client_gone_total"] >= 1, 30, "the stalled reader is cut")
+            assert 9 < time.monotonic() - started < 14
+            assert not stream.body.endswith(b"[DONE]\n\n")
+        pop.until_quiet()
+        pop.verify_ledger()
+
+
+@test
+def a_run_that_waited_for_a_slow_reader_goes_on_when_the_reader_leaves():
     with Pop() as pop:
         client = pop.client(balance="1000")
         key = unique()
-        body = chat_body("stalled", stream=True, tokens=60_000, pace_ms=0)
-        with Stream(client, client.chat_request(body, key), receive_buffer=2048, seconds=40) as stream:
-            until(lambda: pop.metrics()["nodex_client_gone_total"] >= 1, 30, "the stalled reader is cut")
-            assert not stream.body.endswith(b"[DONE]\n\n")
+        octets = client.chat_request(chat_body("left", stream=True, tokens=60_000, pace_ms=0), key)
+        with Stream(client, octets, receive_buffer=2048) as stream:
+            holds(lambda: pop.provider.running() == 1, 1, "the provider is paused")
+            stream.wire.reset()
         pop.until_quiet(60)
-        answer = client.send(client.chat_request(body, key))
-        assert answer.status == 200 and answer.body.endswith(b"data: [DONE]\n\n"), answer.status
+        answer = client.send(octets)
+        assert answer.status == 200 and answer.body.endswith(b"data: [DONE]\n\n"), answer.body[-300:]
+        assert pop.charges(client.account)[0]["units"]["output"] == 60_000
 
 
 @test
@@ -149,7 +164,8 @@ def open_streams_are_held_in_little_memory(scale):
         before = settled_memory(pop)
         load = bench(pop, "--url", f"https://localhost:{pop.tls_address.rsplit(':', 1)[1]}/v1/chat/completions",
                      "--key", client.key, "--model", "sim-output", "--stream", "--streams", str(count), "--unique-keys",
-                     "--prompt", "[[nodex: tokens=2000 pace_ms=1000]] hold", "--duration", "60")
+                     "--header", "X-Nodex-On-Disconnect: cancel", "--duration", "60",
+                     "--prompt", "[[nodex: tokens=2000 pace_ms=1000]] hold")
         try:
             until(lambda: pop.provider.running() >= count, 90, f"{count} streams are open")
             each = (settled_memory(pop) - before) / count
