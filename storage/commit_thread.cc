@@ -130,7 +130,8 @@ void CommitThread::off_outbox() noexcept {
 }
 
 bool CommitThread::failed() const noexcept {
-    return state_->failed.load(std::memory_order_acquire);
+    // The centre of a standalone node writes to the same store, and may be the first to fail.
+    return state_->failed.load(std::memory_order_acquire) || state_->store.failed();
 }
 CommitStats& CommitThread::stats() noexcept {
     return state_->stats;

@@ -133,16 +133,6 @@ Status Node::bind_listeners() {
         if (Status status = bind(address, true); !status) return status;
     for (const std::string& address : config_.plain_listeners)
         if (Status status = bind(address, false); !status) return status;
-    auto admin = listen_on(config_.admin_socket);
-    if (!admin) {
-        log::error(
-            "listen_failed",
-            {{"address", config_.admin_socket},
-             {"errno", admin.error().os_errno},
-             {"advice", "does the folder of node.admin_socket exist, and may we write to it?"}});
-        return admin.error();
-    }
-    admin_listener_ = *admin;
     if (config_.metrics_listener.empty()) return {};
     auto metrics = listen_on(config_.metrics_listener);
     if (!metrics) {
