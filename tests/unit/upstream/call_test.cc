@@ -285,7 +285,8 @@ TEST_F(CallTest, AConnectionPausedAtTheEndOfItsAnswerIsReusable) {
     EXPECT_EQ(provider->peers.size(), 1u);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their allocators do not tell mallinfo2()
+// Sanitizers bring allocators that do not tell mallinfo2().
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // A stream may run for minutes after a prompt of megabytes; the provider has it, so nobody holds it any more.
 TEST_F(CallTest, HoldsNothingOfTheRequestWhileAStreamRuns) {
     constexpr std::size_t question_bytes = 4 * 1024 * 1024;
