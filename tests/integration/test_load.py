@@ -159,6 +159,10 @@ def open_streams_are_held_in_little_memory(scale):
     count = scale.open_streams
     raise_file_limit(2 * count + 500)
     with Pop(config={"limits": {"connections_per_address": count + 500}}) as pop:
+        pop.config["provider"][0]["connections"] = count  # on each core; the streams may fall unevenly
+        pop.write_config()
+        pop.edge.terminate()
+        pop.restart()
         client = pop.client(balance="100000")
         client.chat("warm up")
         before = settled_memory(pop)
