@@ -13,6 +13,12 @@
 
 namespace nodex::replication {
 
+// Answers one request. `respond` may be kept and called later, once, by the thread that drives the
+// end; a second answer is not heard, and after the end was detached none is sent.
+using Respond = std::function<void(std::string reply)>;
+using RequestHandler = std::function<void(Bytes subject, Bytes payload, Respond respond)>;
+
+// A POP's end. `subject` of subscribe() and serve() may be a pattern (replication/subject.h).
 class Transport {
   public:
     using ReplyHandler = std::function<void(Result<std::string> reply)>;
@@ -24,22 +30,25 @@ class Transport {
     virtual void attach(Mailbox* mailbox) = 0;
     // Driving thread, at least ten times a second: ends requests whose deadline has passed.
     virtual void expire() = 0;
-    // The handler runs exactly once, on the thread that drives this end of the transport: the
-    // reply, or timed_out(central), unavailable(central) (nobody listens). Payload at most
-    // limits::message_bytes_max.
+    // To the centre, or to the POP that serves the subject. The handler runs exactly once, on the
+    // thread that drives this end of the transport: the reply, or timed_out(central),
+    // unavailable(central) (nobody listens). Payload at most limits::message_bytes_max and its
+    // envelope.
     virtual void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
                          ReplyHandler handler) = 0;
     virtual void publish(Bytes subject, std::string payload) = 0;
     // For the process's lifetime; made once at start.
     virtual void subscribe(Bytes subject, MessageHandler handler) = 0;
+    // As subscribe, for requests of other POPs: nx.v1.pop.<this POP>.<sender>.<verb>. Whoever asks
+    // is not known but by the message's own MAC.
+    virtual void serve(Bytes subject, RequestHandler handler) = 0;
 };
 
-// The centre's end: answers requests of its queue group. `respond` may be called later, from the
-// centre's thread.
+// The centre's end: answers requests of its queue group.
 class TransportServer {
   public:
-    using Respond = std::function<void(std::string reply)>;
-    using RequestHandler = std::function<void(Bytes subject, Bytes payload, Respond respond)>;
+    using Respond = replication::Respond;
+    using RequestHandler = replication::RequestHandler;
     virtual ~TransportServer() = default;
     virtual void attach(Mailbox* mailbox) = 0;  // as Transport::attach
     virtual void serve(Bytes subject, RequestHandler handler) = 0;

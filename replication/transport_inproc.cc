@@ -1,66 +1,23 @@
-// InprocLink: see the header. Each message is a mail of its own that deletes itself when it has
-// run; it is posted under a lock that also guards whether the other end is still there.
+// InprocLink: see the header. Every message is copied into a mail to the other end's thread.
 #include "replication/transport_inproc.h"
 
-#include <map>
-#include <mutex>
-
 #include "edge/base/limits.h"
+#include "replication/mail_door.h"
+#include "replication/pending_requests.h"
+#include "replication/subject.h"
 
 namespace nodex::replication {
-namespace {
-
-// Work for the other thread. Owns itself from post() until it has run.
-struct Task final : Mail {
-    explicit Task(std::function<void()> task) : Mail(&Task::run), work(std::move(task)) {}
-    static void run(Mail& mail) noexcept {
-        const std::unique_ptr<Task> self(&static_cast<Task&>(mail));
-        self->work();
-    }
-    std::function<void()> work;
-};
-
-// One end's mailbox, while that end is there.
-class Door {
-  public:
-    void set(Mailbox* mailbox) {
-        const std::lock_guard lock(mutex_);
-        mailbox_ = mailbox;
-    }
-    // False: nobody is there.
-    bool post(std::function<void()> work) {
-        const std::lock_guard lock(mutex_);
-        if (mailbox_ == nullptr) return false;
-        mailbox_->post(*std::make_unique<Task>(std::move(work)).release());
-        return true;
-    }
-
-  private:
-    std::mutex mutex_;
-    Mailbox* mailbox_ = nullptr;
-};
-
-Error central_error(ErrorCode code) noexcept {
-    return {code, ErrorSource::central, true, 0};
-}
-
-}  // namespace
 
 struct InprocLink::State final : Transport {
     struct Centre final : TransportServer {
         explicit Centre(State& state) : link(state) {}
         void attach(Mailbox* mailbox) override { link.centre_door.set(mailbox); }
         void serve(Bytes subject, RequestHandler handler) override {
-            handlers.insert_or_assign(std::string(subject), std::move(handler));
+            handlers.set(subject, std::move(handler));
         }
         void publish(Bytes subject, std::string payload) override;
         State& link;
-        std::map<std::string, RequestHandler, std::less<>>
-            handlers;  // centre's thread, or before it runs
-    };
-    struct Pending {
-        Nanoseconds deadline = 0;
-        ReplyHandler handler;
+        SubjectTable<RequestHandler> handlers;  // centre's thread, or before it runs
     };
 
     explicit State(Clock& time) : clock(time), centre(*this) {}
@@ -74,78 +31,66 @@ struct InprocLink::State final : Transport {
                  ReplyHandler handler) override;
     void publish(Bytes subject, std::string payload) override;
     void subscribe(Bytes subject, MessageHandler handler) override {
-        subscriptions.insert_or_assign(std::string(subject), std::move(handler));
+        subscriptions.set(subject, std::move(handler));
     }
-    void expire() override;
-    void finish(std::uint64_t number, Result<std::string> reply);
-    void serve_request(const std::string& subject, const std::string& payload,
-                       std::uint64_t number);
+    void serve(Bytes subject, RequestHandler handler) override {
+        served.set(subject, std::move(handler));
+    }
+    void expire() override { pending.expire(clock.now_ns()); }
+
+    MailDoor& door_of(Bytes subject) {
+        return served.find(subject) != nullptr ? pop_door : centre_door;
+    }
+    void answer(const std::string& subject, const std::string& payload, std::uint64_t number);
+    void reply(std::uint64_t number, Result<std::string> outcome) {
+        pop_door.post([this, number, told = std::move(outcome)]() mutable {
+            pending.finish(number, std::move(told));
+        });
+    }
 
     Clock& clock;
-    Door pop_door;
-    Door centre_door;
+    MailDoor pop_door;
+    MailDoor centre_door;
     Centre centre;
     // The POP's thread only.
     bool attached = false;
-    std::uint64_t last_number = 0;
-    std::map<std::uint64_t, Pending> pending;
-    std::map<std::string, MessageHandler, std::less<>> subscriptions;
+    PendingRequests pending;
+    SubjectTable<MessageHandler> subscriptions;
+    SubjectTable<RequestHandler> served;  // made before the first request: both threads read it
 };
 
 void InprocLink::State::request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
                                 ReplyHandler handler) {
     NX_ASSERT(attached);
     NX_ASSERT(payload.size() <= limits::message_bytes_max + 64);  // and its envelope
-    const std::uint64_t number = ++last_number;
     const bool full = pending.size() >= limits::link_requests_max;
-    pending.emplace(number, Pending{clock.now_ns() + timeout_ns, std::move(handler)});
-    const bool sent = !full && centre_door.post([this, number, where = std::string(subject),
-                                                 text = std::move(payload)] {
-        serve_request(where, text, number);
-    });
+    const std::uint64_t number = pending.add(clock.now_ns() + timeout_ns, std::move(handler));
+    const bool sent = !full && door_of(subject).post(
+                                   [this, number, where = std::string(subject),
+                                    text = std::move(payload)] { answer(where, text, number); });
     // Never from inside request(): the caller may not be ready for its answer.
-    if (!sent)
-        pop_door.post([this, number] { finish(number, central_error(ErrorCode::unavailable)); });
+    if (!sent) reply(number, PendingRequests::link_error(ErrorCode::unavailable));
 }
 
-void InprocLink::State::serve_request(const std::string& subject, const std::string& payload,
-                                      std::uint64_t number) {
-    const auto found = centre.handlers.find(subject);
-    if (found == centre.handlers.end()) {
-        pop_door.post([this, number] { finish(number, central_error(ErrorCode::unavailable)); });
-        return;
-    }
-    found->second(subject, payload, [this, number](std::string reply) {
-        pop_door.post(
-            [this, number, text = std::move(reply)]() mutable { finish(number, std::move(text)); });
-    });
+// On the thread of the end that serves the subject: this POP itself, else the centre.
+void InprocLink::State::answer(const std::string& subject, const std::string& payload,
+                               std::uint64_t number) {
+    const RequestHandler* handler = served.find(subject);
+    if (handler == nullptr) handler = centre.handlers.find(subject);
+    if (handler == nullptr)
+        return reply(number, PendingRequests::link_error(ErrorCode::unavailable));
+    (*handler)(subject, payload,
+               [this, number](std::string text) { reply(number, std::move(text)); });
 }
 
-void InprocLink::State::finish(std::uint64_t number, Result<std::string> reply) {
-    const auto found = pending.find(number);
-    if (found == pending.end()) return;  // its deadline was first
-    const ReplyHandler handler = std::move(found->second.handler);
-    pending.erase(found);
-    handler(std::move(reply));
-}
-
-void InprocLink::State::expire() {
-    const Nanoseconds now = clock.now_ns();
-    std::vector<std::uint64_t> late;
-    for (const auto& [number, request] : pending)
-        if (request.deadline <= now) late.push_back(number);
-    for (const std::uint64_t number : late) finish(number, central_error(ErrorCode::timed_out));
-}
-
-// POPs publish nothing that the centre listens to; the subject is there for other POPs.
+// POPs publish nothing that the centre listens to; the subject is there for POPs.
 void InprocLink::State::publish(Bytes subject, std::string payload) {
     centre.publish(subject, std::move(payload));
 }
 
 void InprocLink::State::Centre::publish(Bytes subject, std::string payload) {
     link.pop_door.post([this, where = std::string(subject), text = std::move(payload)] {
-        const auto found = link.subscriptions.find(where);
-        if (found != link.subscriptions.end()) found->second(where, text);
+        if (const MessageHandler* handler = link.subscriptions.find(where)) (*handler)(where, text);
     });
 }
 

@@ -4,12 +4,24 @@
 
 #include <optional>
 
+#include "replication/pending_requests.h"
+#include "replication/subject.h"
+
 namespace nodex::replication {
 namespace {
 
-Error central_error(ErrorCode code) noexcept {
-    return {code, ErrorSource::central, true, 0};
-}
+constexpr unsigned centre_of_network = ~0u;  // no POP has this number
+
+// Whose links a message crosses, in either direction.
+struct Route {
+    unsigned from = 0;
+    unsigned to = centre_of_network;
+};
+// A request as its end knows it.
+struct Asked {
+    std::uint64_t end = 0;
+    std::uint64_t number = 0;
+};
 
 }  // namespace
 
@@ -18,22 +30,26 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
         explicit Centre(State& state) : network(state) {}
         void attach(Mailbox*) override {}  // step() drives this end
         void serve(Bytes subject, RequestHandler handler) override {
-            handlers.insert_or_assign(std::string(subject), std::move(handler));
+            handlers.set(subject, std::move(handler));
         }
         void publish(Bytes subject, std::string payload) override;
         State& network;
-        std::map<std::string, RequestHandler, std::less<>> handlers;
+        SubjectTable<RequestHandler> handlers;
     };
     struct Flight {
-        unsigned pop = 0;
+        Route route;
         std::function<void()> arrive;
     };
 
     State(ManualClock& time, std::uint64_t seed) : clock(time), random(seed), centre(*this) {}
 
     bool chance(unsigned percent) { return random.below(100) < percent; }
+    [[nodiscard]] bool is_cut(unsigned pop) const {
+        const auto found = cuts.find(pop);
+        return found != cuts.end() && found->second;
+    }
     // Puts a message on its way: not at all, once or twice.
-    void send(unsigned pop, const std::function<void()>& arrive) {
+    void send(Route route, const std::function<void()>& arrive) {
         const unsigned copies = chance(faults.drop_percent)        ? 0
                                 : chance(faults.duplicate_percent) ? 2
                                                                    : 1;
@@ -41,11 +57,13 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
             const auto spread = static_cast<std::uint64_t>(faults.delay_max - faults.delay_min) + 1;
             const Nanoseconds delay =
                 faults.delay_min + static_cast<Nanoseconds>(random.below(spread));
-            flights.emplace(std::pair(clock.now_ns() + delay, ++last_number), Flight{pop, arrive});
+            flights.emplace(std::pair(clock.now_ns() + delay, ++last_number),
+                            Flight{route, arrive});
         }
     }
-    void deliver_request(unsigned pop, std::uint64_t end, const std::string& subject,
-                         const std::string& payload, std::uint64_t number);
+    [[nodiscard]] End* server_of(Bytes subject) const;
+    void deliver_request(Route route, std::uint64_t server, const Asked& asked,
+                         const std::string& subject, const std::string& payload);
 
     ManualClock& clock;
     SeededRandom random;
@@ -60,10 +78,6 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
 
 // One POP's end, as long as that POP's process lives.
 struct SimNetwork::End final : Transport {
-    struct Pending {
-        Nanoseconds deadline = 0;
-        ReplyHandler handler;
-    };
     End(std::shared_ptr<State> state, unsigned pop_number)
         : network(std::move(state)), pop(pop_number), number(++network->last_end) {
         network->ends.emplace(number, this);
@@ -73,72 +87,73 @@ struct SimNetwork::End final : Transport {
     void attach(Mailbox*) override {}  // step() drives this end
     void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
                  ReplyHandler handler) override {
-        const std::uint64_t request_number = ++last_request;
-        pending.emplace(request_number,
-                        Pending{network->clock.now_ns() + timeout_ns, std::move(handler)});
+        const std::uint64_t asked =
+            pending.add(network->clock.now_ns() + timeout_ns, std::move(handler));
+        const End* server = network->server_of(subject);
+        const Route route{pop, server == nullptr ? centre_of_network : server->pop};
         network->send(
-            pop, [state = network.get(), from = pop, end = number, where = std::string(subject),
-                  text = std::move(payload), request_number] {
-                state->deliver_request(from, end, where, text, request_number);
+            route,
+            [state = network.get(), route, serving = server == nullptr ? 0 : server->number,
+             who = Asked{number, asked}, where = std::string(subject), text = std::move(payload)] {
+                state->deliver_request(route, serving, who, where, text);
             });
     }
     void publish(Bytes subject, std::string payload) override {
         network->centre.publish(subject, std::move(payload));
     }
     void subscribe(Bytes subject, MessageHandler handler) override {
-        subscriptions.insert_or_assign(std::string(subject), std::move(handler));
+        subscriptions.set(subject, std::move(handler));
     }
-    void expire() override {
-        std::vector<std::uint64_t> late;
-        for (const auto& [request_number, request] : pending)
-            if (request.deadline <= network->clock.now_ns()) late.push_back(request_number);
-        for (const std::uint64_t request_number : late)
-            finish(request_number, central_error(ErrorCode::timed_out));
+    void serve(Bytes subject, RequestHandler handler) override {
+        served.set(subject, std::move(handler));
     }
-    // A repeated reply finds nobody waiting.
-    void finish(std::uint64_t request_number, Result<std::string> reply) {
-        const auto found = pending.find(request_number);
-        if (found == pending.end()) return;
-        const ReplyHandler handler = std::move(found->second.handler);
-        pending.erase(found);
-        handler(std::move(reply));
-    }
+    void expire() override { pending.expire(network->clock.now_ns()); }
 
     std::shared_ptr<State> network;
     const unsigned pop;
     const std::uint64_t number;
-    std::uint64_t last_request = 0;
-    std::map<std::uint64_t, Pending> pending;
-    std::map<std::string, MessageHandler, std::less<>> subscriptions;
+    PendingRequests pending;
+    SubjectTable<MessageHandler> subscriptions;
+    SubjectTable<RequestHandler> served;
 };
 
-void SimNetwork::State::deliver_request(unsigned pop, std::uint64_t end, const std::string& subject,
-                                        const std::string& payload, std::uint64_t number) {
-    const auto reply_with = [this, pop, end, number](std::optional<std::string> reply) {
-        send(pop, [this, end, number, reply = std::move(reply)] {
-            const auto living = ends.find(end);
+// The POP that serves the subject; null: it is the centre's.
+SimNetwork::End* SimNetwork::State::server_of(Bytes subject) const {
+    for (const auto& [number, end] : ends)
+        if (end->served.find(subject) != nullptr) return end;
+    return nullptr;
+}
+
+void SimNetwork::State::deliver_request(Route route, std::uint64_t server, const Asked& asked,
+                                        const std::string& subject, const std::string& payload) {
+    const auto reply_with = [this, route, asked](std::optional<std::string> reply) {
+        send(route, [this, asked, reply = std::move(reply)] {
+            const auto living = ends.find(asked.end);
             if (living == ends.end()) return;  // the process that asked is gone
             if (reply)
-                living->second->finish(number, *reply);
+                living->second->pending.finish(asked.number, *reply);
             else
-                living->second->finish(number, central_error(ErrorCode::unavailable));
+                living->second->pending.finish(asked.number,
+                                               PendingRequests::link_error(ErrorCode::unavailable));
         });
     };
-    const auto found = centre.handlers.find(subject);
-    if (found == centre.handlers.end()) return reply_with(std::nullopt);
-    const TransportServer::RequestHandler handler = found->second;
+    const auto serving = ends.find(server);
+    const RequestHandler* found = server == 0             ? centre.handlers.find(subject)
+                                  : serving == ends.end() ? nullptr
+                                                          : serving->second->served.find(subject);
+    if (found == nullptr) return reply_with(std::nullopt);
+    const RequestHandler handler = *found;  // stop_centre() may come from inside it
     handler(subject, payload, [reply_with](std::string reply) { reply_with(std::move(reply)); });
 }
 
 void SimNetwork::State::Centre::publish(Bytes subject, std::string payload) {
     for (const auto& [number, end] : network.ends)
-        network.send(end->pop,
+        network.send({end->pop, centre_of_network},
                      [state = &network, id = number, where = std::string(subject), payload] {
                          const auto living = state->ends.find(id);
                          if (living == state->ends.end()) return;
-                         const auto found = living->second->subscriptions.find(where);
-                         if (found != living->second->subscriptions.end())
-                             found->second(where, payload);
+                         if (const auto* handler = living->second->subscriptions.find(where))
+                             (*handler)(where, payload);
                      });
 }
 
@@ -173,9 +188,7 @@ unsigned SimNetwork::step() {
            state_->flights.begin()->first.first <= state_->clock.now_ns()) {
         const State::Flight flight = std::move(state_->flights.begin()->second);
         state_->flights.erase(state_->flights.begin());
-        if (const auto found = state_->cuts.find(flight.pop);
-            found != state_->cuts.end() && found->second)
-            continue;
+        if (state_->is_cut(flight.route.from) || state_->is_cut(flight.route.to)) continue;
         flight.arrive();
         ++delivered;
     }

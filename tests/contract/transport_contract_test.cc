@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "replication/thread_mailbox.h"
@@ -25,6 +26,7 @@ class InprocWorld {
         settle();
     }
     Transport& pop() { return link_.pop(); }
+    Transport& other_pop() { return link_.pop(); }  // there is one: it may ask itself
     TransportServer& centre() { return link_.centre(); }
     void settle() {
         while (centre_.mailbox().deliver() + pop_.mailbox().deliver() > 0) continue;
@@ -42,6 +44,7 @@ class InprocWorld {
 class SimWorld {
   public:
     Transport& pop() { return *pop_; }
+    Transport& other_pop() { return *other_; }
     TransportServer& centre() { return network_.centre(); }
     void settle() {
         network_.step();
@@ -56,6 +59,7 @@ class SimWorld {
     ManualClock clock_;
     SimNetwork network_{clock_, 1};
     std::unique_ptr<Transport> pop_ = network_.connect(0);
+    std::unique_ptr<Transport> other_ = network_.connect(1);
 };
 
 template <class World>
@@ -168,6 +172,46 @@ TYPED_TEST(TransportContract, AHandlerMayAskAgain) {
     EXPECT_EQ(second_reply, "ab");
 }
 
+TYPED_TEST(TransportContract, APopAnswersAnotherUnderASubjectOfItsOwn) {
+    this->world_.other_pop().serve("nx.v1.pop.2.>",
+                                   [](Bytes subject, Bytes payload, const Respond& respond) {
+                                       respond(std::string(subject) + ":" + std::string(payload));
+                                   });
+    this->request("nx.v1.pop.2.1.fetch", "x");
+    this->request("nx.v1.pop.2.", "no token");
+    this->request("nx.v1.pop.20.1.fetch", "another POP");
+    this->world_.settle();
+    EXPECT_EQ(this->replies_, std::vector<std::string>{"nx.v1.pop.2.1.fetch:x"});
+    EXPECT_EQ(this->errors_,
+              (std::vector<ErrorCode>{ErrorCode::unavailable, ErrorCode::unavailable}));
+}
+
+TYPED_TEST(TransportContract, APopMayAnswerLaterAndTheCentreIsNotAsked) {
+    Respond later;
+    this->world_.centre().serve("nx.v1.rpc.reg",
+                                [](Bytes, Bytes, const Respond& respond) { respond("centre"); });
+    this->world_.other_pop().serve("nx.v1.pop.2.>",
+                                   [&](Bytes, Bytes, const Respond& respond) { later = respond; });
+    this->request("nx.v1.pop.2.1.follow", "x", 5 * second);
+    this->world_.settle();
+    ASSERT_NE(later, nullptr);
+    EXPECT_TRUE(this->replies_.empty());
+    later("pop");
+    this->world_.settle();
+    EXPECT_EQ(this->replies_, std::vector<std::string>{"pop"});
+}
+
+TYPED_TEST(TransportContract, APopHearsWhatAnotherPublishes) {
+    std::vector<std::string> heard;
+    this->world_.other_pop().subscribe("nx.v1.pop.2.>", [&](Bytes subject, Bytes payload) {
+        heard.push_back(std::string(subject) + ":" + std::string(payload));
+    });
+    this->world_.pop().publish("nx.v1.pop.2.1.copy", "sealed");
+    this->world_.pop().publish("nx.v1.pop.3.1.copy", "for another");
+    this->world_.settle();
+    EXPECT_EQ(heard, std::vector<std::string>{"nx.v1.pop.2.1.copy:sealed"});
+}
+
 // --- what only the simulated network can do ---
 
 TEST(SimNetworkFaults, DropDuplicateAndReorderWhatTheSeedSays) {
@@ -215,6 +259,32 @@ TEST(SimNetworkFaults, ACutLinkLosesBothDirectionsUntilItIsHealed) {
     network.cut(0, false);
     ask();
     EXPECT_EQ(answered, (std::vector<bool>{false, true}));
+}
+
+TEST(SimNetworkFaults, APopThatIsCutOffAnswersNoOtherPop) {
+    ManualClock clock;
+    SimNetwork network(clock, 3);
+    const std::unique_ptr<Transport> asking = network.connect(1);
+    const std::unique_ptr<Transport> serving = network.connect(2);
+    serving->serve("nx.v1.pop.2.>", [](Bytes, Bytes, const Respond& respond) { respond("r"); });
+    std::vector<std::optional<ErrorCode>> outcomes;
+    const auto ask = [&] {
+        asking->request("nx.v1.pop.2.1.fetch", "x", 50 * millisecond,
+                        [&](Result<std::string> reply) {
+                            outcomes.push_back(reply ? std::optional<ErrorCode>{}
+                                                     : std::optional(reply.error().code));
+                        });
+        for (int i = 0; i < 10; ++i) {
+            clock.advance(10 * millisecond);
+            network.step();
+        }
+    };
+    network.cut(2, true);
+    ask();
+    network.cut(2, false);
+    ask();
+    EXPECT_EQ(outcomes,
+              (std::vector<std::optional<ErrorCode>>{ErrorCode::timed_out, std::nullopt}));
 }
 
 }  // namespace
