@@ -296,4 +296,112 @@ Result<QueryReply> decode_query_reply(Bytes bytes) noexcept {
     return reply;
 }
 
+// ttl_ms u32 count u16 [op u8 account u64 idempotency[16] fingerprint[32] request[16]
+// expect_attempt u16]
+std::string encode(const ClaimRequest& request) {
+    NX_ASSERT(request.entries.size() <= limits::claim_entries_max);
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(request.ttl_ms);
+    writer.integer(static_cast<std::uint16_t>(request.entries.size()));
+    for (const ClaimRequest::Entry& entry : request.entries) {
+        writer.integer(entry.op);
+        writer.integer(entry.account);
+        writer.opaque(entry.idempotency);
+        writer.opaque(entry.fingerprint);
+        writer.opaque(entry.request);
+        writer.integer(entry.expect_attempt);
+    }
+    return target;
+}
+Result<ClaimRequest> decode_claim_request(Bytes bytes) noexcept {
+    constexpr std::size_t entry_bytes = 1 + 8 + 16 + 32 + 16 + 2;
+    ByteReader reader(bytes);
+    ClaimRequest request;
+    request.ttl_ms = reader.integer<std::uint32_t>();
+    const auto count = reader.integer<std::uint16_t>();
+    if (!reader.ok() || count > limits::claim_entries_max ||
+        count > reader.rest().size() / entry_bytes)
+        return malformed();
+    bool keyed = true;
+    request.entries.resize(count);
+    for (ClaimRequest::Entry& entry : request.entries) {
+        entry.op = reader.enumerator(ClaimOp::last);
+        entry.account = reader.integer<AccountId>();
+        entry.idempotency = reader.opaque<IdempotencyId>();
+        entry.fingerprint = reader.opaque<Fingerprint>();
+        entry.request = reader.opaque<RequestId>();
+        entry.expect_attempt = reader.integer<std::uint16_t>();
+        if (entry.idempotency.is_zero()) keyed = false;  // no key: nothing to claim
+    }
+    if (!reader.ok() || !keyed) return malformed();
+    return request;
+}
+
+// count u16 [result u8 attempt u16 owner u16 incarnation u32 request[16] answer[16] status u16
+// charged i64 age_ms u32 owner_dead u8]
+std::string encode(const ClaimReply& reply) {
+    NX_ASSERT(reply.entries.size() <= limits::claim_entries_max);
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(static_cast<std::uint16_t>(reply.entries.size()));
+    for (const ClaimReply::Entry& entry : reply.entries) {
+        writer.integer(entry.result);
+        writer.integer(entry.attempt);
+        writer.integer(entry.owner);
+        writer.integer(entry.incarnation);
+        writer.opaque(entry.request);
+        writer.opaque(entry.answer);
+        writer.integer(entry.status);
+        writer.integer(entry.charged);
+        writer.integer(entry.age_ms);
+        writer.integer(static_cast<std::uint8_t>(entry.owner_dead));
+    }
+    return target;
+}
+Result<ClaimReply> decode_claim_reply(Bytes bytes) noexcept {
+    constexpr std::size_t entry_bytes = 1 + 2 + 2 + 4 + 16 + 16 + 2 + 8 + 4 + 1;
+    ByteReader reader(bytes);
+    ClaimReply reply;
+    const auto count = reader.integer<std::uint16_t>();
+    if (!reader.ok() || count > limits::claim_entries_max ||
+        count > reader.rest().size() / entry_bytes)
+        return malformed();
+    bool valid = true;
+    reply.entries.resize(count);
+    for (ClaimReply::Entry& entry : reply.entries) {
+        entry.result = reader.enumerator(ClaimResult::last);
+        entry.attempt = reader.integer<std::uint16_t>();
+        entry.owner = reader.integer<PopId>();
+        entry.incarnation = reader.integer<std::uint32_t>();
+        entry.request = reader.opaque<RequestId>();
+        entry.answer = reader.opaque<BodyId>();
+        entry.status = reader.integer<std::uint16_t>();
+        entry.charged = read_amount(reader, valid);
+        entry.age_ms = reader.integer<std::uint32_t>();
+        entry.owner_dead = reader.integer<std::uint8_t>() != 0;
+    }
+    if (!reader.ok() || !valid) return malformed();
+    return reply;
+}
+
+// account u64 idempotency[16] request[16]
+std::string encode(const ClaimHint& hint) {
+    std::string target;
+    ByteWriter writer(target);
+    writer.integer(hint.account);
+    writer.opaque(hint.idempotency);
+    writer.opaque(hint.request);
+    return target;
+}
+Result<ClaimHint> decode_claim_hint(Bytes bytes) noexcept {
+    ByteReader reader(bytes);
+    ClaimHint hint;
+    hint.account = reader.integer<AccountId>();
+    hint.idempotency = reader.opaque<IdempotencyId>();
+    hint.request = reader.opaque<RequestId>();
+    if (!reader.ok()) return malformed();
+    return hint;
+}
+
 }  // namespace nodex::replication

@@ -31,7 +31,10 @@ enum class MessageType : std::uint8_t {
     feed_hint,
     query_request,
     query_reply,
-    last = query_reply,
+    claim_request,
+    claim_reply,
+    claim_hint,
+    last = claim_hint,
 };
 
 struct Envelope {
@@ -155,6 +158,59 @@ struct QueryReply {
     std::string json;
 };
 
+// Who runs an idempotency key (replication.md 7.4). A POP gathers what its loops ask within a turn.
+enum class ClaimOp : std::uint8_t {
+    acquire,   // the request is about to run, or runs already
+    takeover,  // as acquire, and also when the owner is dead and `expect_attempt` is still the last
+    release,   // the request ended with nothing delivered: the key is free again
+    query,     // changes nothing
+    last = query,
+};
+struct ClaimRequest {
+    struct Entry {
+        ClaimOp op{};
+        AccountId account{};
+        IdempotencyId idempotency;
+        Fingerprint fingerprint;
+        RequestId request;
+        std::uint16_t expect_attempt = 0;
+    };
+    std::uint32_t ttl_ms = 0;  // how long the sender keeps an answer
+    std::vector<Entry> entries;
+};
+enum class ClaimResult : std::uint8_t {
+    granted,   // the key is the asker's
+    held,      // another request holds it
+    done,      // it has been charged: the owner has the answer
+    mismatch,  // the key was used with another body
+    free,      // answers a query or a release: nobody holds it
+    refused,   // unknown account; a release by another than the owner
+    last = refused,
+};
+struct ClaimReply {
+    // Who owns the key: with held, done and mismatch.
+    struct Entry {
+        ClaimResult result = ClaimResult::refused;
+        std::uint16_t attempt = 0;  // counts those who were granted the key
+        PopId owner{};
+        std::uint32_t incarnation = 0;  // of the owner; 0: not known
+        RequestId request;
+        BodyId answer;             // done
+        std::uint16_t status = 0;  // done: as answered
+        Nano charged = 0;          // done
+        std::uint32_t age_ms = 0;  // since the grant
+        bool owner_dead = false;   // held: the centre has not heard of the owner for too long
+    };
+    std::vector<Entry> entries;  // one for each of the request, in its order
+};
+// To the owner of a claim that another POP asked for: a request the owner does not have any more is
+// to be released. May be lost.
+struct ClaimHint {
+    AccountId account{};
+    IdempotencyId idempotency;
+    RequestId request;
+};
+
 std::string encode(const RegisterRequest&);
 std::string encode(const RegisterReply&);
 std::string encode(const LeaseRequest&);
@@ -166,6 +222,9 @@ std::string encode(const FeedReply&);
 std::string encode(const FeedHint&);
 std::string encode(const QueryRequest&);
 std::string encode(const QueryReply&);
+std::string encode(const ClaimRequest&);
+std::string encode(const ClaimReply&);
+std::string encode(const ClaimHint&);
 
 Result<RegisterRequest> decode_register_request(Bytes) noexcept;
 Result<RegisterReply> decode_register_reply(Bytes) noexcept;
@@ -178,6 +237,9 @@ Result<FeedReply> decode_feed_reply(Bytes) noexcept;
 Result<FeedHint> decode_feed_hint(Bytes) noexcept;
 Result<QueryRequest> decode_query_request(Bytes) noexcept;
 Result<QueryReply> decode_query_reply(Bytes) noexcept;
+Result<ClaimRequest> decode_claim_request(Bytes) noexcept;
+Result<ClaimReply> decode_claim_reply(Bytes) noexcept;
+Result<ClaimHint> decode_claim_hint(Bytes) noexcept;
 
 // chain(n) = SHA-256(chain(n-1), record n): the same at the POP and in the ledger.
 ChainHash next_chain(const ChainHash& before, Bytes record) noexcept;

@@ -13,6 +13,10 @@ enum class PlantedBug : std::uint8_t {
     no_sequence_check,  // centre: a shipped batch is applied wherever it starts
     truncate_on_send,   // POP: the outbox is truncated when it was sent, not when the ledger has
                         // applied it
+    grant_held_claims,  // centre: a key that another POP holds is granted all the same
+    release_any_claim,  // centre: whoever asks may free a key
+    takeover_of_the_living,  // centre: an owner counts as dead however lately it spoke
+    hint_without_look,  // POP: a hint releases the claim without a look whether the request is here
 };
 
 }  // namespace nodex::replication

@@ -31,6 +31,7 @@ const char* name(Family family) noexcept {
         case Family::c_meta: return "c_meta";
         case Family::c_key_hash: return "c_key_hash";
         case Family::c_usage: return "c_usage";
+        case Family::c_claim: return "c_claim";
         case Family::count: break;
     }
     return "unknown";

@@ -157,6 +157,12 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             result.write_buffer_size = 32 * mebibyte;
             use_fifo(result, options);
             break;
+        case Family::c_claim:
+            result.write_buffer_size = 16 * mebibyte;
+            // As idem: most claims are of keys that are not there.
+            result.memtable_prefix_bloom_size_ratio = 0.05;
+            result.memtable_whole_key_filtering = true;
+            break;
         case Family::outbox:
             // Written once, erased by range within seconds: most rows die in the memtable, if it is
             // large enough.

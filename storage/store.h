@@ -34,6 +34,7 @@ enum class Family : std::uint8_t {
     c_meta,
     c_key_hash,
     c_usage,
+    c_claim,
     count
 };
 const char* name(Family family) noexcept;

@@ -136,6 +136,18 @@ inline constexpr unsigned feed_records_max = 4'096;   // objects in one feed rep
 inline constexpr std::size_t feed_bytes_max = 256 * 1024;  // of one feed reply
 inline constexpr unsigned lease_asks_max =
     16'384;  // requests waiting for the centre; then unavailable
+inline constexpr unsigned claim_entries_max = 1'024;  // claims in one message; the rest in the next
+inline constexpr unsigned claims_waiting_max =
+    65'536;  // claims of one POP without an answer; beyond it: as if the centre did not answer
+// How long a first byte may wait for the centre's word on a key: two round trips, within these.
+inline constexpr Nanoseconds claim_deadline_min = 1 * second;
+inline constexpr Nanoseconds claim_deadline_max = 5 * second;
+inline constexpr Nanoseconds pop_silence_max =
+    5 * second;  // without a word a POP is dead: another may take its claims over
+inline constexpr Nanoseconds pop_contact_interval =
+    1 * second;  // how coarsely the ledger notes a word of a POP
+inline constexpr Nanoseconds idempotency_ttl_max =
+    7 * 24 * 3'600 * second;  // of a claim; longer is taken for this
 inline constexpr unsigned link_requests_max =
     1'024;  // unanswered requests of one POP; then unavailable
 inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre

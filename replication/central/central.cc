@@ -12,6 +12,7 @@ namespace nodex::replication {
 namespace {
 
 constexpr unsigned reclaim_scopes_per_tick = 256;
+constexpr unsigned sweep_claims_per_tick = 256;
 constexpr Bytes rpc_prefix = "nx.v1.rpc.";
 
 }  // namespace
@@ -59,6 +60,8 @@ struct Central::State {
     void handle(Bytes subject, Bytes message, const TransportServer::Respond& respond);
     std::optional<std::string> answer(const OpenedMessage& message, Bytes subject,
                                       MessageType& type);
+    std::optional<std::string> answer_claims(const Envelope& from, Bytes payload,
+                                             std::int64_t now_ms);
     std::optional<std::string> answer_query(Bytes subject, Bytes payload);
     void publish_changes();
 };
@@ -93,6 +96,9 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
             if (!request) return std::nullopt;
             return payload_of(ledger.feed(request->from));
         }
+        case MessageType::claim_request:
+            type = MessageType::claim_reply;
+            return answer_claims(from, message.payload, now_ms);
         case MessageType::query_request:
             type = MessageType::query_reply;
             return answer_query(subject, message.payload);
@@ -101,10 +107,34 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         case MessageType::ship_reply:
         case MessageType::feed_reply:
         case MessageType::feed_hint:
-        case MessageType::query_reply: break;
+        case MessageType::query_reply:
+        case MessageType::claim_reply:
+        case MessageType::claim_hint: break;
     }
     ++refused_count;
     return std::nullopt;
+}
+
+// An owner whose key another POP wants is told so: when it does not have that request any more (a
+// lost release, a restart) it releases the key, and the next attempt of the client runs.
+std::optional<std::string> Central::State::answer_claims(const Envelope& from, Bytes payload,
+                                                         std::int64_t now_ms) {
+    const Result<ClaimRequest> request = decode_claim_request(payload);
+    if (!request) return std::nullopt;
+    Result<ClaimReply> reply = ledger.claim(from.pop, from.incarnation, *request, now_ms);
+    for (std::size_t i = 0; reply && i < reply->entries.size(); ++i) {
+        const ClaimReply::Entry& entry = reply->entries[i];
+        const bool wanted =
+            entry.result == ClaimResult::held || entry.result == ClaimResult::mismatch;
+        const crypto::SecretKey* key = wanted ? link_key(entry.owner) : nullptr;
+        if (key == nullptr || entry.owner == from.pop) continue;
+        const Envelope envelope{MessageType::claim_hint, entry.owner, 0, epoch, 0};
+        const ClaimHint hint{request->entries[i].account, request->entries[i].idempotency,
+                             entry.request};
+        server.publish("nx.v1.feed." + std::to_string(raw(entry.owner)),
+                       seal(envelope, encode(hint), *key));
+    }
+    return payload_of(std::move(reply));
 }
 
 std::optional<std::string> Central::State::answer_query(Bytes subject, Bytes payload) {
@@ -177,7 +207,7 @@ Status Central::start(bool verify_rows) {
         }
         log::info("ledger_verified", {{"rows", audit->rows}, {"accounts", audit->accounts}});
     }
-    for (const Bytes topic : {"reg", "lease", "ship", "feed", "balance", "usage", "admin"})
+    for (const Bytes topic : {"reg", "lease", "ship", "feed", "claim", "balance", "usage", "admin"})
         state.server.serve(
             std::string(rpc_prefix) + std::string(topic),
             [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
@@ -192,6 +222,9 @@ void Central::tick() {
         state_->ledger.reclaim(state_->clock.wall_ms(), reclaim_scopes_per_tick);
     if (!closed) return state_->fail(closed.error());
     if (*closed > 0) log::info("leases_reclaimed", {{"count", *closed}});
+    const Result<unsigned> swept =
+        state_->ledger.sweep_claims(state_->clock.wall_ms(), sweep_claims_per_tick);
+    if (!swept) return state_->fail(swept.error());
 }
 
 bool Central::failed() const noexcept {

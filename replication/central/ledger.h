@@ -98,6 +98,15 @@ class Ledger {
     Result<ShipReply> ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request,
                            std::int64_t now_ms);
 
+    // --- idempotency keys (ledger_claims.cc)
+    // An answer an entry, in their order; all in one commit. stale(client): not this POP's newest
+    // incarnation.
+    Result<ClaimReply> claim(PopId pop, std::uint32_t incarnation, const ClaimRequest& request,
+                             std::int64_t now_ms);
+    // Erases expired claims among no more than `claims_max`, from where the last call ended;
+    // answers how many.
+    Result<unsigned> sweep_claims(std::int64_t now_ms, unsigned claims_max);
+
     // --- questions (ledger_queries.cc); they see what is committed
     Result<std::optional<ledger::Account>> account(AccountId id);
     Result<std::optional<ledger::Key>> key(KeyId id);
@@ -110,6 +119,8 @@ class Ledger {
     Result<std::optional<ledger::Lease>> lease_of(const LeaseKey& scope, PopId pop,
                                                   std::uint32_t incarnation);
     Result<std::optional<ledger::Mark>> mark(PopId pop, std::uint32_t incarnation);
+    Result<std::optional<ledger::Claim>> claim_of(AccountId account,
+                                                  const IdempotencyId& idempotency);
     Result<ledger::Head> head();
     Result<FeedReply> feed(std::uint64_t from);
     Result<UsagePage> usage(const UsageFilter& filter);
@@ -150,6 +161,23 @@ class Ledger {
                                           std::int64_t now_ms);
     Status close_lease(const std::string& key, std::int64_t now_ms, bool& closed);
 
+    // stale(client): not this POP's newest incarnation. Notes, coarsely, that the POP spoke.
+    Status heard_of(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                    std::int64_t now_ms);
+    Result<bool> is_dead(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                         std::int64_t now_ms);
+    // The key's claim as it stands: nothing when it is free or expired.
+    Result<std::optional<ledger::Claim>> standing_claim(LedgerTransaction& transaction,
+                                                        const ClaimRequest::Entry& entry,
+                                                        std::uint32_t ttl_ms, std::int64_t now_ms);
+    Result<ClaimReply::Entry> claim_entry(LedgerTransaction& transaction, PopId pop,
+                                          std::uint32_t incarnation,
+                                          const ClaimRequest::Entry& entry, std::uint32_t ttl_ms,
+                                          std::int64_t now_ms);
+    // A charge ends the claim of its key.
+    Status finish_claim(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                        const storage::Settlement& settlement, Nano charged, std::int64_t now_ms);
+
     // How much of `amount` the scope pays for.
     Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
                          std::uint32_t incarnation, std::uint32_t generation, Nano amount,
@@ -168,6 +196,7 @@ class Ledger {
     LedgerStore& store_;
     PlantedBug bug_;
     std::string reclaim_from_;  // key after which the next reclaim() looks
+    std::string sweep_from_;    // and the next sweep_claims()
 };
 
 }  // namespace nodex::replication

@@ -92,7 +92,7 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
     LedgerTransaction transaction(store_);
     const std::string install_key =
         ledger::KeyBuilder().letter('i').number(raw(pop)).raw_bytes(request.install.view()).bytes;
-    const std::string newest_key = ledger::KeyBuilder().letter('n').number(raw(pop)).bytes;
+    const std::string newest_key = ledger::newest_incarnation_key(pop);
     Result<std::optional<std::string>> known = transaction.get(LedgerTable::mark, install_key);
     if (!known) return known.error();
     Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, newest_key);
@@ -138,11 +138,8 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
 Result<LeaseReply> Ledger::lease(PopId pop, std::uint32_t incarnation, const LeaseRequest& request,
                                  std::int64_t now_ms) {
     LedgerTransaction transaction(store_);
-    const std::string newest_key = ledger::KeyBuilder().letter('n').number(raw(pop)).bytes;
-    Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, newest_key);
-    if (!newest) return newest.error();
-    if (!*newest || ByteReader(**newest).integer<std::uint32_t>() != incarnation)
-        return refused(ErrorCode::stale);
+    if (const Status heard = heard_of(transaction, pop, incarnation, now_ms); !heard)
+        return heard.error();
     Result<ledger::Head> head = load_head(transaction);
     if (!head) return head.error();
     LeaseReply reply;

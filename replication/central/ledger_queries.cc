@@ -39,6 +39,10 @@ Result<std::optional<ledger::Lease>> Ledger::lease_of(const LeaseKey& scope, Pop
 Result<std::optional<ledger::Mark>> Ledger::mark(PopId pop, std::uint32_t incarnation) {
     return read<ledger::Mark>(store_, LedgerTable::mark, ledger::mark_key(pop, incarnation));
 }
+Result<std::optional<ledger::Claim>> Ledger::claim_of(AccountId account,
+                                                      const IdempotencyId& idempotency) {
+    return read<ledger::Claim>(store_, LedgerTable::claim, ledger::claim_key(account, idempotency));
+}
 Result<ledger::Head> Ledger::head() {
     LedgerTransaction transaction(store_);
     return load_head(transaction);

@@ -151,6 +151,22 @@ void each_mark(Codec& codec, Record& mark) {
 }
 
 template <class Codec, class Record>
+void each_claim(Codec& codec, Record& claim) {
+    codec.choice(claim.state, ClaimState::last);
+    codec.field(claim.fingerprint);
+    codec.field(claim.attempt);
+    codec.field(claim.owner);
+    codec.field(claim.incarnation);
+    codec.field(claim.request);
+    codec.field(claim.answer);
+    codec.field(claim.status);
+    codec.field(claim.charged);
+    codec.field(claim.ttl_ms);
+    codec.field(claim.created_ms);
+    codec.field(claim.expires_ms);
+}
+
+template <class Codec, class Record>
 void each_head(Codec& codec, Record& head) {
     codec.field(head.accounts);
     codec.field(head.keys);
@@ -224,6 +240,12 @@ std::string encode(const Mark& mark) {
 }
 Status decode(Bytes bytes, Mark& mark) noexcept {
     return decode_record<each_mark<Read, Mark>>(bytes, mark);
+}
+std::string encode(const Claim& claim) {
+    return encode_record<each_claim<Write, const Claim>>(claim);
+}
+Status decode(Bytes bytes, Claim& claim) noexcept {
+    return decode_record<each_claim<Read, Claim>>(bytes, claim);
 }
 std::string encode(const Head& head) {
     return encode_record<each_head<Write, const Head>>(head);

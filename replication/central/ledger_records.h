@@ -13,6 +13,7 @@
 //   mark      'i' pop u16 install[16] -> incarnation u32
 //             'n' pop u16 -> newest incarnation u32
 //             'w' pop u16 incarnation u32 -> Mark
+//   claim     account u64 idempotency[16]           -> Claim, until it expires
 //   meta      'h' -> Head;  'f' version u64 -> changed object: kind u8, id u64
 #pragma once
 #include <array>
@@ -164,6 +165,24 @@ struct Mark {
     std::int64_t contact_ms = 0;
 };
 
+enum class ClaimState : std::uint8_t { held, done, last = done };
+// Who runs, or ran, an idempotency key.
+struct Claim {
+    ClaimState state = ClaimState::held;
+    Fingerprint fingerprint;  // zero: of an execution that was settled without a claim; the owner
+                              // compares
+    std::uint16_t attempt = 1;
+    PopId owner{};
+    std::uint32_t incarnation = 0;
+    RequestId request;
+    BodyId answer;             // done
+    std::uint16_t status = 0;  // done
+    Nano charged = 0;          // done
+    std::uint32_t ttl_ms = 0;  // as the owner told
+    std::int64_t created_ms = 0;
+    std::int64_t expires_ms = 0;
+};
+
 struct Head {
     std::uint64_t accounts = 0;
     std::uint64_t keys = 0;
@@ -183,6 +202,7 @@ std::string encode(const Row&);
 std::string encode(const Model&);
 std::string encode(const PriceList&);
 std::string encode(const Mark&);
+std::string encode(const Claim&);
 std::string encode(const Head&);
 // corrupt(storage) for anything that encode() cannot have written.
 Status decode(Bytes, Account&) noexcept;
@@ -193,6 +213,7 @@ Status decode(Bytes, Row&) noexcept;
 Status decode(Bytes, Model&) noexcept;
 Status decode(Bytes, PriceList&) noexcept;
 Status decode(Bytes, Mark&) noexcept;
+Status decode(Bytes, Claim&) noexcept;
 Status decode(Bytes, Head&) noexcept;
 
 // Keys: a letter where a table holds several kinds, then ordered integers and raw octets.
@@ -244,6 +265,16 @@ inline std::string price_key(std::uint32_t version) {
 }
 inline std::string mark_key(PopId pop, std::uint32_t incarnation) {
     return KeyBuilder().letter('w').number(raw(pop)).number(incarnation).bytes;
+}
+inline std::string claim_key(AccountId account, const IdempotencyId& idempotency) {
+    return KeyBuilder().number(raw(account)).raw_bytes(idempotency.view()).bytes;
+}
+// A charge under an idempotency key.
+inline std::string charge_key(AccountId account, const IdempotencyId& idempotency) {
+    return KeyBuilder().letter('c').number(raw(account)).raw_bytes(idempotency.view()).bytes;
+}
+inline std::string newest_incarnation_key(PopId pop) {
+    return KeyBuilder().letter('n').number(raw(pop)).bytes;
 }
 inline std::string feed_key(std::uint64_t version) {
     return KeyBuilder().letter('f').number(version).bytes;

@@ -23,16 +23,13 @@ Error refused(ErrorCode code) noexcept {
 // One charge per business request: by its idempotency key, and by its own id where it came without
 // one.
 std::string charge_place(const storage::Settlement& settlement) {
-    ledger::KeyBuilder key;
     if (settlement.idempotency.is_zero())
-        return key.letter('r')
+        return ledger::KeyBuilder()
+            .letter('r')
             .number(raw(settlement.account))
             .raw_bytes(settlement.request_id.view())
             .bytes;
-    return key.letter('c')
-        .number(raw(settlement.account))
-        .raw_bytes(settlement.idempotency.view())
-        .bytes;
+    return ledger::charge_key(settlement.account, settlement.idempotency);
 }
 
 Row row_of(const storage::Settlement& settlement, PopId pop, std::int64_t now_ms) {
@@ -179,8 +176,11 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
     }
     if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted)
         return counted;
-    return charge(transaction, settlement, std::move(row), currency, charged, amount - charged,
-                  *overrun, place);
+    if (const Status posted = charge(transaction, settlement, std::move(row), currency, charged,
+                                     amount - charged, *overrun, place);
+        !posted)
+        return posted;
+    return finish_claim(transaction, pop, incarnation, settlement, charged, now_ms);
 }
 
 // Applies what follows the mark; stops at the first record that cannot be applied, keeping those

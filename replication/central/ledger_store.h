@@ -25,6 +25,7 @@ enum class LedgerTable : std::uint8_t {
     price,
     mark,
     meta,
+    claim,
     count
 };
 inline constexpr std::size_t ledger_tables_count = static_cast<std::size_t>(LedgerTable::count);

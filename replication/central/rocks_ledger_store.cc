@@ -17,6 +17,7 @@ storage::Family family_of(LedgerTable table) noexcept {
         case LedgerTable::price: return Family::c_price;
         case LedgerTable::mark: return Family::c_mark;
         case LedgerTable::meta: return Family::c_meta;
+        case LedgerTable::claim: return Family::c_claim;
         case LedgerTable::count: break;
     }
     NX_ASSERT(false && "a table without a family");

@@ -45,7 +45,7 @@ void check_envelope(Bytes bytes) {
 }  // namespace
 
 void fuzz_message(std::uint8_t choice, Bytes bytes) {
-    switch (choice % 13) {
+    switch (choice % 16) {
         case 0: check(bytes, decode_register_request); break;
         case 1: check(bytes, decode_register_reply); break;
         case 2: check(bytes, decode_lease_request); break;
@@ -58,7 +58,10 @@ void fuzz_message(std::uint8_t choice, Bytes bytes) {
         case 9: check(bytes, decode_query_request); break;
         case 10: check(bytes, decode_query_reply); break;
         case 11: check_record(bytes); break;
-        default: check_envelope(bytes); break;
+        case 12: check_envelope(bytes); break;
+        case 13: check(bytes, decode_claim_request); break;
+        case 14: check(bytes, decode_claim_reply); break;
+        default: check(bytes, decode_claim_hint); break;
     }
 }
 
@@ -66,6 +69,7 @@ void fuzz_message(std::uint8_t choice, Bytes bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size > 0)
-        nodex::replication::fuzz_message(data[0], {reinterpret_cast<const char*>(data) + 1, size - 1});
+        nodex::replication::fuzz_message(data[0],
+                                         {reinterpret_cast<const char*>(data) + 1, size - 1});
     return 0;
 }

@@ -16,7 +16,7 @@ class Play {
     explicit Play(std::uint64_t seed) : random_(seed), world_(20 * unit, 8 * unit) {}
 
     void step() {
-        switch (random_.below(9)) {
+        switch (random_.below(11)) {
             case 0: return lease(world_.account_scope(), account_generation_);
             case 1: return lease(world_.key_scope(), key_generation_);
             case 2:
@@ -25,6 +25,8 @@ class Play {
             case 5: return ship();
             case 6: return pass_time();
             case 7: return operate();
+            case 8:
+            case 9: return claim();
             default: return reship_old();
         }
     }
@@ -68,6 +70,22 @@ class Play {
         world_.now_ms += static_cast<std::int64_t>(random_.below(1'200'000));
         ASSERT_TRUE(
             world_.ledger.reclaim(world_.now_ms, 1 + static_cast<unsigned>(random_.below(3))));
+    }
+    // Of keys that settlements use too: claims must never change what is charged.
+    void claim() {
+        ClaimRequest request{100'000 + static_cast<std::uint32_t>(random_.below(3'000'000)), {}};
+        for (std::uint64_t i = 0; i <= random_.below(4); ++i)
+            request.entries.push_back({static_cast<ClaimOp>(random_.below(4)), world_.account,
+                                       numbered<IdempotencyId>(1 + random_.below(12)),
+                                       numbered<Fingerprint>(1 + random_.below(2)),
+                                       numbered<RequestId>(1 + random_.below(40)),
+                                       static_cast<std::uint16_t>(random_.below(3))});
+        const Result<ClaimReply> reply =
+            world_.ledger.claim(world_.pop, world_.incarnation, request, world_.now_ms);
+        ASSERT_TRUE(reply);
+        ASSERT_EQ(reply->entries.size(), request.entries.size());
+        ASSERT_TRUE(
+            world_.ledger.sweep_claims(world_.now_ms, 1 + static_cast<unsigned>(random_.below(3))));
     }
     void operate() {
         const std::string reference = "ref-" + std::to_string(random_.below(6));

@@ -131,6 +131,49 @@ TEST(Messages, ALyingCountIsRefusedBeforeItCostsMemory) {
     std::string lease = encode(LeaseRequest{1, false, {}});
     lease.replace(lease.size() - 2, 2, std::string("\x00\x10", 2));
     EXPECT_FALSE(decode_lease_request(lease));
+    std::string claims = encode(ClaimRequest{1, {}});
+    claims.replace(claims.size() - 2, 2, std::string("\x00\x02", 2));
+    EXPECT_FALSE(decode_claim_request(claims));
+}
+
+ClaimRequest::Entry claim_of(ClaimOp op) {
+    return {
+        op, AccountId{4}, filled<IdempotencyId>(1), filled<Fingerprint>(2), filled<RequestId>(3),
+        7};
+}
+
+TEST(Messages, ClaimsGoBothWaysUpToTheirLimit) {
+    ClaimRequest request{86'400'000, {}};
+    for (unsigned i = 0; i < limits::claim_entries_max; ++i)
+        request.entries.push_back(claim_of(static_cast<ClaimOp>(i % 4)));
+    const std::string bytes = encode(request);
+    ASSERT_LE(bytes.size(), limits::message_bytes_max);
+    const Result<ClaimRequest> read = decode_claim_request(bytes);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(*read), bytes);
+    std::string one_more = bytes + bytes.substr(bytes.size() - 75);
+    one_more[4] = static_cast<char>((limits::claim_entries_max + 1) & 0xff);
+    EXPECT_FALSE(decode_claim_request(one_more));
+    ClaimReply reply{{{ClaimResult::held, 2, PopId{3}, 4, filled<RequestId>(5), filled<BodyId>(6),
+                       200, 77, 88, true}}};
+    const Result<ClaimReply> read_reply = decode_claim_reply(encode(reply));
+    ASSERT_TRUE(read_reply);
+    EXPECT_EQ(encode(*read_reply), encode(reply));
+    reply.entries[0].charged = -1;
+    EXPECT_FALSE(decode_claim_reply(encode(reply)));
+    const ClaimHint hint{AccountId{4}, filled<IdempotencyId>(1), filled<RequestId>(3)};
+    const Result<ClaimHint> read_hint = decode_claim_hint(encode(hint));
+    ASSERT_TRUE(read_hint);
+    EXPECT_EQ(encode(*read_hint), encode(hint));
+}
+
+TEST(Messages, AClaimWithoutAKeyOrOfAnUnknownKindIsMalformed) {
+    ClaimRequest request{1, {claim_of(ClaimOp::acquire)}};
+    request.entries[0].idempotency = {};
+    EXPECT_FALSE(decode_claim_request(encode(request)));
+    std::string unknown = encode(ClaimRequest{1, {claim_of(ClaimOp::query)}});
+    unknown[6] = 4;
+    EXPECT_FALSE(decode_claim_request(unknown));
 }
 
 TEST(Messages, UnknownTrailingOctetsAreIgnored) {
