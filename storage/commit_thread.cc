@@ -30,9 +30,11 @@ struct CommitThread::State final : Waker {
     void run() noexcept;
     void drain() noexcept;
     void commit_some() noexcept;
+    void read_all() noexcept;
     [[nodiscard]] Durability apply_some(std::size_t end_limit) noexcept;
     void write(Durability needed) noexcept;
     void fail(Error error) noexcept;
+    void refuse_all(std::size_t count) noexcept;
     void reply_all(std::size_t count) noexcept;
     void notify_outbox() noexcept;
 
@@ -154,7 +156,7 @@ void CommitThread::State::run() noexcept {
 // Everything that has arrived; what arrives meanwhile belongs to the next call.
 void CommitThread::State::drain() noexcept {
     mailbox.deliver();
-    while (next < waiting.size()) commit_some();
+    while (next < waiting.size()) failed ? read_all() : commit_some();
     waiting.clear();
     next = 0;
 }
@@ -167,7 +169,8 @@ void CommitThread::State::commit_some() noexcept {
         std::min(waiting.size(), first + limits::commit_batch_operations_max);
     const std::uint64_t outbox_before = journal.outbox().last;
     const Durability needed = apply_some(end_limit);
-    if (!failed && !batch.empty()) write(needed);
+    if (!batch.empty()) write(needed);
+    if (failed) refuse_all(next - first);
     for (Operation* read : reads) {
         if (failed) break;
         read->status_ = read->apply(journal, store, batch, clock.wall_ms());
@@ -179,12 +182,23 @@ void CommitThread::State::commit_some() noexcept {
     if (outbox_grew) notify_outbox();
 }
 
+// After a failed write: each operation answers from what the store has, or is refused.
+void CommitThread::State::read_all() noexcept {
+    const std::size_t first = next;
+    for (; next < waiting.size(); ++next) {
+        Operation& operation = *waiting[next];
+        operation.status_ =
+            operation.apply_read_only(journal, store, clock.wall_ms(), failure);
+        if (!operation.status_) stats.failures.fetch_add(1, std::memory_order_relaxed);
+    }
+    reply_all(next - first);
+}
+
 // Advances `next` over the operations of one batch; answers the durability that they need together.
 Durability CommitThread::State::apply_some(std::size_t end_limit) noexcept {
     Durability needed = Durability::process;
     const std::int64_t now_ms = clock.wall_ms();
     for (; next < end_limit && batch.bytes() < limits::commit_batch_bytes_max; ++next) {
-        if (failed) continue;
         Operation& operation = *waiting[next];
         if (operation.after_write()) {
             reads.push_back(&operation);
@@ -217,16 +231,19 @@ void CommitThread::State::fail(Error error) noexcept {
         {{"error", error}, {"remedy", "nothing more is accepted; repair the disk and restart"}});
 }
 
+// All of the batch whose write failed, also those that changed nothing: a look-up may have seen an answer
+// that only this batch had.
+void CommitThread::State::refuse_all(std::size_t count) noexcept {
+    stats.failures.fetch_add(count, std::memory_order_relaxed);
+    for (std::size_t i = next - count; i < next; ++i) waiting[i]->status_ = failure;
+}
+
 // The last `count` operations before `next`. An operation may be destroyed or submitted again as
 // soon as it is posted.
 void CommitThread::State::reply_all(std::size_t count) noexcept {
     stats.operations.fetch_add(count, std::memory_order_relaxed);
     for (std::size_t i = next - count; i < next; ++i) {
         Operation& operation = *waiting[i];
-        if (failed) {
-            operation.status_ = failure;
-            stats.failures.fetch_add(1, std::memory_order_relaxed);
-        }
         operation.reply_to_->post(operation.link_);
     }
 }

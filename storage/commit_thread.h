@@ -47,6 +47,12 @@ class Operation {
     [[nodiscard]] virtual bool must_survive_power_loss() const noexcept { return true; }
     // Runs when the batch it came with is in the store, and adds nothing: reads.
     [[nodiscard]] virtual bool after_write() const noexcept { return false; }
+    // Instead of apply() once a write has failed: nothing can be promised any more, but what was
+    // acknowledged is still there to be read. `failure` where the answer would need a write.
+    virtual Status apply_read_only(Journal&, Store&, std::int64_t now_ms, Error failure) {
+        (void)now_ms;
+        return failure;
+    }
 
   private:
     friend class CommitThread;
@@ -70,6 +76,7 @@ class ClaimOperation final : public Operation {
     ClaimOutcome outcome;       // out
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+    Status apply_read_only(Journal&, Store&, std::int64_t now_ms, Error failure) override;
 };
 
 // Chunks of any number of running answers of one core: one operation a turn.
@@ -128,6 +135,7 @@ class ReadOperation final : public Operation {
     std::vector<std::string> chunks;     // out: fewer when absent
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
+    Status apply_read_only(Journal&, Store&, std::int64_t now_ms, Error failure) override;
     [[nodiscard]] bool after_write() const noexcept override { return true; }
 };
 
@@ -170,7 +178,8 @@ class CommitThread {
     // or will come.
     void off_outbox() noexcept;
 
-    [[nodiscard]] bool failed() const noexcept;  // a write failed: nothing more will succeed
+    // A write failed: none will succeed any more. Claims whose answer is stored, and reads, still do.
+    [[nodiscard]] bool failed() const noexcept;
     [[nodiscard]] CommitStats& stats() noexcept;
 
     // Simulator and tests: runs what is waiting on the calling thread instead of start().

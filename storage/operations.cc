@@ -19,6 +19,18 @@ Status ClaimOperation::apply(Journal& journal, Store& store, Batch& batch, std::
     return {};
 }
 
+// A stored answer is the same whether or not there is room for new ones. A running one is not joined: what
+// it still produces cannot become durable, and the running claim may be of the write that failed.
+Status ClaimOperation::apply_read_only(Journal& journal, Store&, std::int64_t now_ms, Error failure) {
+    auto result = journal.look_up(request, now_ms, {});
+    if (!result) return result.error();
+    const bool stored =
+        result->verdict == ClaimVerdict::finished || result->verdict == ClaimVerdict::mismatch;
+    if (!stored) return failure;
+    outcome = std::move(*result);
+    return {};
+}
+
 Status AppendOperation::apply(Journal& journal, Store&, Batch& batch, std::int64_t) {
     const Bytes bytes = arena;
     for (const Chunk& chunk : chunks)
@@ -45,7 +57,11 @@ Status ReleaseOperation::apply(Journal& journal, Store&, Batch& batch, std::int6
 
 // Point reads, not a scan: body files overlap (they are never rewritten), and a point read asks
 // their bloom filters where a scan would open every one of them.
-Status ReadOperation::apply(Journal&, Store& store, Batch&, std::int64_t) {
+Status ReadOperation::apply(Journal& journal, Store& store, Batch&, std::int64_t now_ms) {
+    return apply_read_only(journal, store, now_ms, {});
+}
+
+Status ReadOperation::apply_read_only(Journal&, Store& store, std::int64_t, Error) {
     chunks.clear();
     std::size_t bytes = 0;
     for (std::uint32_t i = 0; i < count && bytes < bytes_max; ++i) {

@@ -193,29 +193,79 @@ TEST_F(CommitThreadTest, ALateFinishAddsNothing) {
     EXPECT_EQ(writes(), 0u);
 }
 
-TEST_F(CommitThreadTest, FailsTheWholeBatchAndEverythingAfterIt) {
+TEST_F(CommitThreadTest, FailsTheWholeBatchAndEveryWriteAfterIt) {
     store.fail_write_after(0, ErrorCode::storage_failed, true);
     ClaimOperation claim, other;
     claim.request = samples::request(1);
     other.request = samples::request(2);
-    submit(claim);
-    submit(other);
-    run();
-    EXPECT_EQ(claim.status().error().code, ErrorCode::storage_failed);
-    EXPECT_EQ(other.status().error().code, ErrorCode::storage_failed);
-    EXPECT_TRUE(commits->failed());
     ReadOperation read;
     read.body = claim.request.answer;
     read.count = 1;
-    ClaimOperation later;
-    later.request = samples::request(3);
+    submit(claim);
+    submit(other);
     submit(read);
-    submit(later);
     run();
+    EXPECT_EQ(claim.status().error().code, ErrorCode::storage_failed);
+    EXPECT_EQ(other.status().error().code, ErrorCode::storage_failed);
     EXPECT_EQ(read.status().error().code, ErrorCode::storage_failed);
+    EXPECT_TRUE(commits->failed());
+    const std::uint64_t writes_so_far = writes();
+    ClaimOperation later, joined;
+    later.request = samples::request(3);
+    joined.request = samples::request(1);
+    joined.request.request_id = samples::id<RequestId>(4);
+    ReleaseOperation release;
+    release.request_id = samples::id<RequestId>(2);
+    submit(later);
+    submit(joined);
+    submit(release);
+    run();
     EXPECT_EQ(later.status().error().code, ErrorCode::storage_failed);
-    EXPECT_EQ(commits->stats().failures.load(), 4u);
-    EXPECT_EQ(done.count, 4);
+    EXPECT_EQ(joined.status().error().code, ErrorCode::storage_failed) << "its claim may be lost";
+    EXPECT_EQ(release.status().error().code, ErrorCode::storage_failed);
+    EXPECT_EQ(writes(), writes_so_far) << "a failed write is not tried again";
+    EXPECT_EQ(commits->stats().failures.load(), 6u);
+    EXPECT_EQ(done.count, 6);
+}
+
+// Promise 16 of the reliability page: a disk that takes no more keeps what it has. Such a store once
+// refused stored answers too.
+TEST_F(CommitThreadTest, StillAnswersWhatIsStoredAfterAFailedWrite) {
+    ClaimOperation first;
+    first.request = samples::request(1);
+    submit(first);
+    run();
+    FinishOperation finish;
+    finish.finish = samples::finish(first.request, 10);
+    finish.body = first.request.answer;
+    finish.chunks = {{0, "sealed"}};
+    finish.key_record = "key";
+    submit(finish);
+    run();
+    store.fail_write_after(0, ErrorCode::storage_full, false);
+    ClaimOperation refused, repeated, looked_up, other_request;
+    refused.request = samples::request(2);
+    submit(refused);
+    run();
+    EXPECT_EQ(refused.status().error().code, ErrorCode::storage_full);
+
+    repeated.request = looked_up.request = other_request.request = samples::request(1);
+    looked_up.look_up_only = true;
+    other_request.request.fingerprint = samples::id<Fingerprint>(9, 'f');
+    ReadOperation read;
+    read.body = first.request.answer;
+    read.count = 1;
+    submit(repeated);
+    submit(looked_up);
+    submit(other_request);
+    submit(read);
+    run();
+    EXPECT_TRUE(repeated.status().has_value());
+    EXPECT_EQ(repeated.outcome.verdict, ClaimVerdict::finished);
+    EXPECT_EQ(repeated.outcome.key_record, "key");
+    EXPECT_EQ(looked_up.outcome.verdict, ClaimVerdict::finished);
+    EXPECT_EQ(other_request.outcome.verdict, ClaimVerdict::mismatch);
+    EXPECT_EQ(read.chunks, std::vector<std::string>{"sealed"});
 }
 
 TEST_F(CommitThreadTest, RefusesNewClaimsWhenSpaceIsLowButEndsRunningOnes) {
