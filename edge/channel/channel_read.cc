@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "edge/base/limits.h"
 #include "edge/channel/channel_state.h"
 #include "edge/io/uring_errors.h"
 
@@ -72,17 +73,24 @@ void Channel::State::decrypt(Bytes ciphertext) noexcept {
 
 void Channel::State::hand_on(Bytes plaintext) noexcept {
     if (phase != ChannelPhase::open) return;  // the owner closed meanwhile
-    if (inbound == Inbound::paused)
-        held.append(plaintext);  // at most what the kernel had received when the pause began
+    // Behind a pause: at most what the kernel had received when it began. Behind a resume() in this turn, too:
+    // what is held goes first, at the end of the turn.
+    if (inbound == Inbound::paused || !held.empty())
+        held.append(plaintext);
     else
         owner.channel_received(plaintext);
 }
 
+// In pieces, so that an owner whose window is full again is not given a whole burst on top of it.
 void Channel::State::hand_on_held() noexcept {
-    if (!held.empty()) {
-        const std::string bytes = std::exchange(held, {});
-        owner.channel_received(bytes);
+    const std::string bytes = std::exchange(held, {});
+    Bytes rest = bytes;
+    while (!rest.empty() && phase == ChannelPhase::open && inbound == Inbound::flowing) {
+        const Bytes piece = rest.substr(0, limits::recv_buffer_bytes);
+        rest.remove_prefix(piece.size());
+        owner.channel_received(piece);
     }
+    if (!rest.empty() && phase == ChannelPhase::open) held.assign(rest);
     if (peer_end == PeerEnd::seen) tell_end();
 }
 
@@ -102,7 +110,7 @@ void Channel::State::peer_ended() noexcept {
 }
 
 void Channel::State::tell_end() noexcept {
-    if (phase != ChannelPhase::open || inbound == Inbound::paused) return;
+    if (phase != ChannelPhase::open || inbound == Inbound::paused || !held.empty()) return;
     peer_end = PeerEnd::told;
     owner.channel_ended();
 }

@@ -131,6 +131,43 @@ TEST_P(EveryChannel, HandsOnNothingWhilePaused) {
     pair_->run_until([&] { return server().received == "firstsecond"; });
 }
 
+// A burst came in pieces: the owner paused at one, the next was held, and a resume() in the same turn let a
+// third one overtake it.
+TEST_P(EveryChannel, ResumingInTheMiddleOfABurstKeepsTheOrder) {
+    const std::string source = pattern(512 * 1024);
+    std::size_t written = 0;
+    const auto feed = [&] {
+        while (written < source.size() && client().channel.writable()) {
+            const std::size_t size = std::min<std::size_t>(9'000, source.size() - written);
+            client().channel.write(Bytes(source).substr(written, size));
+            written += size;
+        }
+        server().channel.resume();
+    };
+    struct Resume final : Mail {
+        explicit Resume(Channel& its_channel)
+            : Mail([](Mail& mail) noexcept { static_cast<Resume&>(mail).channel.resume(); }),
+              channel(its_channel) {}
+        Channel& channel;
+    } resume{server().channel};
+    client().when_opened = feed;
+    client().when_writable = feed;
+    server().when_received = [&](Bytes) {
+        ASSERT_EQ(Bytes(source).substr(0, server().received.size()), server().received);
+        server().channel.pause();
+        // Mail is delivered before what the next wait brings.
+        if (!resume.posted()) pair_->loop.mailbox().post(resume);
+    };
+    server().when_ended = [&] { server().channel.close(); };
+    pair_->open();
+    pair_->run_until([&] {
+        if (written == source.size()) client().channel.close();
+        return !server().closed.empty() && !client().closed.empty();
+    });
+    EXPECT_EQ(server().received.size(), source.size()) << "an end that overtakes what is held";
+    EXPECT_EQ(server().ended, 1u);
+}
+
 TEST_P(EveryChannel, CloseDeliversWhatWasQueued) {
     const std::string source = pattern(1024 * 1024);
     server().when_opened = [&] {
