@@ -25,6 +25,8 @@ inline constexpr unsigned connections_unauthenticated_per_ip_max = 1'000;
 inline constexpr std::size_t outbound_high_bytes =
     64 * 1024;  // a channel's queue: writer is told to pause
 inline constexpr std::size_t outbound_low_bytes = 16 * 1024;  // and to go on
+inline constexpr std::size_t kernel_unsent_bytes_max =
+    128 * 1024;  // of a client's socket (TCP_NOTSENT_LOWAT): the send waits
 static_assert(outbound_low_bytes < outbound_high_bytes);
 inline constexpr Nanoseconds handshake_deadline = 5 * second;
 inline constexpr Nanoseconds head_deadline =

@@ -85,6 +85,8 @@ bool Channel::State::fill_wire() noexcept {
     }
     if (closing == Closing::flushing) session->close();
     wire.swap(session->output());
+    // The buffer of the last send comes back as the next one's: empty, but as large as that send was.
+    release_above(session->output(), limits::outbound_low_bytes);
     return !wire.empty();
 }
 

@@ -83,6 +83,14 @@ Status set_on(int fd, int level, int option) noexcept {
     return {};
 }
 
+// Accepted sockets inherit it. Without it the kernel takes up to tcp_wmem (4 MiB) for a reader that has stopped,
+// out of memory that no limit of ours counts; what has left already but is not acknowledged comes on top.
+Status limit_unsent(int fd) noexcept {
+    const int bytes = static_cast<int>(limits::kernel_unsent_bytes_max);
+    if (::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) != 0) return os_error();
+    return {};
+}
+
 }  // namespace
 
 Result<int> listen_on(Bytes address_text) noexcept {
@@ -101,6 +109,7 @@ Result<int> listen_on(Bytes address_text) noexcept {
     } else {
         for (const int option : {SO_REUSEADDR, SO_REUSEPORT})
             if (status) status = set_on(fd, SOL_SOCKET, option);
+        if (status) status = limit_unsent(fd);
         if (status && family == AF_INET6) status = set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     }
     if (!status) return close_with(fd, status.error());
