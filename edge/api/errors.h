@@ -13,7 +13,8 @@ enum class Code : std::uint8_t {
     unsupported_media_type, idempotency_key_required, idempotency_key_reused, idempotency_key_invalid,
     invalid_last_event_id, stream_expired,
     insufficient_balance, insufficient_quota, budget_unavailable, rate_limited, body_too_large, uri_too_long,
-    header_too_large, expectation_failed, version_unsupported, not_implemented, request_timeout,
+    header_too_large, expectation_failed, version_unsupported, transfer_coding_unsupported, not_implemented,
+    request_timeout,
     upstream_unavailable, upstream_timeout, upstream_error, upstream_lost, gateway_error, overloaded,
     storage_unavailable, internal_error,
     count

@@ -98,10 +98,7 @@ void Exchange::read_head(const http::RequestHead& head) noexcept {
                        {},
                        -1});
     if (route_ == Route::websocket)
-        return refuse({api::Code::not_implemented,
-                       "WebSocket transport is not offered here; use HTTP.",
-                       {},
-                       -1});
+        return refuse(api::Code::not_implemented);
     if (route_ == Route::probe || route_ == Route::healthz || route_ == Route::readyz ||
         route_ == Route::status)
         return;

@@ -20,7 +20,7 @@ api::Code code_of(http::Refusal refusal) noexcept {
         case http::Refusal::version_unsupported: return api::Code::version_unsupported;
         case http::Refusal::method_not_allowed: return api::Code::method_not_allowed;
         case http::Refusal::expectation_failed: return api::Code::expectation_failed;
-        case http::Refusal::not_implemented: return api::Code::not_implemented;
+        case http::Refusal::coding_unsupported: return api::Code::transfer_coding_unsupported;
         case http::Refusal::timed_out: return api::Code::request_timeout;
     }
     return api::Code::internal_error;

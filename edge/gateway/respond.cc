@@ -97,7 +97,7 @@ void Exchange::refuse(const api::ApiError& error) noexcept {
         return finish_response();
     }
     error_code_ = error.code;
-    const int status = route_ == Route::websocket ? 426 : configured_status(error.code, *settings_);
+    const int status = configured_status(error.code, *settings_);
     const std::string body = api::error_body(error, request_id_hex_);
     std::string fields;
     write_fields(fields, status, json_type, &error);

@@ -106,7 +106,7 @@ Refusal read_framing(const FieldFacts& facts, bool http10, std::optional<std::ui
             return Refusal::malformed;
         chunked = is_chunked(facts.transfer_encoding);
         if (chunked) return Refusal::none;
-        return ends_in_chunked(facts.transfer_encoding) ? Refusal::not_implemented : Refusal::malformed;
+        return ends_in_chunked(facts.transfer_encoding) ? Refusal::coding_unsupported : Refusal::malformed;
     }
     if (facts.content_length_count == 0) return Refusal::none;
     if (facts.content_length_count > 1) return Refusal::malformed;

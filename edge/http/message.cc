@@ -45,14 +45,14 @@ std::optional<Bytes> ResponseHead::field(Bytes field_name) const noexcept {
 int status_of(Refusal refusal) noexcept {
     switch (refusal) {
         case Refusal::none: break;
-        case Refusal::malformed: return 400;
+        case Refusal::malformed:
+        case Refusal::version_unsupported:
+        case Refusal::coding_unsupported: return 400;
         case Refusal::target_too_long: return 414;
         case Refusal::head_too_large: return 431;
         case Refusal::body_too_large: return 413;
-        case Refusal::version_unsupported: return 505;
         case Refusal::method_not_allowed: return 405;
         case Refusal::expectation_failed: return 417;
-        case Refusal::not_implemented: return 501;
         case Refusal::timed_out: return 408;
     }
     NX_ASSERT(false);
@@ -69,7 +69,7 @@ const char* name(Refusal refusal) noexcept {
         case Refusal::version_unsupported: return "version_unsupported";
         case Refusal::method_not_allowed: return "method_not_allowed";
         case Refusal::expectation_failed: return "expectation_failed";
-        case Refusal::not_implemented: return "not_implemented";
+        case Refusal::coding_unsupported: return "coding_unsupported";
         case Refusal::timed_out: return "timed_out";
     }
     NX_ASSERT(false);

@@ -51,10 +51,10 @@ enum class Refusal : std::uint8_t {
     target_too_long,      // 414
     head_too_large,       // 431 (bytes or fields)
     body_too_large,       // 413
-    version_unsupported,  // 505
+    version_unsupported,  // 400: no parse error is a 5xx, which would blame the server
     method_not_allowed,   // 405: CONNECT, TRACE
     expectation_failed,   // 417
-    not_implemented,      // 501: a transfer coding other than chunked
+    coding_unsupported,   // 400: a transfer coding other than chunked
     timed_out,            // 408: head or body deadline (raised by the connection, never by the parser)
 };
 int status_of(Refusal refusal) noexcept;

@@ -85,7 +85,7 @@ def transfer_codings_other_than_chunked_are_refused(pop):
     prepare(pop)
     for value in (b"gzip, chunked", b"chunked, gzip", b"chunked, chunked", b"identity", b"xchunked", b"chunked\x0b",
                   b"", b"\"chunked\"", b"chunked;q=1", b"gzip"):
-        smuggled(pop, post(pop, b"Transfer-Encoding: " + value + b"\r\n"), CHUNKED, (400, 501))
+        smuggled(pop, post(pop, b"Transfer-Encoding: " + value + b"\r\n"), CHUNKED, (400,))
     smuggled(pop, post(pop, b"Transfer-Encoding: chunked\r\n", b"HTTP/1.0"), CHUNKED)
 
 
@@ -134,19 +134,19 @@ def request_lines_that_are_not_plain_are_refused(pop):
                  b"GET /healthz HTTP/1.1 ", b"GET /heal\x80thz HTTP/1.1", b"GET /healthz\x00 HTTP/1.1", b"G@T /healthz HTTP/1.1",
                  b"GET http://localhost/healthz HTTP/1.1", b"GET localhost:80 HTTP/1.1", b"GET * HTTP/1.1",
                  b"GET /a\\b HTTP/1.1", b"GET /a#b HTTP/1.1", b"GET healthz HTTP/1.1", b"GET /healthz", b"/healthz"):
-        smuggled(pop, line + b"\r\n" + HOST + b"\r\n", refusals=(400, 404, 405, 501, 505))
+        smuggled(pop, line + b"\r\n" + HOST + b"\r\n", refusals=(400, 404, 405))
 
 
 @test
 def versions_other_than_1_0_and_1_1_are_refused(pop):
     for version in (b"HTTP/0.9", b"HTTP/2.0", b"HTTP/1.2", b"HTTP/1.10", b"http/1.1", b"RTSP/1.0", b"ICE/1.0", b"HTTP/11"):
-        smuggled(pop, b"GET /healthz " + version + b"\r\n" + HOST + b"\r\n", refusals=(400, 505))
+        smuggled(pop, b"GET /healthz " + version + b"\r\n" + HOST + b"\r\n", refusals=(400,))
 
 
 @test
 def a_tunnel_is_never_opened(pop):
-    smuggled(pop, b"CONNECT localhost:443 HTTP/1.1\r\n" + HOST + b"\r\n", refusals=(400, 405, 501))
-    smuggled(pop, b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", refusals=(400, 405, 501))
+    smuggled(pop, b"CONNECT localhost:443 HTTP/1.1\r\n" + HOST + b"\r\n", refusals=(400, 405))
+    smuggled(pop, b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n", refusals=(400, 405))
     answers = answers_to(pop, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert len(answers) <= 1 and all(answer.status >= 400 for answer in answers), answers
     h2c = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" \

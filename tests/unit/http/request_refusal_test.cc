@@ -155,7 +155,7 @@ TEST(RequestRefusal, RefusesEveryDoubtAboutFraming) {
              {"TE with vertical tab", get("Transfer-Encoding: \x0b"
                                           "chunked\r\n")},
              {"TE in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-             {"coding before chunked", get("Transfer-Encoding: gzip, chunked\r\n"), Refusal::not_implemented},
+             {"coding before chunked", get("Transfer-Encoding: gzip, chunked\r\n"), Refusal::coding_unsupported},
              {"unknown expectation", get("Expect: 200-ok\r\n"), Refusal::expectation_failed},
              {"two expectations", get("Expect: 100-continue\r\nExpect: 100-continue\r\n"),
               Refusal::expectation_failed},
@@ -293,10 +293,11 @@ TEST(RequestRefusal, KnowsStatusAndNameOfEach) {
     for (const auto& [refusal, status] :
          {std::pair{Refusal::malformed, 400}, std::pair{Refusal::target_too_long, 414},
           std::pair{Refusal::head_too_large, 431}, std::pair{Refusal::body_too_large, 413},
-          std::pair{Refusal::version_unsupported, 505}, std::pair{Refusal::method_not_allowed, 405},
-          std::pair{Refusal::expectation_failed, 417}, std::pair{Refusal::not_implemented, 501},
+          std::pair{Refusal::version_unsupported, 400}, std::pair{Refusal::method_not_allowed, 405},
+          std::pair{Refusal::expectation_failed, 417}, std::pair{Refusal::coding_unsupported, 400},
           std::pair{Refusal::timed_out, 408}}) {
         EXPECT_EQ(status_of(refusal), status);
+        EXPECT_LT(status_of(refusal), 500) << "a request that cannot be read is never our failure";
         EXPECT_STRNE(name(refusal), "none");
     }
 }
