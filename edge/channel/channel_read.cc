@@ -73,8 +73,8 @@ void Channel::State::decrypt(Bytes ciphertext) noexcept {
 
 void Channel::State::hand_on(Bytes plaintext) noexcept {
     if (phase != ChannelPhase::open) return;  // the owner closed meanwhile
-    // Behind a pause: at most what the kernel had received when it began. Behind a resume() in this turn, too:
-    // what is held goes first, at the end of the turn.
+    // Behind a pause: at most what the kernel had received when it began. Behind a resume() in this turn,
+    // too: what is held goes first, at the end of the turn.
     if (inbound == Inbound::paused || !held.empty())
         held.append(plaintext);
     else

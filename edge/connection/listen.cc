@@ -83,8 +83,8 @@ Status set_on(int fd, int level, int option) noexcept {
     return {};
 }
 
-// Accepted sockets inherit it. Without it the kernel takes up to tcp_wmem (4 MiB) for a reader that has stopped,
-// out of memory that no limit of ours counts; what has left already but is not acknowledged comes on top.
+// Accepted sockets inherit it. Without it the kernel takes up to tcp_wmem (4 MiB) for a reader that has
+// stopped, out of memory that no limit of ours counts. What has left but is not acknowledged is not counted.
 Status limit_unsent(int fd) noexcept {
     const int bytes = static_cast<int>(limits::kernel_unsent_bytes_max);
     if (::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes) != 0) return os_error();

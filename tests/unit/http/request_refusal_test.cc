@@ -155,7 +155,8 @@ TEST(RequestRefusal, RefusesEveryDoubtAboutFraming) {
              {"TE with vertical tab", get("Transfer-Encoding: \x0b"
                                           "chunked\r\n")},
              {"TE in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-             {"coding before chunked", get("Transfer-Encoding: gzip, chunked\r\n"), Refusal::coding_unsupported},
+             {"coding before chunked", get("Transfer-Encoding: gzip, chunked\r\n"),
+              Refusal::coding_unsupported},
              {"unknown expectation", get("Expect: 200-ok\r\n"), Refusal::expectation_failed},
              {"two expectations", get("Expect: 100-continue\r\nExpect: 100-continue\r\n"),
               Refusal::expectation_failed},
