@@ -1,0 +1,1 @@
+"""nodex-lab: hosts, cables, programs, traffic, evidence and verdicts. Scenarios are in ../scenarios."""
