@@ -118,17 +118,23 @@ def trusting(ca_file):
 
 
 class Wire:
-    """One connection."""
+    """One connection. `ready` is an unconnected socket to use, for one of another network namespace."""
 
-    def __init__(self, address, context=None, name="localhost", seconds=30, receive_buffer=None):
+    def __init__(self, address, context=None, name="localhost", seconds=30, receive_buffer=None, ready=None,
+                 connect_seconds=None):
         host, _, port = address.rpartition(":")
-        plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        plain = ready or socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        plain.settimeout(seconds)
-        plain.connect((host, int(port)))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = context.wrap_socket(plain, server_hostname=name) if context else plain
+        plain.settimeout(connect_seconds or seconds)
+        try:
+            plain.connect((host, int(port)))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = context.wrap_socket(plain, server_hostname=name) if context else plain
+        except (OSError, ValueError):
+            plain.close()
+            raise
+        self.socket.settimeout(seconds)
         self.pending = b""  # received, not yet taken
 
     def __enter__(self):

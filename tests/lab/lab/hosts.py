@@ -24,6 +24,10 @@ def _checked(result, what):
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
+class CommandFailed(Exception):
+    """A command on a host ended with an error."""
+
+
 class Host:
     """A machine: a network namespace, an address, a TUN device whose other end the WAN program holds."""
 
@@ -74,8 +78,12 @@ class Host:
         return ["nsenter", f"--net=/proc/{os.getpid()}/fd/{self.namespace}", "--"]
 
     def run(self, *arguments, **options):
-        """Runs a command here to its end."""
-        return subprocess.run([*self.wrapper, *arguments], **{"check": True, "capture_output": True, "text": True, **options})
+        """Runs a command here to its end; CommandFailed with what it said, unless check=False."""
+        check = options.pop("check", True)
+        done = subprocess.run([*self.wrapper, *arguments], **{"check": False, "capture_output": True, "text": True, **options})
+        if check and done.returncode != 0:
+            raise CommandFailed(f"{shlex.join(arguments)} on {self.name}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
 
     def firewall(self, rules):
         """Replaces the host's nftables rules by `rules`, the lines of one input and output chain; none clears them."""

@@ -1,0 +1,70 @@
+"""What is known after a run, gathered from outside: the clients' history, the provider's counters, the ledger's rows, both
+sides' counters. Verdicts read this and nothing else, so a planted violation is a changed value here (self_test.py)."""
+import dataclasses
+
+from lab.history import ACKNOWLEDGED
+
+REFETCH_MAX = 400  # acknowledged answers that are fetched again, spread over the run
+
+
+@dataclasses.dataclass
+class Evidence:
+    """`rows`: of each account, its rows in the ledger. `balances`: of each account, {"balance_nano", "held_nano", ...}."""
+    operations: list
+    problems: list
+    runs: dict            # identity -> how often the provider ran it
+    rows: dict
+    balances: dict
+    topped_up: dict       # account -> nano-units
+    audit: dict           # ledger.verify
+    pops: dict            # name -> {"runs", "outbox"}; None where the POP does not answer
+    refetched: list       # (Operation, status, octets or text, whether it is the same)
+    excused: set = dataclasses.field(default_factory=set)  # names of POPs whose unshipped records a scenario destroyed
+
+
+def pages(admin, account):
+    """All rows of an account."""
+    rows, cursor = [], None
+    while True:
+        page = admin("usage.list", account=account, limit=1000, **({"cursor": cursor} if cursor else {}))
+        rows += page["data"]
+        if not page["has_more"]:
+            return rows
+        cursor = page["next_cursor"]
+
+
+def spread(items, most):
+    """At most `most` of the items, evenly over all."""
+    step = max(1, -(-len(items) // most))
+    return items[::step]
+
+
+def refetch(lab):
+    """Asks again for acknowledged answers with their keys, at the POP that gave them: the same octets must come."""
+    found = []
+    callers = {}
+    for operation in spread([one for one in lab.history.of(ACKNOWLEDGED) if not one.sdk], REFETCH_MAX):
+        pop = next(pop for pop in lab.pops if pop.name == operation.last.pop)
+        caller = callers.setdefault(pop.name, lab.caller(lab.pops.index(pop)))
+        with pop.wire(caller.host) as wire:
+            wire.send(caller.octets(operation))
+            answer = wire.answer()
+        found.append((operation, answer.status, answer.body, answer.body == operation.body))
+    return found
+
+
+def gather(lab):
+    """After come_to_rest()."""
+    refetched = refetch(lab)
+    admin = lab.world.admin
+    pops = {}
+    for pop in lab.pops:
+        metrics = pop.metrics()
+        pops[pop.name] = metrics and {"runs": metrics["nodex_runs"], "outbox": metrics["nodex_outbox_depth"]}
+    accounts = [purse.account for purse in lab.purses.all]
+    return Evidence(
+        operations=list(lab.history.operations), problems=list(lab.history.problems), runs=lab.provider.counters()["by_key"],
+        rows={account: pages(admin, account) for account in accounts},
+        balances={account: admin("balance.show", account=account) for account in accounts},
+        topped_up={purse.account: purse.topped_up_nano for purse in lab.purses.all},
+        audit=admin("ledger.verify"), pops=pops, refetched=refetched, excused=getattr(lab, "excused", set()))

@@ -1,0 +1,105 @@
+"""PostgreSQL as an operator runs it: a primary and a synchronous standby on two hosts, and promotion of the standby.
+
+Failover is the database's own: pg_promote on the standby. The old primary needs no other fencing than the synchronous
+commit that it waits for: nobody acknowledges it any more, so it acknowledges nothing either.
+"""
+import glob
+import os
+import pwd
+import shutil
+
+from lab.hosts import Service
+from support.waiting import until
+
+PORT = 5432
+USER, DATABASE, PASSWORD = "nodex", "nodex", "lab"
+
+
+def binaries():
+    """Debian keeps each version's programs in a folder of its own; the newest is taken."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    assert found, "PostgreSQL is not installed; run deploy/install_packages lab"
+    return found[-1]
+
+
+class Server:
+    """One PostgreSQL server."""
+
+    def __init__(self, world, host):
+        self.host, self.bin = host, binaries()
+        self.folder = world.folder_of(host.name)
+        self.data = os.path.join(self.folder, "data")
+        owner = pwd.getpwnam("postgres")  # initdb refuses to work for root
+        os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self.service = Service(host.name, host, [f"{self.bin}/postgres", "-D", self.data], self.folder, wrapper=self._as_owner())
+
+    @staticmethod
+    def _as_owner():
+        return ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+
+    def run(self, program, *arguments, **options):
+        return self.host.run(*self._as_owner(), f"{self.bin}/{program}", *arguments, cwd=self.folder, **options)
+
+    def sql(self, text, database="postgres", seconds=20):
+        return self.run("psql", "-h", self.folder, "-U", "postgres", "-d", database, "-Atqc", text, timeout=seconds).stdout.strip()
+
+    def configure(self, **settings):
+        with open(os.path.join(self.data, "postgresql.auto.conf"), "a", encoding="ascii") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def start(self):
+        self.service.start()
+        until(lambda: self.run("pg_isready", "-h", self.folder, check=False).returncode == 0, 30, f"{self.host.name} is ready\n"
+              + self.service.logged()[-2000:])
+
+
+class Postgres:
+    """A primary with a synchronous standby."""
+
+    def __init__(self, world, primary, standby):
+        self.servers = [Server(world, primary), Server(world, standby)]
+        self.primary, self.standby = self.servers
+
+    def start(self):
+        primary = self.primary
+        primary.run("initdb", "-D", primary.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+        with open(os.path.join(primary.data, "pg_hba.conf"), "w", encoding="ascii") as file:
+            file.write("local all all trust\nhost all all 10.77.0.0/16 scram-sha-256\nhost replication all 10.77.0.0/16 trust\n")
+        primary.configure(
+            listen_addresses=primary.host.address, port=PORT, unix_socket_directories=primary.folder, max_connections=60,
+            shared_buffers="32MB", wal_level="replica", hot_standby="on", wal_log_hints="on", wal_receiver_timeout="5s",
+            wal_sender_timeout="5s", tcp_keepalives_idle=2, tcp_keepalives_interval=1, tcp_keepalives_count=3)
+        primary.start()
+        primary.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+        primary.sql(f"CREATE DATABASE {DATABASE} OWNER {USER}")
+        self.attach(self.standby)
+
+    def attach(self, standby):
+        """A fresh standby of the primary, synchronous from when it has caught up."""
+        primary = self.primary
+        shutil.rmtree(standby.data, ignore_errors=True)
+        standby.run("pg_basebackup", "-d", f"host={primary.host.address} port={PORT} user=postgres application_name={standby.host.name}",
+                    "-D", standby.data, "-R", "--no-sync", "-c", "fast")
+        # Its own synchronous set stays empty: a promoted standby stands alone until another one is attached.
+        standby.configure(listen_addresses=standby.host.address, unix_socket_directories=standby.folder,
+                          synchronous_standby_names="")
+        standby.start()
+        primary.configure(synchronous_standby_names=f'"{standby.host.name}"')
+        primary.sql("SELECT pg_reload_conf()")
+        until(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1", 30,
+              "the standby is synchronous")
+
+    def promote(self):
+        """The standby becomes the primary."""
+        self.standby.run("pg_ctl", "promote", "-D", self.standby.data, "-w", "-t", "30")
+        self.primary, self.standby = self.standby, self.primary
+
+    def connection(self, host=None):
+        """What libpq needs to find the writable server, whichever it is."""
+        hosts = ",".join(server.host.address for server in self.servers)
+        ports = ",".join(str(PORT) for _ in self.servers)
+        return (f"host={hosts} port={ports} user={USER} password={PASSWORD} dbname={DATABASE} target_session_attrs=read-write "
+                "connect_timeout=2 tcp_user_timeout=3000 keepalives_idle=2 keepalives_interval=1 keepalives_count=3")
+
+    def services(self):
+        return [server.service for server in self.servers]
