@@ -7,6 +7,7 @@ from lab.history import ACKNOWLEDGED, ENDED, REFUSED, UNKNOWN, Attempt
 from support.wire import Cut, request
 
 RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}   # as official SDKs do, and 425
+NEW_KEY_SECONDS = 15                                 # until every POP that is not cut off knows a new key
 FINAL_CODES = {"upstream_lost"}                      # a stream that is over: another try would not bring more
 
 
@@ -120,6 +121,8 @@ class Caller:
         attempt.result = f"{head.status} {code}"
         if code in FINAL_CODES:
             return ENDED, b"".join(got)
+        if code == "invalid_api_key" and self.history.now() - operation.account_opened < NEW_KEY_SECONDS:
+            return None  # the feed has not brought the new key to this POP yet
         if head.status in RETRIED and head.field("x-should-retry") != "false":
             return None
         return REFUSED, body

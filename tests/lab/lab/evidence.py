@@ -1,5 +1,6 @@
 """What is known after a run, gathered from outside: the clients' history, the provider's counters, the ledger's rows, both
 sides' counters. Verdicts read this and nothing else, so a planted violation is a changed value here (self_test.py)."""
+import collections
 import dataclasses
 
 from lab.history import ACKNOWLEDGED
@@ -43,7 +44,8 @@ def refetch(lab):
     """Asks again for acknowledged answers with their keys, at the POP that gave them: the same octets must come."""
     found = []
     callers = {}
-    for operation in spread([one for one in lab.history.of(ACKNOWLEDGED) if not one.sdk], REFETCH_MAX):
+    kept = [one for one in lab.history.of(ACKNOWLEDGED) if not one.sdk and one.ended > lab.destroyed.get(one.last.pop, 0)]
+    for operation in spread(kept, REFETCH_MAX):
         pop = next(pop for pop in lab.pops if pop.name == operation.last.pop)
         caller = callers.setdefault(pop.name, lab.caller(lab.pops.index(pop)))
         with pop.wire(caller.host) as wire:
@@ -51,6 +53,11 @@ def refetch(lab):
             answer = wire.answer()
         found.append((operation, answer.status, answer.body, answer.body == operation.body))
     return found
+
+
+def runs_of(lab):
+    """The provider's counters over all of its lives."""
+    return dict(collections.Counter(lab.runs_before) + collections.Counter(lab.provider.counters()["by_key"]))
 
 
 def gather(lab):
@@ -63,8 +70,8 @@ def gather(lab):
         pops[pop.name] = metrics and {"runs": metrics["nodex_runs"], "outbox": metrics["nodex_outbox_depth"]}
     accounts = [purse.account for purse in lab.purses.all]
     return Evidence(
-        operations=list(lab.history.operations), problems=list(lab.history.problems), runs=lab.provider.counters()["by_key"],
+        operations=list(lab.history.operations), problems=list(lab.history.problems), runs=runs_of(lab),
         rows={account: pages(admin, account) for account in accounts},
         balances={account: admin("balance.show", account=account) for account in accounts},
         topped_up={purse.account: purse.topped_up_nano for purse in lab.purses.all},
-        audit=admin("ledger.verify"), pops=pops, refetched=refetched, excused=getattr(lab, "excused", set()))
+        audit=admin("ledger.verify"), pops=pops, refetched=refetched, excused=set(lab.excused))

@@ -41,6 +41,7 @@ class Operation:
     began: float = 0.0
     ended: float = 0.0
     session: str = ""
+    account_opened: float = 0.0
     sdk: bool = False       # by an official SDK: `body` is then the text of the answer
 
     @property

@@ -2,6 +2,7 @@
 import contextlib
 import ctypes
 import fcntl
+import glob
 import os
 import shlex
 import signal
@@ -111,6 +112,7 @@ class Service:
         self.log = os.path.join(folder, f"{name}.log")
         self.program = None
         self.tracer = None
+        self.clock_file = None  # of a program whose wall clock can be moved
 
     def arguments(self):
         return self._arguments() if callable(self._arguments) else self._arguments
@@ -118,6 +120,21 @@ class Service:
     def start(self):
         assert not self.alive(), f"{self.name} runs already"
         self.program = programs.Program(self.arguments(), self.log, self.environment, [*self.host.wrapper, *self.extra_wrapper])
+
+    def own_clock(self):
+        """From the next start on the program's wall clock can be moved; its monotonic clock and its timers cannot, as in
+        a machine whose time is set."""
+        libraries = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+        assert libraries, "faketime is not installed; run deploy/install_packages lab"
+        self.clock_file = os.path.join(self.folder, f"{self.name}.clock")
+        self.set_clock(0)
+        self.environment.update(LD_PRELOAD=libraries[0], FAKETIME_TIMESTAMP_FILE=self.clock_file, FAKETIME_CACHE_DURATION="1",
+                                DONT_FAKE_MONOTONIC="1", FAKETIME_DONT_FAKE_MONOTONIC="1")
+
+    def set_clock(self, offset_seconds):
+        """The wall clock is `offset_seconds` ahead of the truth, within a second from now."""
+        with open(self.clock_file, "w", encoding="ascii") as file:
+            file.write(f"{offset_seconds:+d}\n")
 
     def alive(self):
         return self.program is not None and self.program.alive()

@@ -19,13 +19,14 @@ class Purse:
     account: int
     api_key: str
     topped_up_nano: int
+    opened: float           # of History.now()
 
 
 class Purses:
     """Makes accounts through the centre and deals out operations. Thread-safe."""
 
-    def __init__(self, world, balance="5"):
-        self.world, self.balance = world, balance
+    def __init__(self, world, history, balance="5"):
+        self.world, self.history, self.balance = world, history, balance
         self.all = []
         self._lock = threading.Lock()
 
@@ -36,7 +37,7 @@ class Purses:
         self.world.admin("balance.topup", account=account, amount=balance, reference=f"lab-payment-{number}")
         key = self.world.admin("key.create", account=account, name="lab", **key_options)["key"]
         whole, _, part = balance.partition(".")
-        purse = Purse(account, key, int(whole) * NANO + int(part.ljust(9, "0") or 0))
+        purse = Purse(account, key, int(whole) * NANO + int(part.ljust(9, "0") or 0), self.history.now())
         with self._lock:
             self.all.append(purse)
         return purse
@@ -51,7 +52,8 @@ class Purses:
         text = " ".join(["w"] * (words - len(directives) - 1))
         body = chat_body(text, model=MODEL, stream=stream, more={"max_tokens": tokens,
                          **({"stream_options": {"include_usage": True}} if stream else {})}, **directives)
-        return Operation(purse.account, purse.api_key, f"key-{number}", identity, words, tokens, stream, body, home)
+        return Operation(purse.account, purse.api_key, f"key-{number}", identity, words, tokens, stream, body, home,
+                         account_opened=purse.opened)
 
 
 class Spender:

@@ -6,6 +6,7 @@ import pathlib
 import threading
 
 from lab.caller import Caller
+from lab.evidence import pages
 from lab.history import History
 from lab.probe import Probe
 from lab.purse import Purses
@@ -71,10 +72,13 @@ class Lab:
         self.wan, self.pops, self.hubs, self.centres = world.wan, world.pops, world.hubs, world.centres
         self.database, self.provider = world.database, world.provider
         self.history = History()
-        self.purses = Purses(world)
+        self.purses = Purses(world, self.history)
         self.probe = Probe(self)
         self.faults, self.measures, self.checks = [], [], []
         self.loads = []
+        self.excused = set()       # POPs whose unshipped records a scenario has destroyed with their disk
+        self.destroyed = {}        # when
+        self.runs_before = {}      # the provider's counters at the moment it was killed: it starts again at zero
         self._idle = threading.Event()
 
     # --- load ---
@@ -122,6 +126,62 @@ class Lab:
         if problems:
             raise problems[0]
 
+    # --- faults that many scenarios share ---
+
+    def inner_hosts(self):
+        """Where the message network and the centre are."""
+        return [one.host for one in [*self.hubs, *self.centres]]
+
+    def cut_off(self, pop, both=True):
+        """`pop` keeps its customers and the provider and loses the centre and the other POPs; without `both` only what it
+        sends is lost."""
+        self.wan.cut([pop.host], self.inner_hosts() + [other.host for other in self.pops if other is not pop], both)
+
+    def kill_and_restart(self, service, seconds, label):
+        """kill -9, `seconds` without it, and a start."""
+        with self.fault(label):
+            service.kill()
+            self.run_for(seconds)
+        service.start()
+        return self.now()
+
+    def freeze(self, service, seconds, label):
+        """SIGSTOP for `seconds`, then SIGCONT."""
+        with self.fault(label):
+            service.freeze()
+            self.run_for(seconds)
+            service.thaw()
+        return self.now()
+
+    def lost_disk(self, pop):
+        """Called when the records of `pop` that the centre has not applied are destroyed: their charges are then lost, and so
+        are the answers it had stored."""
+        self.excused.add(pop.name)
+        self.destroyed[pop.name] = self.now()
+
+    # --- what clients saw ---
+
+    def results_since(self, moment, pop=None):
+        """Results of the attempts that began after `moment`, at `pop` or anywhere."""
+        return [attempt.result for _, attempt in list(self.history.attempts)
+                if attempt.began >= moment and pop in (None, attempt.pop)]
+
+    def check_unnoticed(self, label, since, allowed=()):
+        """No attempt since then ended other than answered (or in `allowed`), and there were some."""
+        results = self.results_since(since)
+        errors = [result for result in results if result != "200" and result not in allowed]
+        self.check(label, results and not errors, f"{len(results)} attempts" if not errors else sorted(set(errors)))
+
+    def rows(self, account):
+        """All rows of an account, once both sides are level."""
+        until(self.level, LEVEL_SECONDS, "all are level")
+        return pages(self.world.admin, account)
+
+    def outbox(self, pop):
+        """Settlements of `pop` that the centre has not applied; nothing when it does not answer."""
+        metrics = pop.metrics()
+        return None if metrics is None else metrics["nodex_outbox_depth"]
+
     # --- time ---
 
     def now(self):
@@ -165,6 +225,11 @@ class Lab:
     def answered_at(self, pop, since):
         """True when a call that began after `since` was answered by `pop`."""
         return bool(self.history.successes_since(since, pop.name))
+
+    def first_answer(self, pop, since, label, bound=None):
+        """Measures from `since` to the end of the first call that began after it and was answered by `pop`."""
+        until(lambda: self.answered_at(pop, since), 60, label)
+        return self.note(label, min(attempt.ended for attempt in self.history.successes_since(since, pop.name)) - since, bound)
 
     # --- the end ---
 

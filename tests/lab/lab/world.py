@@ -24,6 +24,7 @@ class Settings:
     data_bytes: int = 0        # size of each POP's data disk; 0: no disk of its own
     seed: int = 1
     minutes: float = 2.0       # of the chaos scenario
+    own_clocks: bool = False   # wall clocks of edges and centres can be moved
     edge: dict = dataclasses.field(default_factory=dict)     # sections added to every POP's configuration
     central: dict = dataclasses.field(default_factory=dict)  # and to every centre's
 
@@ -78,6 +79,9 @@ class World:
     def start(self):
         self.wan.start()
         self.provider.start()
+        if self.settings.own_clocks:
+            for service in [pop.edge for pop in self.pops] + [one.service for one in self.centres]:
+                service.own_clock()
         for hub in self.hubs:
             hub.start()
         if self.database:
