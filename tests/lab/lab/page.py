@@ -125,7 +125,7 @@ def section(scenario):
     outcomes = ", ".join(f"{count} {name}" for name, count in scenario["outcomes"].items())
     parts = [f'<section id="{text(scenario["name"])}"><h2>{badge(scenario["holds"])} {text(scenario["title"])}</h2>',
              f"<dl><dt>row</dt><dd>{text(scenario['row'])}</dd><dt>promise</dt><dd>{text(scenario['promise'])}</dd>"
-             f"<dt>run on</dt><dd>{settings['pops']} POPs, centre on {text(settings['store'])}, durability {text(settings['durability'])}, "
+             f"<dt>run on</dt><dd>{settings['pops']} {'POP' if settings['pops'] == 1 else 'POPs'}, centre on {text(settings['store'])}, durability {text(settings['durability'])}, "
              f"seed {settings['seed']}</dd><dt>operations</dt><dd>{text(outcomes)}</dd></dl>"]
     if scenario["attempts"]:
         parts.append(timeline(scenario))
@@ -143,8 +143,8 @@ def overview(scenarios):
     rows = "".join(f"<tr><td>{badge(one['holds'])}</td><td><a href='#{text(one['name'])}'>{text(one['name'])}</a></td>"
                    f"<td>{text(one['row'])}</td><td class='figure'>{sum(one['outcomes'].values())}</td>"
                    f"<td class='figure'>{one['duration']:.0f} s</td></tr>" for one in scenarios)
-    return ("<section><table><tr><th></th><th>scenario</th><th>row of the failure table</th><th class='figure'>operations</th><th class='figure'>ran</th></tr>"
-            f"{rows}</table></section>")
+    return ("<section><table><tr><th></th><th>scenario</th><th>row of the failure table</th>"
+            f"<th class='figure'>operations</th><th class='figure'>ran</th></tr>{rows}</table></section>")
 
 
 def html_page(about, scenarios):
