@@ -125,8 +125,8 @@ def section(scenario):
     outcomes = ", ".join(f"{count} {name}" for name, count in scenario["outcomes"].items())
     parts = [f'<section id="{text(scenario["name"])}"><h2>{badge(scenario["holds"])} {text(scenario["title"])}</h2>',
              f"<dl><dt>row</dt><dd>{text(scenario['row'])}</dd><dt>promise</dt><dd>{text(scenario['promise'])}</dd>"
-             f"<dt>run on</dt><dd>{settings['pops']} {'POP' if settings['pops'] == 1 else 'POPs'}, centre on {text(settings['store'])}, durability {text(settings['durability'])}, "
-             f"seed {settings['seed']}</dd><dt>operations</dt><dd>{text(outcomes)}</dd></dl>"]
+             f"<dt>run on</dt><dd>{settings['pops']} {'POP' if settings['pops'] == 1 else 'POPs'}, centre on {text(settings['store'])}, "
+             f"durability {text(settings['durability'])}, seed {settings['seed']}</dd><dt>operations</dt><dd>{text(outcomes)}</dd></dl>"]
     if scenario["attempts"]:
         parts.append(timeline(scenario))
     if faults:
