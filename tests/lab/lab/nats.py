@@ -1,23 +1,127 @@
-"""The message network: two hubs joined by a route, and a leaf beside each edge."""
+"""The message network: two hubs joined by a route, and a leaf beside each edge. Leaf links and routes use mutual TLS."""
 import os
+import secrets
+import shutil
 
 from lab.hosts import Service
 
 LEAF_ADDRESS = "127.0.0.1:4222"
+CLIENT_PORT, LEAF_PORT, ROUTE_PORT = 4222, 7422, 6222
+COMMON = """max_payload: 1MB
+max_pending: 64MB
+write_deadline: "10s"
+ping_interval: "2s"
+ping_max: 3
+"""
+
+
+def server_program():
+    """Debian puts it into /usr/sbin, which a PATH may lack."""
+    found = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    assert found, "nats-server is not installed; run deploy/install_packages lab"
+    return found
+
+
+def tls_block(folder, authority, verify=True):
+    check = "verify: true, " if verify else ""
+    return (f'{{ cert_file: "{folder}/tls.crt", key_file: "{folder}/tls.key", ca_file: "{authority.ca_file}", {check}timeout: 5 }}')
 
 
 class Secrets:
+    """Passwords of the message network, and each POP's link key, made for this run."""
+
     def __init__(self, world):
         self.world = world
+        self.central = secrets.token_hex(16)
+        self.edge = secrets.token_hex(16)
+        self.leaf = {host.name: secrets.token_hex(16) for host in world.named("pop")}
+        self.link_keys = {host.name: secrets.token_hex(32) for host in world.named("pop")}
 
     def share(self):
-        pass
+        """All POPs hash keys of customers alike, so they have these two secrets in common."""
+        first, *others = self.world.pops
+        for pop in others:
+            for name in ("key_hash.key", "idempotency.key"):
+                target = os.path.join(pop.secrets, name)
+                shutil.copyfile(os.path.join(first.secrets, name), target)
+                os.chmod(target, 0o600)
 
 
 class Hub:
+    """One nats-server of the pair."""
+
     def __init__(self, world, host):
-        self.world, self.host = world, host
-        self.service = Service(host.name, host, [], world.folder_of(host.name))
+        self.world, self.host, self.folder = world, host, world.folder_of(host.name)
+        self.config = os.path.join(self.folder, "nats.conf")
+        self.service = Service(host.name, host, [server_program(), "-c", self.config], self.folder)
+
+    def prepare(self):
+        self.world.authority.issue(self.host.name, [self.host.address], f"{self.folder}/tls.crt", f"{self.folder}/tls.key")
+        address, held = self.host.address, self.world.secrets
+        tls = tls_block(self.folder, self.world.authority)
+        users = "\n".join(f'    {{ user: leaf_{name}, password: "{password}", permissions: {permissions(number)} }}'
+                          for number, (name, password) in enumerate(held.leaf.items(), 1))
+        routes = ", ".join(f'"nats-route://{other.address}:{ROUTE_PORT}"' for other in self.world.named("hub"))
+        with open(self.config, "w", encoding="ascii") as file:
+            file.write(f"""server_name: {self.host.name}
+listen: "{address}:{CLIENT_PORT}"
+http: "127.0.0.1:8222"
+{COMMON}cluster {{ name: nxhub, listen: "{address}:{ROUTE_PORT}", routes: [ {routes} ], tls: {tls} }}
+accounts {{
+  NX: {{ users: [
+    {{ user: central, password: "{held.central}" }}
+{users}
+  ] }}
+  SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
+}}
+system_account: SYS
+leafnodes {{ listen: "{address}:{LEAF_PORT}", advertise: "{address}:{LEAF_PORT}", tls: {tls} }}
+""")
 
     def start(self):
         self.service.start()
+        self.service.wait_listening(f"{self.host.address}:{CLIENT_PORT}")
+
+
+def permissions(number):
+    """What a POP may say and hear: calls to the centre, and what is addressed to itself or between POPs under its own name."""
+    publish = ["nx.v1.rpc.>", f"nx.v1.pop.*.{number}.>", "nx.v1.ack.*.>", "_INBOX.>"]
+    subscribe = [f"nx.v1.ack.{number}.>", f"nx.v1.feed.{number}", f"nx.v1.pop.{number}.>", "_INBOX.>"]
+    def words(subjects):
+        return "[ " + ", ".join(f'"{subject}"' for subject in subjects) + " ]"
+    return f"{{ publish: {{ allow: {words(publish)} }}, subscribe: {{ allow: {words(subscribe)} }} }}"
+
+
+def leaf(world, pop):
+    """The leaf of a POP, as a Service; its configuration is written here."""
+    folder = os.path.join(pop.folder, "leaf")
+    os.makedirs(folder, exist_ok=True)
+    world.authority.issue(pop.name, [pop.host.address], f"{folder}/tls.crt", f"{folder}/tls.key")
+    config, held = os.path.join(folder, "nats.conf"), world.secrets
+    urls = ", ".join(f'"nats-leaf://leaf_{pop.name}:{held.leaf[pop.name]}@{hub.address}:{LEAF_PORT}"' for hub in world.named("hub"))
+    with open(config, "w", encoding="ascii") as file:
+        file.write(f"""server_name: {pop.name}
+listen: "{LEAF_ADDRESS}"
+http: "127.0.0.1:8222"
+{COMMON}accounts {{
+  NX: {{ users: [ {{ user: edge, password: "{held.edge}" }} ] }}
+  SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
+}}
+system_account: SYS
+leafnodes {{ reconnect: 1, remotes: [ {{ urls: [ {urls} ], account: NX, tls: {tls_block(folder, world.authority, verify=False)} }} ] }}
+""")
+    return Service(f"{pop.name}-leaf", pop.host, [server_program(), "-c", config], folder)
+
+
+def link_key_file(world, name, folder):
+    """The POP's link key as a file of `folder`, readable by its owner alone."""
+    path = os.path.join(folder, f"{name}.link.key")
+    with open(path, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(world.secrets.link_keys[name] + "\n")
+    return path
+
+
+def edge_sections(world, pop):
+    """What a POP's configuration says about its centre."""
+    return {"central": {"nats": f"nats://edge:{world.secrets.edge}@{LEAF_ADDRESS}",
+                        "link_key": link_key_file(world, pop.name, pop.secrets)}}

@@ -83,6 +83,7 @@ class World:
             for service in [pop.edge for pop in self.pops] + [one.service for one in self.centres]:
                 service.own_clock()
         for hub in self.hubs:
+            hub.prepare()
             hub.start()
         if self.database:
             self.database.start()
