@@ -61,6 +61,15 @@ class Verdicts(unittest.TestCase):
             found.refetched[0] = (found.operations[0], 200, b"another", False)
         self.assert_found_by(plant, "an acknowledged answer is still fetchable")
 
+    def test_that_no_answer_was_fetched_again_is_found(self):
+        self.assert_found_by(lambda found: found.refetched.clear(), "an acknowledged answer is still fetchable")
+
+    def test_the_text_of_an_answer_is_found_in_both_of_its_forms(self):
+        stream = b'id: evt_00001\ndata: {"choices":[{"delta":{"content":"a b"}}]}\n\nid: evt_00002\ndata: [DONE]\n\n'
+        self.assertEqual(evidence.text_of_answer(stream, True), "a b")
+        self.assertEqual(evidence.text_of_answer(b'{"choices":[{"message":{"content":"a b"}}]}', False), "a b")
+        self.assertIsNone(evidence.text_of_answer(b'{"error":{}}', False))
+
     def test_an_answer_without_a_charge_is_found(self):
         def plant(found):
             found.rows[ACCOUNT].pop(0)

@@ -2,8 +2,10 @@
 sides' counters. Verdicts read this and nothing else, so a planted violation is a changed value here (self_test.py)."""
 import collections
 import dataclasses
+import json
 
 from lab.history import ACKNOWLEDGED
+from support.wire import events_of, text_of
 
 REFETCH_MAX = 400  # acknowledged answers that are fetched again, spread over the run
 
@@ -40,18 +42,37 @@ def spread(items, most):
     return items[::step]
 
 
+def text_of_answer(body, stream):
+    """The text of a chat answer's body, as an SDK hands it to its customer; nothing when it is not one."""
+    try:
+        if stream:
+            return text_of(events_of(body))
+        return json.loads(body)["choices"][0]["message"]["content"]
+    except (AssertionError, KeyError, IndexError, TypeError, ValueError):
+        return None
+
+
+def same(operation, status, body):
+    if status != 200:
+        return False
+    if operation.sdk:
+        return text_of_answer(body, operation.stream) == operation.body.decode()
+    return body == operation.body
+
+
 def refetch(lab):
-    """Asks again for acknowledged answers with their keys, at the POP that gave them: the same octets must come."""
+    """Asks again for acknowledged answers with their keys, at the POP that gave them: the same octets must come. An SDK
+    shows its customer no octets; there the text must be the same."""
     found = []
     callers = {}
-    kept = [one for one in lab.history.of(ACKNOWLEDGED) if not one.sdk and one.ended > lab.destroyed.get(one.last.pop, 0)]
+    kept = [one for one in lab.history.of(ACKNOWLEDGED) if one.ended > lab.destroyed.get(one.last.pop, 0)]
     for operation in spread(kept, REFETCH_MAX):
         pop = next(pop for pop in lab.pops if pop.name == operation.last.pop)
         caller = callers.setdefault(pop.name, lab.caller(lab.pops.index(pop)))
         with pop.wire(caller.host) as wire:
             wire.send(caller.octets(operation))
             answer = wire.answer()
-        found.append((operation, answer.status, answer.body, answer.body == operation.body))
+        found.append((operation, answer.status, answer.body, same(operation, answer.status, answer.body)))
     return found
 
 

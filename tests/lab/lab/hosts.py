@@ -158,6 +158,10 @@ class Service:
         for pid in self.family():
             os.kill(pid, signal.SIGCONT)
 
+    def thaw_if_alive(self):
+        if self.alive():
+            self.thaw()
+
     def family(self):
         """The process and its descendants, parents first."""
         found = [self.program.pid]

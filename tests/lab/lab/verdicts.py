@@ -43,6 +43,8 @@ def answers_are_kept(evidence):
     """What a client got whole can be fetched again, octet for octet."""
     offences = [f"{operation.identity} ({operation.last.pop}): {status} {body[:80]!r}"
                 for operation, status, body, same in evidence.refetched if not same]
+    if not evidence.refetched:
+        offences.append("none was fetched again")
     return _verdict("an acknowledged answer is still fetchable, octet for octet", offences,
                     f"{len(evidence.refetched)} fetched again")
 

@@ -121,10 +121,7 @@ class World:
 
     def close(self):
         for service in self.services().values():
-            try:
-                service.thaw()
-            except (OSError, AttributeError):
-                pass  # it does not run
+            service.thaw_if_alive()
             service.kill()
         self.wan.close()
 

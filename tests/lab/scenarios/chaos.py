@@ -8,7 +8,8 @@ QUIET_SECONDS, FAULT_SECONDS = (3, 8), (1, 12)
 
 @scenario("Random faults, one after another and overlapping with their repairs, under mixed load with the official SDK",
           row="all of them",
-          promise="no acknowledged answer lost, none charged twice, every balance equal to its rows, none below zero")
+          promise="no acknowledged answer lost, none charged twice, every balance equal to its rows, none below zero",
+          stores=("rocksdb", "postgres", "standalone"))
 def run(lab):
     dice = random.Random(lab.settings.seed)
     lab.traffic(clients=5, pause=0.3)
@@ -66,8 +67,27 @@ def possible(lab):
     def slow(dice):
         pop = dice.choice(lab.pops)
         return f"{pop.name}: slow disk", lambda: pop.edge.slow_disk(100), pop.edge.quicken_disk
-    faults = {"cut": cut, "provider_cut": provider_cut, "slow_disk": slow}
-    for name, pick in {"edge": edge, "leaf": leaf, "hub": hub, "centre": centre}.items():
+    def failover(dice):
+        primary = lab.database.primary
+
+        def begin():
+            (primary.service.kill if dice.random() < 0.5 else primary.service.freeze)()
+            lab.run_for(2)
+            lab.database.promote()
+
+        def repair():
+            primary.service.thaw_if_alive()
+            primary.service.kill()
+            lab.database.attach(primary)
+        return f"{primary.host.name} lost, standby promoted", begin, repair
+    faults = {"provider_cut": provider_cut, "slow_disk": slow}
+    components = {"edge": edge}
+    if not lab.world.standalone:
+        faults["cut"] = cut
+        components.update(leaf=leaf, hub=hub, centre=centre)
+    if lab.database:
+        faults["failover"] = failover
+    for name, pick in components.items():
         faults[f"{name}_killed"] = killed(pick)
         faults[f"{name}_frozen"] = frozen(pick)
     return faults
