@@ -32,6 +32,9 @@ const char* name(Family family) noexcept {
         case Family::c_key_hash: return "c_key_hash";
         case Family::c_usage: return "c_usage";
         case Family::c_claim: return "c_claim";
+        case Family::feed: return "feed";
+        case Family::c_kek: return "c_kek";
+        case Family::c_reference: return "c_reference";
         case Family::count: break;
     }
     return "unknown";

@@ -170,7 +170,9 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             break;
         case Family::meta:
         case Family::lease:
-        case Family::open: break;
+        case Family::open:
+        case Family::feed:
+        case Family::c_kek: break;
         case Family::c_account:
         case Family::c_key:
         case Family::c_lease:
@@ -181,6 +183,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
         case Family::c_meta:
         case Family::c_key_hash:
         case Family::c_usage:
+        case Family::c_reference:
             result.compression = rocksdb::kLZ4Compression;
             break;  // rows with text, kept for good
         case Family::count: NX_ASSERT(false);

@@ -1,13 +1,11 @@
 // RocksStore: opening, errors turned into ours, batches, scans, free space.
 #include "storage/rocks_store.h"
 
-#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/listener.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -16,6 +14,7 @@
 #include "edge/base/codec.h"
 #include "edge/base/log.h"
 #include "storage/keyspace.h"
+#include "storage/ready_marker.h"
 #include "storage/rocks_options.h"
 
 namespace nodex::storage {
@@ -25,7 +24,6 @@ constexpr std::uint32_t schema_version = 1;
 constexpr Nanoseconds space_sample_interval = 1 * second;
 constexpr std::uint64_t space_sample_bytes =
     16 * 1024 * 1024;  // or after this much was written: whichever is first
-constexpr Bytes ready_marker = "READY";
 constexpr auto families_count = static_cast<std::size_t>(Family::count);
 
 rocksdb::Slice slice_of(Bytes bytes) noexcept {
@@ -78,6 +76,14 @@ Error refuse_open(const std::string& path, const rocksdb::Status& status) {
     }
 }
 
+Error refuse_lost(const std::string& path, const std::vector<std::string>& lost) {
+    return refuse(path, ErrorCode::corrupt,
+                  "keep a copy, then restore a backup or start with an empty directory: the centre "
+                  "still has every settlement that it applied",
+                  "the database has lost " + std::to_string(lost.size()) +
+                      " families, among them " + lost.front());
+}
+
 std::uint64_t free_bytes_of(const std::string& path) noexcept {
     struct statvfs information {};
     if (::statvfs(path.c_str(), &information) != 0) return 0;
@@ -94,15 +100,18 @@ Status prepare_directory(const std::string& path) {
                   error ? error.message() : std::string("chmod failed"));
 }
 
-// Empty and durable: from here on the directory holds a whole database.
-bool make_marker(const std::string& marker, const std::string& directory) noexcept {
-    const int file = ::open(marker.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    if (file < 0) return false;
-    const int folder = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool durable = folder >= 0 && ::fsync(file) == 0 && ::fsync(folder) == 0;
-    ::close(file);
-    if (folder >= 0) ::close(folder);
-    return durable;
+// The families the database has now. Nothing: none, or it cannot be read (DB::Open says why).
+std::vector<std::string> families_in(const rocksdb::DBOptions& database, const std::string& path) {
+    std::vector<std::string> names;
+    if (!rocksdb::DB::ListColumnFamilies(database, path, &names).ok()) names.clear();
+    return names;
+}
+
+std::vector<std::string> all_families() {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < families_count; ++i)
+        names.emplace_back(name(static_cast<Family>(i)));
+    return names;
 }
 
 // A flush or compaction that fails in the background must stop new promises as a failed write does.
@@ -169,13 +178,16 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksOptions& options
                       std::to_string(state.free_bytes.load()) + " bytes free");
 
     rocksdb::DBOptions database = database_options(options);
-    const std::string marker = options.path + "/" + std::string(ready_marker);
-    // Only a directory that never was complete may be filled. RocksDB reads a cut-off manifest as a
-    // shorter history; creating what that history lacks would replace families full of claims by
-    // empty ones in silence.
-    const bool fresh = ::access(marker.c_str(), F_OK) != 0;
-    database.create_if_missing = fresh;
-    database.create_missing_column_families = fresh;
+    Result<ReadyMarker> marker = ReadyMarker::read(options.path);
+    if (!marker)
+        return refuse(options.path, ErrorCode::storage_failed, "check the disk and the permissions",
+                      "the marker READY cannot be read");
+    if (marker->present()) {
+        const auto lost = marker->lost(families_in(database, options.path));
+        if (!lost.empty()) return refuse_lost(options.path, lost);
+    }
+    database.create_if_missing = !marker->present();
+    database.create_missing_column_families = true;  // what was there is there: see above
     database.listeners.push_back(std::make_shared<FailureListener>(state.failure));
     const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -194,7 +206,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const RocksOptions& options
     opened->DestroyColumnFamilyHandle(handles.front());
     std::copy(handles.begin() + 1, handles.end(), state.handles.begin());
     if (const Status schema = state.check_schema(); !schema) return schema.error();
-    if (fresh && !make_marker(marker, options.path))
+    if (!marker->write(all_families()))
         return refuse(options.path, ErrorCode::storage_failed, "check the disk and the permissions",
                       "no marker");
     return store;

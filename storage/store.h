@@ -35,6 +35,9 @@ enum class Family : std::uint8_t {
     c_key_hash,
     c_usage,
     c_claim,
+    feed,         // what the centre told last: a start without it serves from here
+    c_kek,        // body keys of accounts, wrapped by the centre's root key
+    c_reference,  // where bodies are: never what is in them
     count
 };
 const char* name(Family family) noexcept;

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
 
 #include "edge/base/codec.h"
 #include "storage/keyspace.h"
@@ -42,6 +44,28 @@ class RocksStoreTest : public ::testing::Test {
             ++files;
         }
         return files;
+    }
+
+    // Behind our back: what a cut-off manifest, or an older program, looks like.
+    void drop(const std::set<std::string>& unwanted) {
+        std::vector<std::string> names;
+        NX_ASSERT(rocksdb::DB::ListColumnFamilies({}, options().path, &names).ok());
+        std::vector<rocksdb::ColumnFamilyDescriptor> families;
+        for (const std::string& name : names) families.emplace_back(name, family_options(name));
+        std::vector<rocksdb::ColumnFamilyHandle*> handles;
+        rocksdb::DB* opened = nullptr;
+        NX_ASSERT(rocksdb::DB::Open({}, options().path, families, &handles, &opened).ok());
+        const std::unique_ptr<rocksdb::DB> database(opened);
+        for (rocksdb::ColumnFamilyHandle* handle : handles) {
+            if (unwanted.contains(handle->GetName()))
+                NX_ASSERT(database->DropColumnFamily(handle).ok());
+            database->DestroyColumnFamilyHandle(handle);
+        }
+    }
+    static rocksdb::ColumnFamilyOptions family_options(const std::string& name) {
+        rocksdb::ColumnFamilyOptions family;
+        if (name == "body") family.compaction_style = rocksdb::kCompactionStyleFIFO;
+        return family;
     }
 
     TemporaryDirectory directory;
@@ -92,6 +116,28 @@ TEST_F(RocksStoreTest, FinishesADirectoryWhoseCreationWasInterrupted) {
     open();
     std::filesystem::remove(options().path + "/READY");
     EXPECT_TRUE(RocksStore::open(options()).has_value());
+}
+
+TEST_F(RocksStoreTest, MakesTheFamiliesThatAnOlderVersionDidNotHave) {
+    batch.put(Family::idem, "key", "value");
+    ASSERT_TRUE(open()->write(batch, Durability::power).has_value());
+    drop({"feed", "c_kek", "c_reference"});
+    std::ofstream(options().path + "/READY", std::ios::trunc);  // what it wrote
+    const auto store = open();
+    EXPECT_EQ(*store->get(Family::idem, "key"), std::optional<std::string>("value"));
+    EXPECT_EQ(*store->get(Family::c_kek, "key"), std::optional<std::string>());
+    batch.clear();
+    batch.put(Family::c_kek, "key", "value");
+    EXPECT_TRUE(store->write(batch, Durability::power).has_value());
+}
+
+TEST_F(RocksStoreTest, NeverReplacesALostFamilyByAnEmptyOne) {
+    for (const char* family : {"c_kek", "idem"}) {
+        std::filesystem::remove_all(options().path);
+        open();
+        drop({family});
+        EXPECT_EQ(RocksStore::open(options()).error().code, ErrorCode::corrupt) << family;
+    }
 }
 
 TEST_F(RocksStoreTest, TellsADamagedRowFromAnAbsentOne) {
