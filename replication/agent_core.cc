@@ -21,7 +21,7 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
       leases_(
           link_, commits, clock, {options.heartbeat_ns, options.lease_slice, options.planted_bug},
           [this] { feed_.rebuild(); }, [this](std::uint64_t version) { feed_.seen(version); }),
-      feed_(link_, commits, leases_, vault, random, std::move(published)),
+      feed_(link_, commits, clock, leases_, vault, random, std::move(published)),
       shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}) {
     link_.on_hint([this](const FeedHint& hint) { feed_.seen(hint.version); });
 }

@@ -4,21 +4,14 @@
 
 #include <algorithm>
 
-#include "edge/base/codec.h"
 #include "edge/base/log.h"
-#include "storage/kek_rows.h"
 
 namespace nodex::replication {
 namespace {
 
 constexpr Nanoseconds request_timeout = 5 * second;
 
-// CF meta "shred/" account u64 -> u32: how many orders to destroy its body keys were carried out.
-std::string shred_key(AccountId account) {
-    std::string key = "shred/";
-    append_ordered(key, raw(account));
-    return key;
-}
+constexpr Nanoseconds body_keys_pause = second;  // before asking again for those that are missing
 
 }  // namespace
 
@@ -52,7 +45,7 @@ void FeedFollower::tick() {
 void FeedFollower::proceed() {
     if (!started_ || phase_ != Phase::idle) return;
     if (version_ < version_seen_) return fetch();
-    if (changed_) prepare();
+    if (changed_ && clock_.now_ns() >= prepare_at_ns_) prepare();
 }
 
 void FeedFollower::fetch() {
@@ -100,69 +93,41 @@ void FeedFollower::take(FeedRecord record) {
 void FeedFollower::prepare() {
     enter(Phase::preparing);
     changed_ = false;
+    body_keys_.prepare(accounts_,
+                       [this](BodyKeyKeeper::Outcome outcome) { body_keys_done(outcome); });
+}
+
+void FeedFollower::body_keys_done(BodyKeyKeeper::Outcome outcome) {
+    using Outcome = BodyKeyKeeper::Outcome;
+    const bool first = published_version_ == 0;
+    if (outcome == Outcome::failed || (outcome == Outcome::unanswered && first)) {
+        try_again(body_keys_pause);
+        return enter(Phase::idle);
+    }
+    if (outcome != Outcome::level) try_again(body_keys_pause);
+    prepare_leases();
+}
+
+void FeedFollower::try_again(Nanoseconds after) {
+    changed_ = true;
+    prepare_at_ns_ = clock_.now_ns() + after;
+}
+
+void FeedFollower::prepare_leases() {
     std::vector<LeaseKey> scopes;
     for (const auto& [id, account] : accounts_)
         scopes.push_back({LeaseKey::Kind::account, raw(id)});
     for (const auto& [id, key] : keys_)
         if (key.has_budget) scopes.push_back({LeaseKey::Kind::key, raw(id)});
-    make_body_keys([this, scopes = std::move(scopes)](const Status& made) {
-        const auto failed = [this] {
+    leases_.prepare(scopes, [this](const Status& prepared) {
+        if (!prepared) {
             changed_ = true;
-            enter(Phase::idle);
-        };
-        if (!made) return failed();
-        leases_.prepare(scopes, [this, failed](const Status& prepared) {
-            if (!prepared) return failed();
-            publish();
-            enter(Phase::idle);
-            proceed();
-        });
+            return enter(Phase::idle);
+        }
+        publish();
+        enter(Phase::idle);
+        proceed();
     });
-}
-
-// Destroys what was ordered to be destroyed, makes what is missing. Durable before it is used or
-// forgotten.
-void FeedFollower::make_body_keys(std::function<void(const Status&)> done) {
-    struct Made {
-        std::vector<AccountRecord> accounts;
-        std::vector<storage::Vault::KekRecord> activate;
-    };
-    if (vault_ == nullptr) return done({});
-    const auto made = std::make_shared<Made>();
-    for (const auto& [id, account] : accounts_)
-        if (account.shreds > 0 ||
-            (account.state != AccountState::closed && !vault_->current_version(id)))
-            made->accounts.push_back(account);
-    if (made->accounts.empty()) return done({});
-    commits_.call(
-        [this, made](storage::Journal&, storage::Store& store, storage::Batch& batch) -> Status {
-            made->activate.clear();
-            for (const AccountRecord& account : made->accounts) {
-                const Result<std::optional<std::string>> stored =
-                    store.get(storage::Family::meta, shred_key(account.id));
-                if (!stored) return stored.error();
-                const std::uint32_t carried_out =
-                    *stored ? ByteReader(**stored).integer<std::uint32_t>() : 0;
-                const bool shred = carried_out < account.shreds;
-                if (shred) {
-                    storage::erase_keks(account.id, batch);
-                    vault_->shred(account.id);
-                    std::string count;
-                    ByteWriter(count).integer(account.shreds);
-                    batch.put(storage::Family::meta, shred_key(account.id), count);
-                }
-                if (account.state == AccountState::closed || vault_->current_version(account.id))
-                    continue;
-                made->activate.push_back(vault_->make_next(account.id, random_));
-                storage::put_kek(made->activate.back(), batch);
-            }
-            return {};
-        },
-        [this, made, done = std::move(done)](const Status& status) {
-            for (const storage::Vault::KekRecord& record : made->activate)
-                if (status) vault_->activate(record);
-            done(status);
-        });
 }
 
 void FeedFollower::publish() {

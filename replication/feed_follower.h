@@ -1,12 +1,16 @@
 // FeedFollower: brings this POP's knowledge of accounts, keys and models up to the centre's, and
-// publishes each state as one immutable Directory. Before an account is in a Directory its body key
-// exists and is durable.
+// publishes each state as one immutable Directory. The centre is asked for body
+// keys before the first one. An account that is still without is published all the same (its
+// answers cannot be kept, so its paid requests are refused), because a revoked key must not wait
+// for it.
 #pragma once
 #include <functional>
 #include <map>
 #include <memory>
 
+#include "edge/base/clock.h"
 #include "edge/base/random.h"
+#include "replication/body_key_keeper.h"
 #include "replication/commit_port.h"
 #include "replication/directory.h"
 #include "replication/feed_records.h"
@@ -20,13 +24,12 @@ class FeedFollower {
   public:
     using Published = std::function<void(std::shared_ptr<const Directory>)>;
     // `vault` may be null: no bodies are kept (simulator).
-    FeedFollower(PopLink& link, CommitPort& commits, LeaseKeeper& leases, storage::Vault* vault,
-                 Random& random, Published published)
+    FeedFollower(PopLink& link, CommitPort& commits, Clock& clock, LeaseKeeper& leases,
+                 storage::Vault* vault, Random& random, Published published)
         : link_(link),
-          commits_(commits),
+          clock_(clock),
           leases_(leases),
-          vault_(vault),
-          random_(random),
+          body_keys_(link, commits, vault, random),
           published_(std::move(published)) {}
 
     void seen(std::uint64_t version);  // the centre has got this far
@@ -45,18 +48,20 @@ class FeedFollower {
     void fetched(const Result<std::string>& payload);
     void take(FeedRecord record);
     void prepare();
-    void make_body_keys(std::function<void(const Status&)> done);
+    void body_keys_done(BodyKeyKeeper::Outcome outcome);
+    void prepare_leases();
+    void try_again(Nanoseconds after);
     void publish();
 
     PopLink& link_;
-    CommitPort& commits_;
+    Clock& clock_;
     LeaseKeeper& leases_;
-    storage::Vault* vault_;
-    Random& random_;
+    BodyKeyKeeper body_keys_;
     Published published_;
     Phase phase_ = Phase::idle;
     bool started_ = false;
     bool changed_ = true;             // what is published is older than what is known
+    Nanoseconds prepare_at_ns_ = 0;   // not before
     std::uint64_t version_ = 0;       // known here
     std::uint64_t version_seen_ = 0;  // known to exist
     std::uint64_t published_version_ = 0;

@@ -18,6 +18,7 @@ Result<FeedRecord> decode_account(ByteReader& reader) noexcept {
     account.id = static_cast<AccountId>(reader.integer<std::uint64_t>());
     account.state = reader.enumerator(AccountState::closed);
     account.shreds = reader.integer<std::uint32_t>();
+    account.key_version = reader.integer<std::uint32_t>();
     if (!reader.finished() || raw(account.id) == 0) return malformed();
     FeedRecord record(std::in_place_type<AccountRecord>, account);
     return record;
@@ -78,6 +79,7 @@ std::string encode(const AccountRecord& account) {
     writer.integer(account.id);
     writer.integer(account.state);
     writer.integer(account.shreds);
+    writer.integer(account.key_version);
     return target;
 }
 

@@ -13,7 +13,8 @@ namespace nodex::replication {
 struct AccountRecord {
     AccountId id{};
     AccountState state = AccountState::active;
-    std::uint32_t shreds = 0;  // how often its body keys were ordered to be destroyed
+    std::uint32_t shreds = 0;       // how often its body keys were ordered to be destroyed
+    std::uint32_t key_version = 0;  // newest body key at the centre; 0: none made since then
 };
 
 struct KeyRecord {

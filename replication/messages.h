@@ -34,7 +34,9 @@ enum class MessageType : std::uint8_t {
     claim_request,
     claim_reply,
     claim_hint,
-    last = claim_hint,
+    body_key_request,  // body_keys.h
+    body_key_reply,
+    last = body_key_reply,
 };
 
 struct Envelope {

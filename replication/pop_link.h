@@ -5,6 +5,7 @@
 #include <string>
 
 #include "edge/base/clock.h"
+#include "replication/body_keys.h"
 #include "replication/messages.h"
 #include "replication/transport.h"
 
@@ -17,7 +18,11 @@ class PopLink {
     using Done = std::function<void(Result<std::string> payload)>;
 
     PopLink(Transport& transport, Clock& clock, PopId pop, const crypto::SecretKey& link_key)
-        : transport_(transport), clock_(clock), pop_(pop), link_key_(link_key) {}
+        : transport_(transport),
+          clock_(clock),
+          pop_(pop),
+          link_key_(link_key),
+          body_key_key_(body_key_link_key(link_key)) {}
 
     // `topic`: the last token of nx.v1.rpc.*. The reply's type is the one after `type`.
     void request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns, Done done);
@@ -29,6 +34,8 @@ class PopLink {
     [[nodiscard]] std::uint64_t epoch_max() const noexcept { return epoch_max_; }
     [[nodiscard]] Nanoseconds last_contact_ns() const noexcept { return last_contact_ns_; }
     [[nodiscard]] PopId pop() const noexcept { return pop_; }
+    // What the centre seals body keys for this POP with.
+    [[nodiscard]] const crypto::SecretKey& body_key_key() const noexcept { return body_key_key_; }
 
   private:
     Result<std::string> check(Bytes message, MessageType expected, std::uint64_t correlation);
@@ -37,6 +44,7 @@ class PopLink {
     Clock& clock_;
     const PopId pop_;
     const crypto::SecretKey link_key_;
+    const crypto::SecretKey body_key_key_;
     std::uint32_t incarnation_ = 0;
     std::uint64_t epoch_max_ = 0;
     std::uint64_t last_correlation_ = 0;

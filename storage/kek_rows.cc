@@ -30,6 +30,11 @@ void erase_keks(AccountId account, Batch& batch) {
     batch.erase_range(Family::meta, row_key(account, 0), end);
 }
 
+void erase_keks_below(AccountId account, std::uint32_t version, Batch& batch) {
+    if (version > 0)
+        batch.erase_range(Family::meta, row_key(account, 0), row_key(account, version));
+}
+
 Status load_keks(Store& store, Vault& vault) {
     Status result;
     const Status scanned =

@@ -1,7 +1,6 @@
 // The vault: the table of account keys, and the making and opening of sealed bodies.
 #include "storage/vault.h"
 
-#include <algorithm>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -34,7 +33,8 @@ std::string kek_context(AccountId account, std::uint32_t version) {
     return context;
 }
 
-std::string body_header(AccountId account, BodyId id, std::uint32_t kek_version, const NoncePrefix& prefix) {
+std::string body_header(AccountId account, BodyId id, std::uint32_t kek_version,
+                        const NoncePrefix& prefix) {
     std::string header;
     ByteWriter writer(header);
     writer.integer(record_format);
@@ -76,10 +76,10 @@ struct KeyRecord {
     }
 };
 
-// The account keys, in 64 shards with a mutex each. Every body needs one look-up and a copy of 32 octets
-// under the lock; two loops meet only on accounts of one shard within those nanoseconds. A snapshot behind an
-// atomic pointer was the alternative: its readers would not wait at all, but each new account would copy the
-// table.
+// The account keys, in 64 shards with a mutex each. Every body needs one look-up and a copy of 32
+// octets under the lock; two loops meet only on accounts of one shard within those nanoseconds. A
+// snapshot behind an atomic pointer was the alternative: its readers would not wait at all, but
+// each new account would copy the table.
 class KekTable {
   public:
     struct Kek {
@@ -89,30 +89,32 @@ class KekTable {
     void insert(AccountId account, std::uint32_t version, const crypto::SecretKey& key) {
         Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
-        AccountKeys& keys = shard.accounts[account];
-        keys.by_version.insert_or_assign(version, key);
-        keys.last_made = std::max(keys.last_made, version);
+        shard.accounts[account].insert_or_assign(version, key);
     }
-    std::uint32_t reserve_version(AccountId account) {
+    void erase_below(AccountId account, std::uint32_t version) {
         Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
-        return ++shard.accounts[account].last_made;
+        const auto found = shard.accounts.find(account);
+        if (found == shard.accounts.end()) return;
+        Versions& versions = found->second;
+        versions.erase(versions.begin(), versions.lower_bound(version));
     }
     [[nodiscard]] std::optional<Kek> current(AccountId account) const {
         const Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
         const auto found = shard.accounts.find(account);
-        if (found == shard.accounts.end() || found->second.by_version.empty()) return std::nullopt;
-        const auto& [version, key] = *found->second.by_version.rbegin();
+        if (found == shard.accounts.end() || found->second.empty()) return std::nullopt;
+        const auto& [version, key] = *found->second.rbegin();
         return Kek{version, key};
     }
-    [[nodiscard]] std::optional<crypto::SecretKey> find(AccountId account, std::uint32_t version) const {
+    [[nodiscard]] std::optional<crypto::SecretKey> find(AccountId account,
+                                                        std::uint32_t version) const {
         const Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
         const auto found = shard.accounts.find(account);
         if (found == shard.accounts.end()) return std::nullopt;
-        const auto key = found->second.by_version.find(version);
-        if (key == found->second.by_version.end()) return std::nullopt;
+        const auto key = found->second.find(version);
+        if (key == found->second.end()) return std::nullopt;
         return key->second;
     }
     void erase(AccountId account) {
@@ -122,17 +124,16 @@ class KekTable {
     }
 
   private:
-    struct AccountKeys {
-        std::map<std::uint32_t, crypto::SecretKey> by_version;
-        std::uint32_t last_made = 0;  // at least the highest version in by_version
-    };
+    using Versions = std::map<std::uint32_t, crypto::SecretKey>;
     struct Shard {
         mutable std::mutex mutex;
-        std::unordered_map<AccountId, AccountKeys> accounts;
+        std::unordered_map<AccountId, Versions> accounts;
     };
     static constexpr std::size_t shards_count = 64;
     // Account numbers are assigned in sequence, so their low bits spread them evenly.
-    [[nodiscard]] Shard& shard_of(AccountId account) { return shards_[raw(account) % shards_count]; }
+    [[nodiscard]] Shard& shard_of(AccountId account) {
+        return shards_[raw(account) % shards_count];
+    }
     [[nodiscard]] const Shard& shard_of(AccountId account) const {
         return shards_[raw(account) % shards_count];
     }
@@ -155,7 +156,8 @@ void BodyWriter::seal(Bytes plaintext, bool last, std::string& target) {
     finished_ = last;
 }
 
-Status BodyReader::open(std::uint32_t number, bool last, Bytes sealed, std::string& target) const noexcept {
+Status BodyReader::open(std::uint32_t number, bool last, Bytes sealed,
+                        std::string& target) const noexcept {
     std::string chunk;
     if (!sealer_.open(number, last, sealed, chunk)) return corrupt();
     return decode_chunk(chunk, target) ? Status() : corrupt();
@@ -164,9 +166,11 @@ Status BodyReader::open(std::uint32_t number, bool last, Bytes sealed, std::stri
 Vault::Vault() : state_(std::make_unique<State>()) {}
 Vault::~Vault() = default;
 
-Result<std::unique_ptr<Vault>> Vault::open(const std::string& node_key_path, bool create, Random& random) {
-    const Result<crypto::SecretKey> key = create ? crypto::read_or_create_secret_file(node_key_path, random)
-                                                 : crypto::read_secret_file(node_key_path);
+Result<std::unique_ptr<Vault>> Vault::open(const std::string& node_key_path, bool create,
+                                           Random& random) {
+    const Result<crypto::SecretKey> key =
+        create ? crypto::read_or_create_secret_file(node_key_path, random)
+               : crypto::read_secret_file(node_key_path);
     if (!key) return key.error();
     std::unique_ptr<Vault> vault(new Vault);
     vault->state_->node_key = *key;
@@ -174,17 +178,17 @@ Result<std::unique_ptr<Vault>> Vault::open(const std::string& node_key_path, boo
 }
 
 Status Vault::load(const KekRecord& record) {
-    const std::optional<crypto::SecretKey> key =
-        crypto::unwrap_key(state_->node_key, record.wrapped, kek_context(record.account, record.version));
+    const std::optional<crypto::SecretKey> key = crypto::unwrap_key(
+        state_->node_key, record.wrapped, kek_context(record.account, record.version));
     if (!key) return corrupt();
     state_->keks.insert(record.account, record.version, *key);
     return {};
 }
 
-Vault::KekRecord Vault::make_next(AccountId account, Random& random) {
-    const std::uint32_t version = state_->keks.reserve_version(account);
-    const crypto::SecretKey key = crypto::SecretKey::generate(random);
-    return {account, version, crypto::wrap_key(state_->node_key, key, kek_context(account, version), random)};
+Vault::KekRecord Vault::wrap(AccountId account, std::uint32_t version, const crypto::SecretKey& key,
+                             Random& random) const {
+    return {account, version,
+            crypto::wrap_key(state_->node_key, key, kek_context(account, version), random)};
 }
 
 void Vault::activate(const KekRecord& record) {
@@ -196,6 +200,10 @@ std::optional<std::uint32_t> Vault::current_version(AccountId account) const noe
     const std::optional<KekTable::Kek> kek = state_->keks.current(account);
     if (!kek) return std::nullopt;
     return kek->version;
+}
+
+void Vault::forget_below(AccountId account, std::uint32_t version) noexcept {
+    state_->keks.erase_below(account, version);
 }
 
 void Vault::shred(AccountId account) noexcept {
@@ -235,7 +243,8 @@ Result<BodyReader> Vault::open_body(AccountId account, BodyId id, Bytes key_reco
     if (!dek) return corrupt();
     crypto::BodySealer sealer(*dek, record->prefix, header);
     const auto commitment = sealer.commitment();
-    if (!crypto::equal_constant_time(record->commitment, view_of(commitment.data(), commitment.size())))
+    if (!crypto::equal_constant_time(record->commitment,
+                                     view_of(commitment.data(), commitment.size())))
         return corrupt();
     return BodyReader(std::move(sealer));
 }

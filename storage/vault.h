@@ -1,10 +1,11 @@
-// Vault: sealed bodies. A key (DEK) per body, wrapped by the account's key (KEK, versioned), itself wrapped
-// by the node's key file. Without the account's key nothing of it can be read again (crypto-shredding).
-// Sealing and opening are pure and run on loops; the KEK table is read-mostly and thread-safe.
+// Vault: sealed bodies. A key (DEK) per body, wrapped by the account's key (KEK, versioned), itself
+// wrapped by the node's key file. Without the account's key nothing of it can be read again
+// (crypto-shredding). Sealing and opening are pure and run on loops; the KEK table is read-mostly
+// and thread-safe.
 //   CF dek value   format u8 (1), kek version u32, nonce prefix[7], commitment[16], wrapped DEK[72]
 //   body header    format u8, account u64, body id[16], kek version u32, nonce prefix[7]
-// The header is never stored: it is known to whoever asks, and both the wrapped DEK and every chunk are bound
-// to it. Little endian.
+// The header is never stored: it is known to whoever asks, and both the wrapped DEK and every chunk
+// are bound to it. Little endian.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,15 +19,17 @@
 
 namespace nodex::storage {
 
-// Seals the chunks of one body, in order. Chunk: flags u8 (1: zstd), payload; sealed with AES-256-GCM.
-// At most limits::stored_chunk_bytes_max of plaintext a chunk (asserted); a longer body is several chunks.
+// Seals the chunks of one body, in order. Chunk: flags u8 (1: zstd), payload; sealed with
+// AES-256-GCM. At most limits::stored_chunk_bytes_max of plaintext a chunk (asserted); a longer
+// body is several chunks.
 class BodyWriter {
   public:
     [[nodiscard]] BodyId id() const noexcept { return id_; }
     [[nodiscard]] std::uint32_t chunks_count() const noexcept { return next_chunk_; }
     // CF dek value: header and wrapped key; written with (or before) the first chunk.
     [[nodiscard]] const std::string& key_record() const noexcept { return key_record_; }
-    // The sealed chunk number chunks_count(), appended to `target`. Nothing follows the last one (asserted).
+    // The sealed chunk number chunks_count(), appended to `target`. Nothing follows the last one
+    // (asserted).
     void seal(Bytes plaintext, bool last, std::string& target);
 
   private:
@@ -42,7 +45,8 @@ class BodyWriter {
 
 class BodyReader {
   public:
-    // Appends the plaintext of chunk `number`. corrupt(storage) when altered, truncated or another body's.
+    // Appends the plaintext of chunk `number`. corrupt(storage) when altered, truncated or another
+    // body's.
     Status open(std::uint32_t number, bool last, Bytes sealed, std::string& target) const noexcept;
 
   private:
@@ -55,30 +59,36 @@ class Vault {
   public:
     // `node_key_path`: 32 octets in hex, mode 0600 or 0400, made on first use when `create` is set.
     // Errors: bad_configuration (missing, wrong size, readable by others); the log says what to do.
-    static Result<std::unique_ptr<Vault>> open(const std::string& node_key_path, bool create, Random& random);
+    static Result<std::unique_ptr<Vault>> open(const std::string& node_key_path, bool create,
+                                               Random& random);
     ~Vault();
 
-    // The account's current KEK. New accounts get one on first use; `persist` is told the wrapped key record
-    // and must have stored it (CF meta "kek/<account>/<version>") before a body under it is written.
+    // An account's key of one version, wrapped by the node key: a row of CF meta (kek_rows.h).
     struct KekRecord {
         AccountId account{};
         std::uint32_t version = 0;
-        std::string wrapped;  // by the node key
+        std::string wrapped;
     };
     // Loads a stored record; corrupt(storage) when the node key does not open it.
     Status load(const KekRecord& record);
-    // Makes the next version for `account`; activate() makes it current, once the caller has persisted it.
-    // Two threads that make one at the same time get different versions: neither record replaces the other.
-    KekRecord make_next(AccountId account, Random& random);
+    // A key that the centre has given, as a record to be stored; activate() makes it known once it
+    // is. Bodies are sealed under the highest version.
+    [[nodiscard]] KekRecord wrap(AccountId account, std::uint32_t version,
+                                 const crypto::SecretKey& key, Random& random) const;
     void activate(const KekRecord& record);  // asserts that the record is this vault's own
+    // The highest version; nothing when the account has no key.
     [[nodiscard]] std::optional<std::uint32_t> current_version(AccountId account) const noexcept;
-    // Forgets every version: the account's bodies are unreadable from here on. The caller erases the stored
-    // records.
+    // Forgets the versions below `version`: no body under them is kept any longer. The caller
+    // erases the stored records.
+    void forget_below(AccountId account, std::uint32_t version) noexcept;
+    // Forgets every version: the account's bodies are unreadable from here on. The caller erases
+    // the stored records.
     void shred(AccountId account) noexcept;
 
     // not_found(storage) when the account has no key (shredded or never made).
     Result<BodyWriter> create_body(AccountId account, Random& random) const;
-    // `key_record` from CF dek. forbidden(storage): the account's key is gone; corrupt(storage) otherwise.
+    // `key_record` from CF dek. forbidden(storage): the account's key is gone; corrupt(storage)
+    // otherwise.
     Result<BodyReader> open_body(AccountId account, BodyId id, Bytes key_record) const noexcept;
 
   private:

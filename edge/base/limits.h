@@ -152,6 +152,12 @@ inline constexpr Nanoseconds idempotency_ttl_max =
     7 * 24 * 3'600 * second;  // of a claim; longer is taken for this
 inline constexpr unsigned link_requests_max =
     1'024;  // unanswered requests of one POP; then unavailable
+inline constexpr unsigned body_key_accounts_max = 256;  // in one request; the rest in the next
+inline constexpr unsigned body_key_versions_max =
+    16;  // of one account at the centre; then no rotation until one is out of date
+inline constexpr Nanoseconds body_key_lifetime = 30LL * 24 * 3'600 * second;  // then a new version
+inline constexpr Nanoseconds body_key_retention =
+    35LL * 24 * 3'600 * second;  // after its successor was made: longer than any body is kept
 inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
 
 }  // namespace nodex::limits

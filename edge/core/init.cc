@@ -73,7 +73,7 @@ Status make_certificate(const tls::CertificateFiles& files) {
 Status initialise(const Config& config) {
     if (Status status = make_private_folder(config.data_dir); !status) return status;
     if (Status status = make_private_folder(config.secrets_dir); !status) return status;
-    for (const char* name : {node_key_file, key_hash_file, idempotency_file})
+    for (const char* name : {node_key_file, key_hash_file, idempotency_file, root_key_file})
         if (auto secret = crypto::read_or_create_secret_file(config.secrets_dir + "/" + name,
                                                              crypto::secure_random());
             !secret)
@@ -88,7 +88,13 @@ Result<Secrets> read_secrets(const Config& config) {
     if (!key_hash) return key_hash.error();
     auto idempotency = crypto::read_secret_file(config.secrets_dir + "/" + idempotency_file);
     if (!idempotency) return idempotency.error();
-    return Secrets{*key_hash, *idempotency};
+    Secrets secrets{*key_hash, *idempotency, {}};
+    const std::string root_path = config.secrets_dir + "/" + root_key_file;
+    if (::access(root_path.c_str(), F_OK) != 0) return secrets;
+    auto root = crypto::read_secret_file(root_path);
+    if (!root) return root.error();
+    secrets.root = *root;
+    return secrets;
 }
 
 }  // namespace nodex::core

@@ -193,13 +193,20 @@ Status Node::bind_admin() {
 Status Node::open_replication() {
     const crypto::SecretKey link_key = crypto::SecretKey::generate(crypto::secure_random());
     const PopId pop{config_.pop_id};
-    standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(), pop,
-                                               secrets_.key_hash, link_key);
+    replication::CentralOptions centre;
+    centre.key_hash_secret = secrets_.key_hash;
+    centre.link_keys.emplace_back(pop, link_key);
+    centre.root_key = secrets_.root;
+    centre.root_key_path = config_.secrets_dir + "/" + root_key_file;
+    standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(),
+                                               std::move(centre));
     if (Status status = standalone_->start(); !status) {
-        log::error("ledger_refused", {{"error", status.error()},
-                                      {"advice",
-                                       "the ledger's rows do not add up to its balances; restore a "
-                                       "backup or run with support"}});
+        if (status.error().code == ErrorCode::corrupt)
+            log::error("ledger_refused",
+                       {{"error", status.error()},
+                        {"advice",
+                         "the ledger's rows do not add up to its balances; restore a backup or run "
+                         "with support"}});
         return status;
     }
     replication::AgentOptions options;

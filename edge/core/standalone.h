@@ -1,7 +1,6 @@
 // The centre inside the edge process (--standalone): ledger, link and the thread that drives them.
 // The gateway cannot tell it from a centre behind NATS: it only sees the agent.
 #pragma once
-#include "edge/crypto/crypto.h"
 #include "replication/central/central_thread.h"
 #include "replication/central/rocks_ledger_store.h"
 #include "replication/transport_inproc.h"
@@ -12,8 +11,8 @@ namespace nodex::core {
 class Standalone {
   public:
     // Tables live in the c_* families of `store`.
-    Standalone(storage::Store& store, storage::Durability durability, Clock& clock, PopId pop,
-               crypto::SecretKey key_hash_secret, crypto::SecretKey link_key);
+    Standalone(storage::Store& store, storage::Durability durability, Clock& clock,
+               replication::CentralOptions options);
     // Loads and verifies the ledger (balances against rows), then serves on its own thread.
     Status start() { return centre_.start(true); }
     void stop() { centre_.stop(); }

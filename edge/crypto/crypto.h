@@ -1,4 +1,5 @@
-// Digests, MACs, sealing and key wrapping. All pure and thread-safe. BoringSSL stays in the .cc files.
+// Digests, MACs, sealing and key wrapping. All pure and thread-safe. BoringSSL stays in the .cc
+// files.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -56,8 +57,14 @@ class SecretKey {
 // Key wrapping: XChaCha20-Poly1305, random 24-byte nonce, `context` as associated data.
 // wrapped = nonce[24] ciphertext[32] tag[16]; nothing when it does not open.
 inline constexpr std::size_t wrapped_key_bytes = 72;
-std::string wrap_key(const SecretKey& wrapping, const SecretKey& key, Bytes context, Random& random);
-std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped, Bytes context) noexcept;
+std::string wrap_key(const SecretKey& wrapping, const SecretKey& key, Bytes context,
+                     Random& random);
+std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped,
+                                    Bytes context) noexcept;
+
+// A key for one purpose from a key for many: HKDF-SHA256 (RFC 5869) without salt, `purpose` as
+// info. Neither tells anything about the other.
+SecretKey derive_key(const SecretKey& key, Bytes purpose) noexcept;
 
 // Body chunks: AES-256-GCM in the STREAM construction (replication.md section 13).
 // nonce = prefix[7] counter u32 last u8; associated data = header digest, counter.
@@ -65,14 +72,16 @@ std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped, By
 class BodySealer {
   public:
     static constexpr std::size_t overhead_bytes = 16;
-    BodySealer(const SecretKey& key, std::array<std::uint8_t, 7> nonce_prefix, Bytes header) noexcept;
+    BodySealer(const SecretKey& key, std::array<std::uint8_t, 7> nonce_prefix,
+               Bytes header) noexcept;
     ~BodySealer();
     BodySealer(BodySealer&&) noexcept;
     BodySealer& operator=(BodySealer&&) noexcept;
     // Appends the sealed chunk to `target`.
-    void seal(std::uint32_t counter, bool last, Bytes plaintext, std::string& target) const noexcept;
-    // Appends the plaintext to `target`; false (and nothing appended) when it was altered or is another
-    // chunk.
+    void seal(std::uint32_t counter, bool last, Bytes plaintext,
+              std::string& target) const noexcept;
+    // Appends the plaintext to `target`; false (and nothing appended) when it was altered or is
+    // another chunk.
     [[nodiscard]] bool open(std::uint32_t counter, bool last, Bytes sealed,
                             std::string& target) const noexcept;
     // 16 octets bound to the key: GCM does not commit to its key, this does.

@@ -105,6 +105,25 @@ CommandResult Queries::account_shred(const JsonObject& args, std::int64_t now_ms
     return std::nullopt;
 }
 
+CommandResult Queries::account_rotate_key(const JsonObject& args, std::int64_t now_ms,
+                                          JsonWriter& result) {
+    if (const CommandResult unknown = only(args, {"account"})) return unknown;
+    const std::optional<AccountId> id = account_argument(args);
+    if (!id) return bad_argument("account", "an account number");
+    if (body_keys_ == nullptr || !body_keys_->ready())
+        return Refusal{503, "unavailable", "this centre gives out no body keys"};
+    const Result<ledger::BodyKeys> keys = body_keys_->rotate(*id, now_ms);
+    if (!keys && keys.error().code == ErrorCode::limit_exceeded)
+        return Refusal{409, "too_many_versions",
+                       "earlier versions are still in use; the oldest ends 35 days after its "
+                       "successor was made"};
+    if (!keys) return refusal(keys.error());
+    result.integer("account", static_cast<std::int64_t>(raw(*id)));
+    result.integer("key_version", keys->versions.back().number);
+    result.integer("versions", static_cast<std::int64_t>(keys->versions.size()));
+    return std::nullopt;
+}
+
 CommandResult Queries::balance_top_up(const JsonObject& args, std::int64_t now_ms,
                                       JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"account", "amount", "reference"}))

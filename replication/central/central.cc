@@ -4,6 +4,7 @@
 
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
+#include "replication/central/body_key_service.h"
 #include "replication/central/ledger.h"
 #include "replication/central/queries.h"
 #include "replication/messages.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr unsigned reclaim_scopes_per_tick = 256;
 constexpr unsigned sweep_claims_per_tick = 256;
+constexpr unsigned rotation_ticks = 10;       // a look at body keys every second
+constexpr unsigned rotations_per_look = 256;  // a million accounts in about an hour
 constexpr Bytes rpc_prefix = "nx.v1.rpc.";
 
 }  // namespace
@@ -24,13 +27,16 @@ struct Central::State {
           clock(time),
           options(std::move(given)),
           ledger(store, options.planted_bug),
-          queries(ledger, random, options.key_hash_secret) {}
+          body_keys(ledger, random),
+          queries(ledger, random, options.key_hash_secret, &body_keys) {}
 
     TransportServer& server;
     Clock& clock;
     CentralOptions options;
     Ledger ledger;
+    BodyKeyService body_keys;
     Queries queries;
+    unsigned ticks = 0;
     std::uint64_t epoch = 1;
     std::uint64_t published_version = 0;  // of the feed
     std::uint64_t refused_count = 0;      // messages that were not what they claimed
@@ -99,6 +105,12 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         case MessageType::claim_request:
             type = MessageType::claim_reply;
             return answer_claims(from, message.payload, now_ms);
+        case MessageType::body_key_request: {
+            type = MessageType::body_key_reply;
+            const Result<BodyKeyRequest> request = decode_body_key_request(message.payload);
+            if (!request) return std::nullopt;
+            return payload_of(body_keys.answer(from.pop, *link_key(from.pop), *request, now_ms));
+        }
         case MessageType::query_request:
             type = MessageType::query_reply;
             return answer_query(subject, message.payload);
@@ -109,7 +121,8 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         case MessageType::feed_hint:
         case MessageType::query_reply:
         case MessageType::claim_reply:
-        case MessageType::claim_hint: break;
+        case MessageType::claim_hint:
+        case MessageType::body_key_reply: break;
     }
     ++refused_count;
     return std::nullopt;
@@ -170,8 +183,7 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     if (!payload || failed) return;
     envelope.epoch = epoch;
     respond(seal(envelope, *payload, *key));
-    if (message->envelope.type == MessageType::query_request && subject.ends_with(".admin"))
-        publish_changes();
+    if (subject.ends_with(".admin") || subject.ends_with(".kek")) publish_changes();
 }
 
 // A hint only: what changed is fetched, and a lost hint is noticed at the next heartbeat.
@@ -207,7 +219,11 @@ Status Central::start(bool verify_rows) {
         }
         log::info("ledger_verified", {{"rows", audit->rows}, {"accounts", audit->accounts}});
     }
-    for (const Bytes topic : {"reg", "lease", "ship", "feed", "claim", "balance", "usage", "admin"})
+    if (Status keys = state.body_keys.start(state.options.root_key, state.options.root_key_path);
+        !keys)
+        return keys;
+    for (const Bytes topic :
+         {"reg", "lease", "ship", "feed", "claim", "kek", "balance", "usage", "admin"})
         state.server.serve(
             std::string(rpc_prefix) + std::string(topic),
             [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
@@ -225,6 +241,11 @@ void Central::tick() {
     const Result<unsigned> swept =
         state_->ledger.sweep_claims(state_->clock.wall_ms(), sweep_claims_per_tick);
     if (!swept) return state_->fail(swept.error());
+    if (++state_->ticks % rotation_ticks != 0) return;
+    const Result<unsigned> rotated =
+        state_->body_keys.rotate_outdated(state_->clock.wall_ms(), rotations_per_look);
+    if (!rotated) return state_->fail(rotated.error());
+    if (*rotated > 0) state_->publish_changes();
 }
 
 bool Central::failed() const noexcept {

@@ -4,6 +4,7 @@
 // stands alone.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,10 @@ struct CentralOptions {
     // The POPs that may speak, each with the key of its MACs (AgentOptions::link_key at the POP).
     std::vector<std::pair<PopId, crypto::SecretKey>> link_keys;
     PlantedBug planted_bug = PlantedBug::none;
+    // Wraps the accounts' body keys. Given, or else read from (at the first start: made in) the
+    // file `root_key_path`. Neither: no body keys are given out (simulator).
+    std::optional<crypto::SecretKey> root_key;
+    std::string root_key_path;
 };
 
 class Central {
@@ -31,7 +36,8 @@ class Central {
             CentralOptions options);
     ~Central();
     // Loads, verifies (balances recomputed from rows when `verify_rows`), then serves.
-    // corrupt(storage) when they differ.
+    // corrupt(storage) when they differ. bad_configuration: the root key is missing, or not the one
+    // that this ledger's body keys are wrapped by (log line "root_key_refused").
     Status start(bool verify_rows);
     void tick();  // every 100 ms from the driving thread: lease expiry
     // The store failed: nothing is answered any more, and nothing that was answered is lost.

@@ -86,6 +86,24 @@ class Ledger {
     // list.
     Result<ledger::Model> set_model(ModelEntry model, std::int64_t now_ms);
 
+    // --- body keys (ledger_body_keys.cc), wrapped by whoever calls; shred_account() destroys them
+    Result<ledger::BodyKeys> body_keys(AccountId id);  // without versions when none were made
+    // The number that the next version of `keys` must have: above every earlier one, and in a range
+    // of its own after each restore (epoch), because POPs may hold keys that a restored ledger
+    // lost.
+    Result<std::uint32_t> next_body_key(const ledger::BodyKeys& keys);
+    // Adds `wrapped` as version `number` and tells POPs through the feed; drops what is out of
+    // date. stale(client): it is not the next any more. forbidden(client): house or closed account.
+    // limit_exceeded(client): body_key_versions_max are in use.
+    Result<ledger::BodyKeys> add_body_key(AccountId id, std::uint32_t number,
+                                          const std::string& wrapped, std::int64_t now_ms);
+    // Accounts whose newest version is older than limits::body_key_lifetime or of an earlier epoch.
+    // Looks at no more than `accounts_max` from where the last call ended.
+    Result<std::vector<AccountId>> outdated_body_keys(std::int64_t now_ms, unsigned accounts_max);
+    // What was stored to tell the root key from another; "" when nothing was. Stored once.
+    Result<std::string> root_key_check();
+    Status set_root_key_check(const std::string& check);
+
     // --- POPs (ledger_leases.cc, ledger_settle.cc)
     Result<RegisterReply> register_pop(PopId pop, const RegisterRequest& request,
                                        std::int64_t now_ms);
@@ -143,6 +161,7 @@ class Ledger {
     // The object takes the next feed version; its older entry goes.
     Status announce(LedgerTransaction& transaction, ObjectKind kind, std::uint64_t id,
                     std::uint64_t& feed_version);
+    Status destroy_body_keys(LedgerTransaction& transaction, AccountId id);
     // Appends the row (index and currency are filled in) and moves its amount. Answers the row's
     // index.
     Result<std::uint64_t> post(LedgerTransaction& transaction, ledger::Row row,
@@ -195,8 +214,9 @@ class Ledger {
 
     LedgerStore& store_;
     PlantedBug bug_;
-    std::string reclaim_from_;  // key after which the next reclaim() looks
-    std::string sweep_from_;    // and the next sweep_claims()
+    std::string reclaim_from_;   // key after which the next reclaim() looks
+    std::string sweep_from_;     // and the next sweep_claims()
+    std::string outdated_from_;  // and outdated_body_keys()
 };
 
 }  // namespace nodex::replication

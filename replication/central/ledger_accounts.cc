@@ -156,6 +156,8 @@ Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {
     if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
     ++account->shreds;
     account->updated_ms = now_ms;
+    if (const Status destroyed = destroy_body_keys(transaction, id); !destroyed)
+        return destroyed.error();
     if (const Status told =
             announce(transaction, ObjectKind::account, raw(id), account->feed_version);
         !told)

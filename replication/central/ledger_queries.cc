@@ -157,7 +157,10 @@ Result<std::string> Ledger::feed_record(ObjectKind kind, std::uint64_t id) {
             Result<std::optional<ledger::Account>> found = account(static_cast<AccountId>(id));
             if (!found) return found.error();
             if (!*found) return corrupt();
-            return encode(AccountRecord{(*found)->id, (*found)->state, (*found)->shreds});
+            const Result<ledger::BodyKeys> keys = body_keys(static_cast<AccountId>(id));
+            if (!keys) return keys.error();
+            const std::uint32_t newest = keys->versions.empty() ? 0 : keys->versions.back().number;
+            return encode(AccountRecord{(*found)->id, (*found)->state, (*found)->shreds, newest});
         }
         case ObjectKind::key: {
             Result<std::optional<ledger::Key>> found = key(static_cast<KeyId>(id));

@@ -5,6 +5,7 @@
 
 #include <type_traits>
 
+#include "edge/base/limits.h"
 #include "replication/feed_records.h"
 
 namespace nodex::replication::ledger {
@@ -178,6 +179,13 @@ void each_head(Codec& codec, Record& head) {
     codec.field(head.epoch);
 }
 
+template <class Codec, class Record>
+void each_body_key(Codec& codec, Record& key) {
+    codec.field(key.number);
+    codec.field(key.created_ms);
+    codec.field(key.wrapped);
+}
+
 Error corrupt() noexcept {
     return {ErrorCode::corrupt, ErrorSource::storage};
 }
@@ -289,6 +297,25 @@ Status decode(Bytes bytes, Lease& lease) noexcept {
     if (!known || count > Lease::generations_max) return corrupt();
     lease.generations.resize(count);
     for (Lease::Generation& generation : lease.generations) each_generation(codec, generation);
+    return codec.reader.finished() ? Status{} : Status(corrupt());
+}
+
+std::string encode(const BodyKeys& keys) {
+    std::string target;
+    Write codec = start(target);
+    codec.field(keys.last);
+    codec.field(static_cast<std::uint8_t>(keys.versions.size()));
+    for (const BodyKeys::Version& each : keys.versions) each_body_key(codec, each);
+    return target;
+}
+Status decode(Bytes bytes, BodyKeys& keys) noexcept {
+    bool known = false;
+    Read codec = start(bytes, known);
+    codec.field(keys.last);
+    const auto count = codec.reader.integer<std::uint8_t>();
+    if (!known || count > limits::body_key_versions_max) return corrupt();
+    keys.versions.resize(count);
+    for (BodyKeys::Version& each : keys.versions) each_body_key(codec, each);
     return codec.reader.finished() ? Status{} : Status(corrupt());
 }
 

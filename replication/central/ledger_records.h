@@ -14,6 +14,7 @@
 //             'n' pop u16 -> newest incarnation u32
 //             'w' pop u16 incarnation u32 -> Mark
 //   claim     account u64 idempotency[16]           -> Claim, until it expires
+//   kek       'k' account u64 -> BodyKeys;  'c' -> what tells the root key from another
 //   meta      'h' -> Head;  'f' version u64 -> changed object: kind u8, id u64
 #pragma once
 #include <array>
@@ -183,6 +184,18 @@ struct Claim {
     std::int64_t expires_ms = 0;
 };
 
+// An account's body keys, oldest first, wrapped by the centre's root key: the ledger never sees
+// one.
+struct BodyKeys {
+    struct Version {
+        std::uint32_t number = 0;
+        std::int64_t created_ms = 0;
+        std::string wrapped;
+    };
+    std::uint32_t last = 0;         // highest number ever given: it outlives the keys
+    std::vector<Version> versions;  // at most limits::body_key_versions_max
+};
+
 struct Head {
     std::uint64_t accounts = 0;
     std::uint64_t keys = 0;
@@ -204,6 +217,7 @@ std::string encode(const PriceList&);
 std::string encode(const Mark&);
 std::string encode(const Claim&);
 std::string encode(const Head&);
+std::string encode(const BodyKeys&);
 // corrupt(storage) for anything that encode() cannot have written.
 Status decode(Bytes, Account&) noexcept;
 Status decode(Bytes, Key&) noexcept;
@@ -215,6 +229,7 @@ Status decode(Bytes, PriceList&) noexcept;
 Status decode(Bytes, Mark&) noexcept;
 Status decode(Bytes, Claim&) noexcept;
 Status decode(Bytes, Head&) noexcept;
+Status decode(Bytes, BodyKeys&) noexcept;
 
 // Keys: a letter where a table holds several kinds, then ordered integers and raw octets.
 struct KeyBuilder {
@@ -275,6 +290,9 @@ inline std::string charge_key(AccountId account, const IdempotencyId& idempotenc
 }
 inline std::string newest_incarnation_key(PopId pop) {
     return KeyBuilder().letter('n').number(raw(pop)).bytes;
+}
+inline std::string body_keys_key(AccountId account) {
+    return KeyBuilder().letter('k').number(raw(account)).bytes;
 }
 inline std::string feed_key(std::uint64_t version) {
     return KeyBuilder().letter('f').number(version).bytes;

@@ -26,6 +26,8 @@ enum class LedgerTable : std::uint8_t {
     mark,
     meta,
     claim,
+    kek,
+    reference,
     count
 };
 inline constexpr std::size_t ledger_tables_count = static_cast<std::size_t>(LedgerTable::count);

@@ -10,6 +10,7 @@
 
 #include "edge/base/random.h"
 #include "edge/crypto/crypto.h"
+#include "replication/central/body_key_service.h"
 #include "replication/central/json.h"
 #include "replication/central/ledger.h"
 
@@ -26,8 +27,13 @@ using CommandResult = std::optional<Refusal>;
 
 class Queries {
   public:
-    Queries(Ledger& ledger, Random& random, const crypto::SecretKey& key_hash_secret) noexcept
-        : ledger_(ledger), random_(random), key_hash_secret_(key_hash_secret) {}
+    // `body_keys` may be null: rotation is refused.
+    Queries(Ledger& ledger, Random& random, const crypto::SecretKey& key_hash_secret,
+            BodyKeyService* body_keys = nullptr) noexcept
+        : ledger_(ledger),
+          random_(random),
+          key_hash_secret_(key_hash_secret),
+          body_keys_(body_keys) {}
 
     QueryReply admin(Bytes json, std::int64_t now_ms);
     QueryReply balance(Bytes json);
@@ -53,6 +59,8 @@ class Queries {
     CommandResult account_unblock(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_close(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_shred(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    CommandResult account_rotate_key(const JsonObject& args, std::int64_t now_ms,
+                                     JsonWriter& result);
     CommandResult balance_top_up(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult balance_adjust(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult balance_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
@@ -84,6 +92,7 @@ class Queries {
     Ledger& ledger_;
     Random& random_;
     const crypto::SecretKey& key_hash_secret_;
+    BodyKeyService* body_keys_;
     bool storage_failed_ = false;
 };
 

@@ -18,6 +18,8 @@ storage::Family family_of(LedgerTable table) noexcept {
         case LedgerTable::mark: return Family::c_mark;
         case LedgerTable::meta: return Family::c_meta;
         case LedgerTable::claim: return Family::c_claim;
+        case LedgerTable::kek: return Family::c_kek;
+        case LedgerTable::reference: return Family::c_reference;
         case LedgerTable::count: break;
     }
     NX_ASSERT(false && "a table without a family");

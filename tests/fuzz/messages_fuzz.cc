@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "replication/body_keys.h"
 #include "replication/feed_records.h"
 #include "replication/messages.h"
 
@@ -45,7 +46,7 @@ void check_envelope(Bytes bytes) {
 }  // namespace
 
 void fuzz_message(std::uint8_t choice, Bytes bytes) {
-    switch (choice % 16) {
+    switch (choice % 18) {
         case 0: check(bytes, decode_register_request); break;
         case 1: check(bytes, decode_register_reply); break;
         case 2: check(bytes, decode_lease_request); break;
@@ -61,7 +62,9 @@ void fuzz_message(std::uint8_t choice, Bytes bytes) {
         case 12: check_envelope(bytes); break;
         case 13: check(bytes, decode_claim_request); break;
         case 14: check(bytes, decode_claim_reply); break;
-        default: check(bytes, decode_claim_hint); break;
+        case 15: check(bytes, decode_claim_hint); break;
+        case 16: check(bytes, decode_body_key_request); break;
+        default: check(bytes, decode_body_key_reply); break;
     }
 }
 

@@ -93,6 +93,8 @@ constexpr std::array commands{
     Command{"account", "close", "refuse its requests for good", only_account, true},
     Command{"account", "shred", "destroy its body key: stored bodies become unreadable",
             only_account, true},
+    Command{"account", "rotate-key", "new body key for what is stored from now on", only_account,
+            false},
     Command{"balance", "topup", "add money", balance_topup, false},
     Command{"balance", "adjust", "correct by an amount that may be below zero", balance_adjust,
             false},

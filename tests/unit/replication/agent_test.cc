@@ -29,9 +29,13 @@ class AgentTest : public testing::Test {
   protected:
     AgentTest() : random_(7), link_(system_clock()), secret_(crypto::SecretKey::generate(random_)) {
         const crypto::SecretKey link_key = crypto::SecretKey::generate(random_);
-        central_ = std::make_unique<CentralThread>(
-            ledger_store_, link_.centre(), system_clock(), random_,
-            CentralOptions{secret_, {{PopId{1}, link_key}}, PlantedBug::none});
+        central_ =
+            std::make_unique<CentralThread>(ledger_store_, link_.centre(), system_clock(), random_,
+                                            CentralOptions{secret_,
+                                                           {{PopId{1}, link_key}},
+                                                           PlantedBug::none,
+                                                           crypto::SecretKey::generate(random_),
+                                                           {}});
         EXPECT_TRUE(central_->start(true));
         auto journal = storage::Journal::open(store_, random_);
         EXPECT_TRUE(journal);

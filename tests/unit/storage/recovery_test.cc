@@ -19,7 +19,7 @@ class RecoveryTest : public ::testing::Test {
         auto made = Vault::open(directory.path() + "/node.key", true, random);
         NX_ASSERT(made.has_value());
         vault = std::move(*made);
-        vault->activate(vault->make_next(account, random));
+        vault->activate(vault->wrap(account, 1, crypto::SecretKey::generate(random), random));
         reopen();
         options.now_ms = 5'000'000;
         options.answer_lifetime_ms = 86'400'000;

@@ -1,4 +1,5 @@
-// The vault: what is sealed opens for its account only, and not at all once the account's key is gone.
+// The vault: what is sealed opens for its account only, and not at all once the account's key is
+// gone.
 #include "storage/vault.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +27,8 @@ struct Sealed {
 class VaultTest : public testing::Test {
   protected:
     VaultTest() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "nodex-vault-XXXXXX").string();
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "nodex-vault-XXXXXX").string();
         NX_ASSERT(::mkdtemp(pattern.data()) != nullptr);
         folder = pattern;
         vault = open(folder + "/node.key");
@@ -41,7 +43,9 @@ class VaultTest : public testing::Test {
         return std::move(*opened);
     }
     Vault::KekRecord add_key(AccountId id) {
-        Vault::KekRecord record = vault->make_next(id, random);
+        const std::uint32_t next = vault->current_version(id).value_or(0) + 1;
+        Vault::KekRecord record =
+            vault->wrap(id, next, crypto::SecretKey::generate(random), random);
         vault->activate(record);
         return record;
     }
@@ -54,7 +58,9 @@ class VaultTest : public testing::Test {
         NX_ASSERT(writer->chunks_count() == plaintexts.size());
         return sealed;
     }
-    static ErrorCode code(const Status& status) { return status ? ErrorCode::none : status.error().code; }
+    static ErrorCode code(const Status& status) {
+        return status ? ErrorCode::none : status.error().code;
+    }
     ErrorCode open_code(AccountId id, const Sealed& sealed) {
         const Result<BodyReader> reader = vault->open_body(id, sealed.id, sealed.record);
         return reader ? ErrorCode::none : reader.error().code;
@@ -73,7 +79,8 @@ TEST_F(VaultTest, OpensWhatItSealedChunkByChunk) {
     const Result<BodyReader> reader = vault->open_body(account, sealed.id, sealed.record);
     ASSERT_TRUE(reader);
     std::string text = "before ";
-    for (std::uint32_t i = 0; i < 3; ++i) ASSERT_TRUE(reader->open(i, i == 2, sealed.chunks[i], text));
+    for (std::uint32_t i = 0; i < 3; ++i)
+        ASSERT_TRUE(reader->open(i, i == 2, sealed.chunks[i], text));
     EXPECT_EQ(text, "before short" + plaintexts[2]);
 }
 
@@ -124,16 +131,32 @@ TEST_F(VaultTest, RotationKeepsOldVersionsReadable) {
     EXPECT_EQ(open_code(account, new_body), ErrorCode::none);
 }
 
-TEST_F(VaultTest, TwoMakersOfTheNextVersionGetDifferentOnes) {
-    const Vault::KekRecord first = vault->make_next(account, random);
-    const Vault::KekRecord second = vault->make_next(account, random);
-    EXPECT_EQ(first.version, 1u);
-    EXPECT_EQ(second.version, 2u);
-    EXPECT_EQ(vault->current_version(account), std::nullopt)
-        << "a key that is not persisted must not be used";
-    vault->activate(second);
-    vault->activate(first);
+TEST_F(VaultTest, AKeyThatIsNotStoredYetIsNotUsed) {
+    const crypto::SecretKey key = crypto::SecretKey::generate(random);
+    const Vault::KekRecord record = vault->wrap(account, 70'000, key, random);
+    EXPECT_EQ(vault->current_version(account), std::nullopt);
+    vault->activate(record);
+    EXPECT_EQ(vault->current_version(account), 70'000u);
+}
+
+TEST_F(VaultTest, ALateOlderVersionDoesNotBecomeTheCurrentOne) {
+    add_key(account);
+    add_key(account);
+    const Sealed newer = seal({"text"});
+    vault->activate(vault->wrap(account, 1, crypto::SecretKey::generate(random), random));
     EXPECT_EQ(vault->current_version(account), 2u);
+    EXPECT_EQ(open_code(account, newer), ErrorCode::none);
+}
+
+TEST_F(VaultTest, ForgetsVersionsThatAreOutOfDate) {
+    add_key(account);
+    const Sealed old_body = seal({"old"});
+    add_key(account);
+    const Sealed new_body = seal({"new"});
+    vault->forget_below(account, 2);
+    vault->forget_below(other_account, 2);
+    EXPECT_EQ(open_code(account, old_body), ErrorCode::forbidden);
+    EXPECT_EQ(open_code(account, new_body), ErrorCode::none);
 }
 
 TEST_F(VaultTest, StoredKeysOpenAfterARestartWithTheSameNodeKey) {
@@ -143,7 +166,6 @@ TEST_F(VaultTest, StoredKeysOpenAfterARestartWithTheSameNodeKey) {
     EXPECT_EQ(open_code(account, sealed), ErrorCode::forbidden);
     ASSERT_TRUE(vault->load(record));
     EXPECT_EQ(open_code(account, sealed), ErrorCode::none);
-    EXPECT_EQ(vault->make_next(account, random).version, 2u);
 }
 
 TEST_F(VaultTest, RefusesStoredKeysUnderAnotherNodeKey) {
@@ -155,9 +177,11 @@ TEST_F(VaultTest, RefusesStoredKeysUnderAnotherNodeKey) {
 
 TEST_F(VaultTest, AStoredKeyLoadsUnderItsOwnAccountAndVersionOnly) {
     const Vault::KekRecord record = add_key(account);
-    EXPECT_EQ(code(vault->load({other_account, record.version, record.wrapped})), ErrorCode::corrupt);
+    EXPECT_EQ(code(vault->load({other_account, record.version, record.wrapped})),
+              ErrorCode::corrupt);
     EXPECT_EQ(code(vault->load({account, record.version + 1, record.wrapped})), ErrorCode::corrupt);
-    EXPECT_EQ(code(vault->load({account, record.version, record.wrapped.substr(1)})), ErrorCode::corrupt);
+    EXPECT_EQ(code(vault->load({account, record.version, record.wrapped.substr(1)})),
+              ErrorCode::corrupt);
 }
 
 TEST_F(VaultTest, RefusesAKeyRecordAlteredAnywhere) {
@@ -167,7 +191,9 @@ TEST_F(VaultTest, RefusesAKeyRecordAlteredAnywhere) {
         Sealed altered = sealed;
         altered.record[i] = static_cast<char>(altered.record[i] ^ 0x20);
         const bool in_version = i >= 1 && i < 5;  // names a key that does not exist
-        EXPECT_EQ(open_code(account, altered), in_version ? ErrorCode::forbidden : ErrorCode::corrupt) << i;
+        EXPECT_EQ(open_code(account, altered),
+                  in_version ? ErrorCode::forbidden : ErrorCode::corrupt)
+            << i;
     }
     for (std::size_t size = 0; size < sealed.record.size(); ++size) {
         Sealed cut = sealed;
@@ -196,7 +222,8 @@ TEST_F(VaultTest, RefusesChunksThatAreAlteredMovedOrTruncated) {
     ASSERT_TRUE(reader);
     std::string text;
     EXPECT_EQ(code(reader->open(0, false, sealed.chunks[1], text)), ErrorCode::corrupt);
-    EXPECT_EQ(code(reader->open(1, true, sealed.chunks[1], text)), ErrorCode::corrupt) << "cut after two";
+    EXPECT_EQ(code(reader->open(1, true, sealed.chunks[1], text)), ErrorCode::corrupt)
+        << "cut after two";
     EXPECT_EQ(code(reader->open(2, false, sealed.chunks[2], text)), ErrorCode::corrupt);
     EXPECT_EQ(code(reader->open(0, false, foreign.chunks[0], text)), ErrorCode::corrupt);
     EXPECT_EQ(code(reader->open(0, false, {}, text)), ErrorCode::corrupt);
@@ -226,8 +253,8 @@ TEST(ChunkCodec, RefusesWhatTheEncoderNeverWrites) {
     EXPECT_FALSE(decode_chunk("", target));
     EXPECT_FALSE(decode_chunk(Bytes("\x02zzz", 4), target));
     EXPECT_FALSE(decode_chunk(Bytes("\x01not a frame", 12), target));
-    EXPECT_FALSE(
-        decode_chunk(std::string(1, '\0') + std::string(limits::stored_chunk_bytes_max + 1, 'x'), target));
+    EXPECT_FALSE(decode_chunk(
+        std::string(1, '\0') + std::string(limits::stored_chunk_bytes_max + 1, 'x'), target));
     std::string frame;
     encode_chunk(std::string(1000, 'a'), frame);
     EXPECT_FALSE(decode_chunk(Bytes(frame).substr(0, frame.size() - 1), target));

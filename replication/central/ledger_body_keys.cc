@@ -1,0 +1,134 @@
+// Ledger: the accounts' body keys as wrapped rows: versions, their ends, their destruction.
+#include <algorithm>
+
+#include "edge/base/clock.h"
+#include "edge/base/limits.h"
+#include "replication/body_keys.h"
+#include "replication/central/ledger.h"
+#include "replication/central/ledger_transaction.h"
+
+namespace nodex::replication {
+
+using ledger::BodyKeys;
+
+namespace {
+
+constexpr std::int64_t lifetime_ms = limits::body_key_lifetime / millisecond;
+constexpr std::int64_t retention_ms = limits::body_key_retention / millisecond;
+const std::string check_key = "c";
+
+Error refused(ErrorCode code) noexcept {
+    return {code, ErrorSource::client};
+}
+Error corrupt() noexcept {
+    return {ErrorCode::corrupt, ErrorSource::storage};
+}
+
+// The range of numbers that belongs to a ledger's epoch: 65,536 versions an account, 65,535 epochs.
+std::uint32_t first_of_epoch(std::uint64_t epoch) noexcept {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(epoch, UINT16_MAX)) *
+           first_body_key_version;
+}
+
+// A version is of use as long as a body under it may be kept: until some time after its successor
+// was made.
+void drop_out_of_date(BodyKeys& keys, std::int64_t now_ms) {
+    while (keys.versions.size() > 1 && keys.versions[1].created_ms <= now_ms - retention_ms)
+        keys.versions.erase(keys.versions.begin());
+}
+
+Result<BodyKeys> load(LedgerTransaction& transaction, AccountId id) {
+    Result<std::optional<BodyKeys>> keys =
+        transaction.find<BodyKeys>(LedgerTable::kek, ledger::body_keys_key(id));
+    if (!keys) return keys.error();
+    return *keys ? std::move(**keys) : BodyKeys{};
+}
+
+}  // namespace
+
+Result<BodyKeys> Ledger::body_keys(AccountId id) {
+    LedgerTransaction transaction(store_);
+    return load(transaction, id);
+}
+
+Result<std::uint32_t> Ledger::next_body_key(const BodyKeys& keys) {
+    const Result<ledger::Head> now = head();
+    if (!now) return now.error();
+    if (keys.last == UINT32_MAX) return refused(ErrorCode::limit_exceeded);
+    return std::max(keys.last + 1, first_of_epoch(now->epoch));
+}
+
+Result<BodyKeys> Ledger::add_body_key(AccountId id, std::uint32_t number,
+                                      const std::string& wrapped, std::int64_t now_ms) {
+    LedgerTransaction transaction(store_);
+    Result<ledger::Account> account = load_account(transaction, id);
+    if (!account) return account.error();
+    if (ledger::is_house(id) || account->state == AccountState::closed)
+        return refused(ErrorCode::forbidden);
+    Result<BodyKeys> keys = load(transaction, id);
+    if (!keys) return keys.error();
+    if (number <= keys->last) return refused(ErrorCode::stale);
+    drop_out_of_date(*keys, now_ms);
+    if (keys->versions.size() == limits::body_key_versions_max)
+        return refused(ErrorCode::limit_exceeded);
+    keys->last = number;
+    keys->versions.push_back({number, now_ms, wrapped});
+    transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
+    if (const Status told =
+            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+        !told)
+        return told.error();
+    if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+    if (const Status committed = transaction.commit(); !committed) return committed.error();
+    return keys;
+}
+
+// The numbers go on behind those that are gone: a version names one key, for good.
+Status Ledger::destroy_body_keys(LedgerTransaction& transaction, AccountId id) {
+    Result<BodyKeys> keys = load(transaction, id);
+    if (!keys) return keys.error();
+    keys->versions.clear();
+    transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
+    return {};
+}
+
+Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
+                                                          unsigned accounts_max) {
+    const Result<ledger::Head> now = head();
+    if (!now) return now.error();
+    std::vector<AccountId> outdated;
+    unsigned visited = 0;
+    bool sound = true;
+    const std::string from =
+        outdated_from_.empty() ? ledger::body_keys_key(AccountId{0}) : outdated_from_ + '\0';
+    const Status scanned = store_.scan(LedgerTable::kek, from, "l", [&](Bytes key, Bytes value) {
+        if (visited == accounts_max) return false;
+        ++visited;
+        outdated_from_ = std::string(key);
+        BodyKeys keys;
+        sound = key.size() == 9 && ledger::decode(value, keys).has_value();
+        if (!sound || keys.versions.empty()) return sound;
+        const BodyKeys::Version& newest = keys.versions.back();
+        if (newest.created_ms <= now_ms - lifetime_ms || newest.number < first_of_epoch(now->epoch))
+            outdated.push_back(static_cast<AccountId>(read_ordered64(key.substr(1))));
+        return true;
+    });
+    if (!scanned) return scanned.error();
+    if (!sound) return corrupt();
+    if (visited < accounts_max) outdated_from_.clear();  // the end: from the beginning next time
+    return outdated;
+}
+
+Result<std::string> Ledger::root_key_check() {
+    Result<std::optional<std::string>> check = store_.get(LedgerTable::kek, check_key);
+    if (!check) return check.error();
+    return *check ? std::move(**check) : std::string();
+}
+
+Status Ledger::set_root_key_check(const std::string& check) {
+    LedgerTransaction transaction(store_);
+    transaction.put(LedgerTable::kek, check_key, check);
+    return transaction.commit();
+}
+
+}  // namespace nodex::replication
