@@ -158,6 +158,18 @@ inline constexpr unsigned body_key_versions_max =
 inline constexpr Nanoseconds body_key_lifetime = 30LL * 24 * 3'600 * second;  // then a new version
 inline constexpr Nanoseconds body_key_retention =
     35LL * 24 * 3'600 * second;  // after its successor was made: longer than any body is kept
-inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
+inline constexpr unsigned ledger_attempts_max =
+    8;  // of one verb, when other processes are in its way; then no answer: the POP asks again
+inline constexpr Nanoseconds database_connect_timeout = 3 * second;  // then unavailable
+inline constexpr Nanoseconds database_lock_timeout = 5 * second;     // waiting for other writers
+inline constexpr Nanoseconds database_statement_timeout = 10 * second;
+inline constexpr Nanoseconds database_answer_timeout =
+    15 * second;  // the server is silent: the connection is given up
+inline constexpr Nanoseconds database_idle_timeout =
+    5 * second;  // a frozen process in mid-transaction: the server ends it
+inline constexpr Nanoseconds database_backoff_min = 100 * millisecond;  // between reconnections
+inline constexpr Nanoseconds database_backoff_max = 5 * second;         // doubled up to this
+inline constexpr unsigned database_scan_rows = 1'000;  // read at once by a scan; then the next page
+inline constexpr unsigned query_json_depth_max = 16;   // admin and customer queries to the centre
 
 }  // namespace nodex::limits

@@ -40,6 +40,7 @@ struct Central::State {
     std::uint64_t epoch = 1;
     std::uint64_t published_version = 0;  // of the feed
     std::uint64_t refused_count = 0;      // messages that were not what they claimed
+    std::uint64_t unanswered_count = 0;   // requests while the store could not be reached
     bool failed = false;                  // for good
 
     const crypto::SecretKey* link_key(PopId pop) const noexcept {
@@ -48,7 +49,13 @@ struct Central::State {
         return nullptr;
     }
 
+    // For good, unless the store only cannot be reached now: then nothing is answered, the sender
+    // asks again, and what had been committed is found.
     void fail(Error error) {
+        if (is_unavailable(error)) {
+            ++unanswered_count;
+            return;
+        }
         if (!failed) log::error("central_failed", {{"error", error}});
         failed = true;
     }

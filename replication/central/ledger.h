@@ -102,6 +102,7 @@ class Ledger {
     Result<std::vector<AccountId>> outdated_body_keys(std::int64_t now_ms, unsigned accounts_max);
     // What was stored to tell the root key from another; "" when nothing was. Stored once.
     Result<std::string> root_key_check();
+    // already_exists(client): another one is.
     Status set_root_key_check(const std::string& check);
 
     // --- POPs (ledger_leases.cc, ledger_settle.cc)
@@ -151,7 +152,16 @@ class Ledger {
 
   private:
     enum class ObjectKind : std::uint8_t { account, key, model, last = model };
-    Result<std::string> feed_record(ObjectKind kind, std::uint64_t id);
+    struct Changed {
+        std::uint64_t version;
+        ObjectKind kind;
+        std::uint64_t id;
+    };
+    static LedgerPlace object_place(const Changed& changed);
+    Result<std::vector<Changed>> changes_after(LedgerTransaction& transaction, std::uint64_t from,
+                                               bool& more);
+    Result<std::string> feed_record(LedgerTransaction& transaction, const Changed& changed);
+    Result<LedgerAudit> verify(LedgerTransaction& transaction);
     Result<ledger::Head> load_head(LedgerTransaction& transaction);
     void save_head(LedgerTransaction& transaction, const ledger::Head& head);
     Result<ledger::Account> load_account(LedgerTransaction& transaction, AccountId id);
@@ -214,8 +224,10 @@ class Ledger {
 
     LedgerStore& store_;
     PlantedBug bug_;
-    std::string reclaim_from_;   // key after which the next reclaim() looks
-    std::string sweep_from_;     // and the next sweep_claims()
+    // Key after which the next reclaim() looks: only where to go on, true or not. Nothing else is
+    // remembered between two verbs, so that any number of processes may work on one store.
+    std::string reclaim_from_;
+    std::string sweep_from_;     // the same for the next sweep_claims()
     std::string outdated_from_;  // and outdated_body_keys()
 };
 

@@ -16,18 +16,18 @@ namespace {
 Error refused(ErrorCode code) noexcept {
     return {code, ErrorSource::client};
 }
-const std::string head_key = "h";
 
 }  // namespace
 
 Result<Head> Ledger::load_head(LedgerTransaction& transaction) {
-    Result<std::optional<Head>> head = transaction.find<Head>(LedgerTable::meta, head_key);
+    Result<std::optional<Head>> head =
+        transaction.find<Head>(LedgerTable::meta, ledger::head_key());
     if (!head) return head.error();
     return *head ? std::move(**head) : Head{};
 }
 
 void Ledger::save_head(LedgerTransaction& transaction, const Head& head) {
-    transaction.put(LedgerTable::meta, head_key, ledger::encode(head));
+    transaction.put(LedgerTable::meta, ledger::head_key(), ledger::encode(head));
 }
 
 Result<Account> Ledger::load_account(LedgerTransaction& transaction, AccountId id) {
@@ -112,118 +112,119 @@ Result<std::uint64_t> Ledger::post(LedgerTransaction& transaction, Row row,
 
 Result<Account> Ledger::create_account(const std::string& account_name, const Currency& currency,
                                        std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    Result<Head> head = load_head(transaction);
-    if (!head) return head.error();
-    Account account;
-    account.id = static_cast<AccountId>(++head->accounts);
-    account.name = account_name;
-    account.currency = currency;
-    account.created_ms = now_ms;
-    account.updated_ms = now_ms;
-    save_head(transaction, *head);
-    if (const Status told =
-            announce(transaction, ObjectKind::account, raw(account.id), account.feed_version);
-        !told)
-        return told.error();
-    if (const Status saved = save_account(transaction, account); !saved) return saved.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return account;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
+        Result<Head> head = load_head(transaction);
+        if (!head) return head.error();
+        Account account;
+        account.id = static_cast<AccountId>(++head->accounts);
+        account.name = account_name;
+        account.currency = currency;
+        account.created_ms = now_ms;
+        account.updated_ms = now_ms;
+        save_head(transaction, *head);
+        if (const Status told =
+                announce(transaction, ObjectKind::account, raw(account.id), account.feed_version);
+            !told)
+            return told.error();
+        if (const Status saved = save_account(transaction, account); !saved) return saved.error();
+        return account;
+    });
 }
 
 // A closed account stays closed: its rows are a finished book.
 Result<Account> Ledger::set_account_state(AccountId id, AccountState state, std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    Result<Account> account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (ledger::is_house(id) || account->state == AccountState::closed)
-        return refused(ErrorCode::forbidden);
-    account->state = state;
-    account->updated_ms = now_ms;
-    if (const Status told =
-            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-        !told)
-        return told.error();
-    if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return account;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
+        Result<Account> account = load_account(transaction, id);
+        if (!account) return account.error();
+        if (ledger::is_house(id) || account->state == AccountState::closed)
+            return refused(ErrorCode::forbidden);
+        account->state = state;
+        account->updated_ms = now_ms;
+        if (const Status told =
+                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+            !told)
+            return told.error();
+        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        return account;
+    });
 }
 
 Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    Result<Account> account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
-    ++account->shreds;
-    account->updated_ms = now_ms;
-    if (const Status destroyed = destroy_body_keys(transaction, id); !destroyed)
-        return destroyed.error();
-    if (const Status told =
-            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-        !told)
-        return told.error();
-    if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return account;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
+        Result<Account> account = load_account(transaction, id);
+        if (!account) return account.error();
+        if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
+        ++account->shreds;
+        account->updated_ms = now_ms;
+        if (const Status destroyed = destroy_body_keys(transaction, id); !destroyed)
+            return destroyed.error();
+        if (const Status told =
+                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+            !told)
+            return told.error();
+        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        return account;
+    });
 }
 
 Result<Ledger::TopUp> Ledger::top_up(AccountId id, Nano amount, const std::string& reference,
                                      std::int64_t now_ms) {
     if (amount <= 0 || reference.empty()) return refused(ErrorCode::malformed);
-    LedgerTransaction transaction(store_);
-    Result<Account> account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (ledger::is_house(id) || account->state == AccountState::closed)
-        return refused(ErrorCode::forbidden);
-    const std::string place =
-        ledger::KeyBuilder().letter('t').number(raw(id)).raw_bytes(reference).bytes;
-    Result<std::optional<ledger::Charge>> applied =
-        transaction.find<ledger::Charge>(LedgerTable::charge, place);
-    if (!applied) return applied.error();
-    if (*applied) {
-        if ((*applied)->amount != amount) return refused(ErrorCode::already_exists);
-        return TopUp{std::move(*account), false};
-    }
-    Row row;
-    row.time_ms = now_ms;
-    row.kind = RowKind::top_up;
-    row.debit = ledger::house_account(House::funding, account->currency);
-    row.credit = id;
-    row.amount = amount;
-    row.customer = id;
-    row.reference = reference;
-    const Result<std::uint64_t> index = post(transaction, std::move(row), account->currency);
-    if (!index) return index.error();
-    transaction.put(LedgerTable::charge, place, ledger::encode(ledger::Charge{{}, amount, *index}));
-    account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return TopUp{std::move(*account), true};
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<TopUp> {
+        Result<Account> account = load_account(transaction, id);
+        if (!account) return account.error();
+        if (ledger::is_house(id) || account->state == AccountState::closed)
+            return refused(ErrorCode::forbidden);
+        const std::string place =
+            ledger::KeyBuilder().letter('t').number(raw(id)).raw_bytes(reference).bytes;
+        Result<std::optional<ledger::Charge>> applied =
+            transaction.find<ledger::Charge>(LedgerTable::charge, place);
+        if (!applied) return applied.error();
+        if (*applied) {
+            if ((*applied)->amount != amount) return refused(ErrorCode::already_exists);
+            return TopUp{std::move(*account), false};
+        }
+        Row row;
+        row.time_ms = now_ms;
+        row.kind = RowKind::top_up;
+        row.debit = ledger::house_account(House::funding, account->currency);
+        row.credit = id;
+        row.amount = amount;
+        row.customer = id;
+        row.reference = reference;
+        const Result<std::uint64_t> index = post(transaction, std::move(row), account->currency);
+        if (!index) return index.error();
+        transaction.put(LedgerTable::charge, place,
+                        ledger::encode(ledger::Charge{{}, amount, *index}));
+        account = load_account(transaction, id);
+        if (!account) return account.error();
+        return TopUp{std::move(*account), true};
+    });
 }
 
 Result<Account> Ledger::adjust(AccountId id, Nano delta, const std::string& reason,
                                std::int64_t now_ms) {
     if (delta == 0 || delta == INT64_MIN) return refused(ErrorCode::malformed);
-    LedgerTransaction transaction(store_);
-    Result<Account> account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
-    if (delta < 0 && -delta > account->free()) return refused(ErrorCode::insufficient_funds);
-    const AccountId house = ledger::house_account(House::adjustment, account->currency);
-    Row row;
-    row.time_ms = now_ms;
-    row.kind = RowKind::adjustment;
-    row.debit = delta < 0 ? id : house;
-    row.credit = delta < 0 ? house : id;
-    row.amount = delta < 0 ? -delta : delta;
-    row.customer = id;
-    row.reference = reason;
-    const Result<std::uint64_t> index = post(transaction, std::move(row), account->currency);
-    if (!index) return index.error();
-    account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return account;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
+        Result<Account> account = load_account(transaction, id);
+        if (!account) return account.error();
+        if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
+        if (delta < 0 && -delta > account->free()) return refused(ErrorCode::insufficient_funds);
+        const AccountId house = ledger::house_account(House::adjustment, account->currency);
+        Row row;
+        row.time_ms = now_ms;
+        row.kind = RowKind::adjustment;
+        row.debit = delta < 0 ? id : house;
+        row.credit = delta < 0 ? house : id;
+        row.amount = delta < 0 ? -delta : delta;
+        row.customer = id;
+        row.reference = reason;
+        const Result<std::uint64_t> index = post(transaction, std::move(row), account->currency);
+        if (!index) return index.error();
+        account = load_account(transaction, id);
+        if (!account) return account.error();
+        return account;
+    });
 }
 
 }  // namespace nodex::replication

@@ -44,10 +44,10 @@ void compare(LedgerAudit& audit, Books& books, const ledger::Account& account) {
 
 }  // namespace
 
-Result<LedgerAudit> Ledger::verify() {
+Result<LedgerAudit> Ledger::verify(LedgerTransaction& transaction) {
     LedgerAudit audit;
     Books books;
-    Status scanned = store_.scan(LedgerTable::row, {}, {}, [&](Bytes key, Bytes value) {
+    Status scanned = transaction.scan(LedgerTable::row, {}, {}, [&](Bytes key, Bytes value) {
         Row row;
         if (!ledger::decode(value, row) || key != ledger::row_key(row.index) ||
             row.index != audit.rows + 1) {
@@ -60,7 +60,7 @@ Result<LedgerAudit> Ledger::verify() {
         return true;
     });
     if (!scanned) return scanned.error();
-    scanned = store_.scan(LedgerTable::account, {}, {}, [&](Bytes, Bytes value) {
+    scanned = transaction.scan(LedgerTable::account, {}, {}, [&](Bytes, Bytes value) {
         ledger::Account account;
         if (!ledger::decode(value, account)) {
             problem(audit, "an account is unreadable");
@@ -78,7 +78,7 @@ Result<LedgerAudit> Ledger::verify() {
     for (const auto& [currency, sum] : books.sums)
         audit.sums_to_zero = audit.sums_to_zero && sum == 0;
     if (!audit.sums_to_zero) problem(audit, "the accounts of a currency do not sum to zero");
-    const Result<ledger::Head> stored = head();
+    const Result<ledger::Head> stored = load_head(transaction);
     if (!stored) return stored.error();
     audit.chain_matches = stored->rows == audit.rows && stored->row_chain == books.chain;
     if (!audit.chain_matches)
@@ -86,11 +86,17 @@ Result<LedgerAudit> Ledger::verify() {
     return audit;
 }
 
+Result<LedgerAudit> Ledger::verify() {
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    return verify(transaction);
+}
+
 Result<LedgerAudit> Ledger::check_invariants() {
-    Result<LedgerAudit> audit = verify();
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    Result<LedgerAudit> audit = verify(transaction);
     if (!audit) return audit;
     std::map<LeaseKey, Wide> held;
-    Status scanned = store_.scan(LedgerTable::lease, {}, {}, [&](Bytes key, Bytes value) {
+    Status scanned = transaction.scan(LedgerTable::lease, {}, {}, [&](Bytes key, Bytes value) {
         ledger::Lease lease;
         if (!ledger::decode(value, lease) || key.size() != 15) {
             problem(*audit, "a lease is unreadable");
@@ -106,7 +112,7 @@ Result<LedgerAudit> Ledger::check_invariants() {
         return true;
     });
     if (!scanned) return scanned.error();
-    scanned = store_.scan(LedgerTable::account, {}, {}, [&](Bytes, Bytes value) {
+    scanned = transaction.scan(LedgerTable::account, {}, {}, [&](Bytes, Bytes value) {
         ledger::Account account;
         if (!ledger::decode(value, account) || ledger::is_house(account.id)) return true;
         const LeaseKey scope{LeaseKey::Kind::account, raw(account.id)};
@@ -117,7 +123,7 @@ Result<LedgerAudit> Ledger::check_invariants() {
         return true;
     });
     if (!scanned) return scanned.error();
-    scanned = store_.scan(LedgerTable::key, "k", "l", [&](Bytes, Bytes value) {
+    scanned = transaction.scan(LedgerTable::key, "k", "l", [&](Bytes, Bytes value) {
         ledger::Key key;
         if (!ledger::decode(value, key)) return true;
         const LeaseKey scope{LeaseKey::Kind::key, raw(key.id)};

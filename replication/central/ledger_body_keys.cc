@@ -46,9 +46,11 @@ Result<BodyKeys> load(LedgerTransaction& transaction, AccountId id) {
 
 }  // namespace
 
+// A POP keeps what is answered from it, so it is committed as what is written.
 Result<BodyKeys> Ledger::body_keys(AccountId id) {
-    LedgerTransaction transaction(store_);
-    return load(transaction, id);
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<BodyKeys> {
+        return load(transaction, id);
+    });
 }
 
 Result<std::uint32_t> Ledger::next_body_key(const BodyKeys& keys) {
@@ -60,27 +62,27 @@ Result<std::uint32_t> Ledger::next_body_key(const BodyKeys& keys) {
 
 Result<BodyKeys> Ledger::add_body_key(AccountId id, std::uint32_t number,
                                       const std::string& wrapped, std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    Result<ledger::Account> account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (ledger::is_house(id) || account->state == AccountState::closed)
-        return refused(ErrorCode::forbidden);
-    Result<BodyKeys> keys = load(transaction, id);
-    if (!keys) return keys.error();
-    if (number <= keys->last) return refused(ErrorCode::stale);
-    drop_out_of_date(*keys, now_ms);
-    if (keys->versions.size() == limits::body_key_versions_max)
-        return refused(ErrorCode::limit_exceeded);
-    keys->last = number;
-    keys->versions.push_back({number, now_ms, wrapped});
-    transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
-    if (const Status told =
-            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-        !told)
-        return told.error();
-    if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return keys;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<BodyKeys> {
+        Result<ledger::Account> account = load_account(transaction, id);
+        if (!account) return account.error();
+        if (ledger::is_house(id) || account->state == AccountState::closed)
+            return refused(ErrorCode::forbidden);
+        Result<BodyKeys> keys = load(transaction, id);
+        if (!keys) return keys.error();
+        if (number <= keys->last) return refused(ErrorCode::stale);
+        drop_out_of_date(*keys, now_ms);
+        if (keys->versions.size() == limits::body_key_versions_max)
+            return refused(ErrorCode::limit_exceeded);
+        keys->last = number;
+        keys->versions.push_back({number, now_ms, wrapped});
+        transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
+        if (const Status told =
+                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+            !told)
+            return told.error();
+        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        return keys;
+    });
 }
 
 // The numbers go on behind those that are gone: a version names one key, for good.
@@ -99,9 +101,10 @@ Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
     std::vector<AccountId> outdated;
     unsigned visited = 0;
     bool sound = true;
+    LedgerTransaction glance(store_, LedgerAccess::read);
     const std::string from =
         outdated_from_.empty() ? ledger::body_keys_key(AccountId{0}) : outdated_from_ + '\0';
-    const Status scanned = store_.scan(LedgerTable::kek, from, "l", [&](Bytes key, Bytes value) {
+    const Status scanned = glance.scan(LedgerTable::kek, from, "l", [&](Bytes key, Bytes value) {
         if (visited == accounts_max) return false;
         ++visited;
         outdated_from_ = std::string(key);
@@ -120,15 +123,22 @@ Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
 }
 
 Result<std::string> Ledger::root_key_check() {
-    Result<std::optional<std::string>> check = store_.get(LedgerTable::kek, check_key);
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    Result<std::optional<std::string>> check = transaction.get(LedgerTable::kek, check_key);
     if (!check) return check.error();
     return *check ? std::move(**check) : std::string();
 }
 
 Status Ledger::set_root_key_check(const std::string& check) {
-    LedgerTransaction transaction(store_);
-    transaction.put(LedgerTable::kek, check_key, check);
-    return transaction.commit();
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Status {
+        // Two centres may start on a new ledger at once: one root key is its, for good.
+        const Result<std::optional<std::string>> known =
+            transaction.get(LedgerTable::kek, check_key);
+        if (!known) return known.error();
+        if (*known && **known != check) return refused(ErrorCode::already_exists);
+        transaction.put(LedgerTable::kek, check_key, check);
+        return {};
+    });
 }
 
 }  // namespace nodex::replication

@@ -45,6 +45,22 @@ bool same_request(const Claim& claim, PopId pop, const RequestId& request) noexc
     return claim.owner == pop && claim.request == request;
 }
 
+// What a request's answers are made from, but for the marks of the keys' owners.
+std::vector<LedgerPlace> places_of(const ClaimRequest& request, PopId pop,
+                                   std::uint32_t incarnation) {
+    std::vector<LedgerPlace> places;
+    places.reserve(3 * request.entries.size() + 2);
+    places.push_back({LedgerTable::mark, ledger::newest_incarnation_key(pop)});
+    places.push_back({LedgerTable::mark, ledger::mark_key(pop, incarnation)});
+    for (const ClaimRequest::Entry& entry : request.entries) {
+        places.push_back({LedgerTable::account, ledger::account_key(entry.account)});
+        places.push_back({LedgerTable::claim, ledger::claim_key(entry.account, entry.idempotency)});
+        places.push_back(
+            {LedgerTable::charge, ledger::charge_key(entry.account, entry.idempotency)});
+    }
+    return places;
+}
+
 bool differs(const Claim& claim, const Fingerprint& fingerprint) noexcept {
     return !claim.fingerprint.is_zero() && claim.fingerprint != fingerprint;
 }
@@ -174,21 +190,23 @@ Result<ClaimReply::Entry> Ledger::claim_entry(LedgerTransaction& transaction, Po
 Result<ClaimReply> Ledger::claim(PopId pop, std::uint32_t incarnation, const ClaimRequest& request,
                                  std::int64_t now_ms) {
     NX_ASSERT(request.entries.size() <= limits::claim_entries_max);
-    LedgerTransaction transaction(store_);
-    if (const Status heard = heard_of(transaction, pop, incarnation, now_ms); !heard)
-        return heard.error();
-    const auto ttl_ms =
-        static_cast<std::uint32_t>(std::min<std::int64_t>(request.ttl_ms, ttl_ms_max));
-    ClaimReply reply;
-    reply.entries.reserve(request.entries.size());
-    for (const ClaimRequest::Entry& entry : request.entries) {
-        Result<ClaimReply::Entry> answered =
-            claim_entry(transaction, pop, incarnation, entry, ttl_ms, now_ms);
-        if (!answered) return answered.error();
-        reply.entries.push_back(*answered);
-    }
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return reply;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<ClaimReply> {
+        if (const Status read = transaction.prefetch(places_of(request, pop, incarnation)); !read)
+            return read.error();
+        if (const Status heard = heard_of(transaction, pop, incarnation, now_ms); !heard)
+            return heard.error();
+        const auto ttl_ms =
+            static_cast<std::uint32_t>(std::min<std::int64_t>(request.ttl_ms, ttl_ms_max));
+        ClaimReply reply;
+        reply.entries.reserve(request.entries.size());
+        for (const ClaimRequest::Entry& entry : request.entries) {
+            Result<ClaimReply::Entry> answered =
+                claim_entry(transaction, pop, incarnation, entry, ttl_ms, now_ms);
+            if (!answered) return answered.error();
+            reply.entries.push_back(*answered);
+        }
+        return reply;
+    });
 }
 
 // The first settlement of a key makes its claim done, whichever request held it. Without a claim
@@ -220,8 +238,9 @@ Result<unsigned> Ledger::sweep_claims(std::int64_t now_ms, unsigned claims_max) 
     std::vector<std::string> expired;
     unsigned seen = 0;
     std::string last;
+    LedgerTransaction glance(store_, LedgerAccess::read);
     const Status scanned =
-        store_.scan(LedgerTable::claim, sweep_from_, {}, [&](Bytes key, Bytes value) {
+        glance.scan(LedgerTable::claim, sweep_from_, {}, [&](Bytes key, Bytes value) {
             if (seen == claims_max) return false;
             ++seen;
             last = std::string(key);
@@ -231,19 +250,22 @@ Result<unsigned> Ledger::sweep_claims(std::int64_t now_ms, unsigned claims_max) 
             return true;
         });
     if (!scanned) return scanned.error();
+    if (const Status ended = glance.commit(); !ended) return ended.error();
     sweep_from_ = seen == claims_max ? last + '\0' : std::string{};
-    LedgerTransaction transaction(store_);
-    unsigned count = 0;
-    for (const std::string& key : expired) {
-        // Read again: another process of the centre may have granted the key meanwhile.
-        const Result<std::optional<Claim>> found = transaction.find<Claim>(LedgerTable::claim, key);
-        if (!found) return found.error();
-        if (!*found || (*found)->expires_ms > now_ms) continue;
-        transaction.erase(LedgerTable::claim, key);
-        ++count;
-    }
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return count;
+    if (expired.empty()) return 0u;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<unsigned> {
+        unsigned count = 0;
+        for (const std::string& key : expired) {
+            // Read again: another process of the centre may have granted the key meanwhile.
+            const Result<std::optional<Claim>> found =
+                transaction.find<Claim>(LedgerTable::claim, key);
+            if (!found) return found.error();
+            if (!*found || (*found)->expires_ms > now_ms) continue;
+            transaction.erase(LedgerTable::claim, key);
+            ++count;
+        }
+        return count;
+    });
 }
 
 }  // namespace nodex::replication

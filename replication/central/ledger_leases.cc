@@ -35,6 +35,27 @@ std::uint32_t ttl_for_pop(std::int64_t expires_ms, std::int64_t now_ms) noexcept
     return static_cast<std::uint32_t>(std::min(left - left / 500, ttl_ms));
 }
 
+LedgerPlace holder_place(const LeaseKey& scope) {
+    if (scope.kind == LeaseKey::Kind::account)
+        return {LedgerTable::account, ledger::account_key(static_cast<AccountId>(scope.id))};
+    return {LedgerTable::key, ledger::key_key(static_cast<KeyId>(scope.id))};
+}
+
+// Everything that a lease request reads.
+std::vector<LedgerPlace> places_of(const LeaseRequest& request, PopId pop,
+                                   std::uint32_t incarnation) {
+    std::vector<LedgerPlace> places;
+    places.reserve(2 * request.entries.size() + 3);
+    places.push_back({LedgerTable::meta, ledger::head_key()});
+    places.push_back({LedgerTable::mark, ledger::newest_incarnation_key(pop)});
+    places.push_back({LedgerTable::mark, ledger::mark_key(pop, incarnation)});
+    for (const LeaseRequest::Entry& entry : request.entries) {
+        places.push_back(holder_place(entry.scope));
+        places.push_back({LedgerTable::lease, ledger::lease_key(entry.scope, pop, incarnation)});
+    }
+    return places;
+}
+
 Lease::Generation& current(Lease& lease) {
     const bool needs_new = lease.generations.empty() || !lease.generations.back().open;
     if (needs_new) {
@@ -89,72 +110,77 @@ Status Ledger::change_held(LedgerTransaction& transaction, const Holder& holder,
 
 Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& request,
                                            std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    const std::string install_key =
-        ledger::KeyBuilder().letter('i').number(raw(pop)).raw_bytes(request.install.view()).bytes;
-    const std::string newest_key = ledger::newest_incarnation_key(pop);
-    Result<std::optional<std::string>> known = transaction.get(LedgerTable::mark, install_key);
-    if (!known) return known.error();
-    Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, newest_key);
-    if (!newest) return newest.error();
-    RegisterReply reply;
-    // The install id, not the request, makes an incarnation: a repeated registration finds its
-    // first.
-    if (*known) {
-        reply.incarnation = ByteReader(**known).integer<std::uint32_t>();
-    } else {
-        reply.incarnation = *newest ? ByteReader(**newest).integer<std::uint32_t>() + 1 : 1;
-        std::string number;
-        ByteWriter(number).integer(reply.incarnation);
-        transaction.put(LedgerTable::mark, install_key, number);
-        transaction.put(LedgerTable::mark, newest_key, number);
-    }
-    const std::string place = ledger::mark_key(pop, reply.incarnation);
-    Result<std::optional<ledger::Mark>> found =
-        transaction.find<ledger::Mark>(LedgerTable::mark, place);
-    if (!found) return found.error();
-    ledger::Mark mark = *found ? **found : ledger::Mark{};
-    const bool went_backwards =
-        request.outbox_last < mark.applied || request.outbox_applied > mark.applied;
-    const bool other_history =
-        (mark.applied == request.outbox_last && mark.chain != request.chain_at_last) ||
-        (mark.applied == request.outbox_applied && mark.chain != request.chain_at_applied);
-    if (went_backwards || other_history) {
-        reply.verdict = RegisterVerdict::must_reinstall;
-    } else {
-        mark.contact_ms = now_ms;
-        transaction.put(LedgerTable::mark, place, ledger::encode(mark));
-    }
-    reply.applied = mark.applied;
-    reply.chain = mark.chain;
-    reply.lease_ttl_ms = static_cast<std::uint32_t>(ttl_ms);
-    Result<ledger::Head> head = load_head(transaction);
-    if (!head) return head.error();
-    reply.feed_version = head->feed_version;
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return reply;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<RegisterReply> {
+        const std::string install_key = ledger::KeyBuilder()
+                                            .letter('i')
+                                            .number(raw(pop))
+                                            .raw_bytes(request.install.view())
+                                            .bytes;
+        const std::string newest_key = ledger::newest_incarnation_key(pop);
+        Result<std::optional<std::string>> known = transaction.get(LedgerTable::mark, install_key);
+        if (!known) return known.error();
+        Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, newest_key);
+        if (!newest) return newest.error();
+        RegisterReply reply;
+        // The install id, not the request, makes an incarnation: a repeated registration finds its
+        // first.
+        if (*known) {
+            reply.incarnation = ByteReader(**known).integer<std::uint32_t>();
+        } else {
+            reply.incarnation = *newest ? ByteReader(**newest).integer<std::uint32_t>() + 1 : 1;
+            std::string number;
+            ByteWriter(number).integer(reply.incarnation);
+            transaction.put(LedgerTable::mark, install_key, number);
+            transaction.put(LedgerTable::mark, newest_key, number);
+        }
+        const std::string place = ledger::mark_key(pop, reply.incarnation);
+        Result<std::optional<ledger::Mark>> found =
+            transaction.find<ledger::Mark>(LedgerTable::mark, place);
+        if (!found) return found.error();
+        ledger::Mark mark = *found ? **found : ledger::Mark{};
+        const bool went_backwards =
+            request.outbox_last < mark.applied || request.outbox_applied > mark.applied;
+        const bool other_history =
+            (mark.applied == request.outbox_last && mark.chain != request.chain_at_last) ||
+            (mark.applied == request.outbox_applied && mark.chain != request.chain_at_applied);
+        if (went_backwards || other_history) {
+            reply.verdict = RegisterVerdict::must_reinstall;
+        } else {
+            mark.contact_ms = now_ms;
+            transaction.put(LedgerTable::mark, place, ledger::encode(mark));
+        }
+        reply.applied = mark.applied;
+        reply.chain = mark.chain;
+        reply.lease_ttl_ms = static_cast<std::uint32_t>(ttl_ms);
+        Result<ledger::Head> head = load_head(transaction);
+        if (!head) return head.error();
+        reply.feed_version = head->feed_version;
+        return reply;
+    });
 }
 
 Result<LeaseReply> Ledger::lease(PopId pop, std::uint32_t incarnation, const LeaseRequest& request,
                                  std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    if (const Status heard = heard_of(transaction, pop, incarnation, now_ms); !heard)
-        return heard.error();
-    Result<ledger::Head> head = load_head(transaction);
-    if (!head) return head.error();
-    LeaseReply reply;
-    reply.sent_ns = request.sent_ns;
-    reply.feed_version = head->feed_version;
-    for (const LeaseRequest::Entry& entry : request.entries) {
-        Result<LeaseReply::Entry> granted =
-            lease_entry(transaction, pop, incarnation, entry, request.ask, now_ms);
-        if (!granted && granted.error().code == ErrorCode::not_found)
-            continue;  // never existed: no answer
-        if (!granted) return granted.error();
-        reply.entries.push_back(*granted);
-    }
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return reply;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<LeaseReply> {
+        if (const Status read = transaction.prefetch(places_of(request, pop, incarnation)); !read)
+            return read.error();
+        if (const Status heard = heard_of(transaction, pop, incarnation, now_ms); !heard)
+            return heard.error();
+        Result<ledger::Head> head = load_head(transaction);
+        if (!head) return head.error();
+        LeaseReply reply;
+        reply.sent_ns = request.sent_ns;
+        reply.feed_version = head->feed_version;
+        for (const LeaseRequest::Entry& entry : request.entries) {
+            Result<LeaseReply::Entry> granted =
+                lease_entry(transaction, pop, incarnation, entry, request.ask, now_ms);
+            if (!granted && granted.error().code == ErrorCode::not_found)
+                continue;  // never existed: no answer
+            if (!granted) return granted.error();
+            reply.entries.push_back(*granted);
+        }
+        return reply;
+    });
 }
 
 Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, PopId pop,
@@ -212,26 +238,29 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
 }
 
 Status Ledger::close_lease(const std::string& key, std::int64_t now_ms, bool& closed) {
-    LedgerTransaction transaction(store_);
-    Result<std::optional<Lease>> found = transaction.find<Lease>(LedgerTable::lease, key);
-    if (!found) return found.error();
-    if (!*found || (*found)->generations.empty()) return {};
-    Lease lease = std::move(**found);
-    Lease::Generation& generation = lease.generations.back();
-    const Nano left = generation.held();
-    if (left <= 0 || now_ms <= generation.expires_ms + with_drift(request_deadline_ms)) return {};
-    ByteReader reader(key);
-    LeaseKey scope;
-    scope.kind = reader.enumerator(LeaseKey::Kind::key);
-    scope.id = read_ordered64(reader.rest());
-    Result<Holder> holder = load_holder(transaction, scope, now_ms);
-    if (!holder) return holder.error();
-    generation.open = false;
-    generation.late_left = left;
-    transaction.put(LedgerTable::lease, key, ledger::encode(lease));
-    if (const Status held = change_held(transaction, *holder, -left); !held) return held;
-    closed = true;
-    return transaction.commit();
+    closed = false;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Status {
+        Result<std::optional<Lease>> found = transaction.find<Lease>(LedgerTable::lease, key);
+        if (!found) return found.error();
+        if (!*found || (*found)->generations.empty()) return {};
+        Lease lease = std::move(**found);
+        Lease::Generation& generation = lease.generations.back();
+        const Nano left = generation.held();
+        if (left <= 0 || now_ms <= generation.expires_ms + with_drift(request_deadline_ms))
+            return {};
+        ByteReader reader(key);
+        LeaseKey scope;
+        scope.kind = reader.enumerator(LeaseKey::Kind::key);
+        scope.id = read_ordered64(reader.rest());
+        Result<Holder> holder = load_holder(transaction, scope, now_ms);
+        if (!holder) return holder.error();
+        generation.open = false;
+        generation.late_left = left;
+        transaction.put(LedgerTable::lease, key, ledger::encode(lease));
+        if (const Status held = change_held(transaction, *holder, -left); !held) return held;
+        closed = true;
+        return {};
+    });
 }
 
 Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
@@ -239,8 +268,9 @@ Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
     std::vector<std::string> expired;
     unsigned seen = 0;
     std::string last;
+    LedgerTransaction glance(store_, LedgerAccess::read);  // close_lease() looks again, alone
     const Status scanned =
-        store_.scan(LedgerTable::lease, reclaim_from_, {}, [&](Bytes key, Bytes value) {
+        glance.scan(LedgerTable::lease, reclaim_from_, {}, [&](Bytes key, Bytes value) {
             if (seen == scopes_max) return false;
             ++seen;
             last = std::string(key);
@@ -255,6 +285,7 @@ Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
             return true;
         });
     if (!scanned) return scanned.error();
+    if (const Status ended = glance.commit(); !ended) return ended.error();
     reclaim_from_ = seen == scopes_max ? last + '\0' : std::string{};
     unsigned count = 0;
     for (const std::string& key : expired) {

@@ -1,4 +1,6 @@
 // Ledger: questions about what is committed: accounts, keys, catalogue, feed, usage pages.
+#include <algorithm>
+
 #include "edge/base/limits.h"
 #include "replication/central/ledger.h"
 #include "replication/central/ledger_transaction.h"
@@ -10,6 +12,7 @@ namespace {
 
 // A filtered page looks at no more than this many rows; then it answers what it has and a cursor.
 constexpr unsigned rows_visited_max = 10'000;
+constexpr std::size_t rows_read_at_once = 64;
 
 Error corrupt() noexcept {
     return {ErrorCode::corrupt, ErrorSource::storage};
@@ -17,7 +20,7 @@ Error corrupt() noexcept {
 
 template <class Record>
 Result<std::optional<Record>> read(LedgerStore& store, LedgerTable table, const std::string& key) {
-    return LedgerTransaction(store).find<Record>(table, key);
+    return LedgerTransaction(store, LedgerAccess::read).find<Record>(table, key);
 }
 
 }  // namespace
@@ -44,7 +47,7 @@ Result<std::optional<ledger::Claim>> Ledger::claim_of(AccountId account,
     return read<ledger::Claim>(store_, LedgerTable::claim, ledger::claim_key(account, idempotency));
 }
 Result<ledger::Head> Ledger::head() {
-    LedgerTransaction transaction(store_);
+    LedgerTransaction transaction(store_, LedgerAccess::read);
     return load_head(transaction);
 }
 
@@ -52,13 +55,16 @@ Result<std::vector<ledger::Account>> Ledger::accounts(AccountId after, unsigned 
     std::vector<ledger::Account> accounts;
     bool sound = true;
     const std::string from = ledger::account_key(static_cast<AccountId>(raw(after) + 1));
-    const Status scanned = store_.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
-        ledger::Account account;
-        sound = ledger::decode(value, account).has_value();
-        if (!sound || ledger::is_house(account.id) || accounts.size() == count_max) return false;
-        accounts.push_back(std::move(account));
-        return true;
-    });
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    const Status scanned =
+        transaction.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
+            ledger::Account account;
+            sound = ledger::decode(value, account).has_value();
+            if (!sound || ledger::is_house(account.id) || accounts.size() == count_max)
+                return false;
+            accounts.push_back(std::move(account));
+            return true;
+        });
     if (!scanned) return scanned.error();
     if (!sound) return corrupt();
     return accounts;
@@ -69,15 +75,20 @@ Result<std::vector<ledger::Key>> Ledger::keys(AccountId account, KeyId after, un
     const std::string from =
         ledger::KeyBuilder().letter('a').number(raw(account)).number(raw(after) + 1).bytes;
     const std::string to = ledger::KeyBuilder().letter('a').number(raw(account) + 1).bytes;
-    const Status scanned = store_.scan(LedgerTable::key, from, to, [&](Bytes key, Bytes) {
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    const Status scanned = transaction.scan(LedgerTable::key, from, to, [&](Bytes key, Bytes) {
         if (ids.size() == count_max || key.size() != 17) return false;
         ids.push_back(static_cast<KeyId>(read_ordered64(key.substr(9))));
         return true;
     });
     if (!scanned) return scanned.error();
+    std::vector<LedgerPlace> places;
+    for (const KeyId id : ids) places.push_back({LedgerTable::key, ledger::key_key(id)});
+    if (const Status read = transaction.prefetch(std::move(places)); !read) return read.error();
     std::vector<ledger::Key> keys;
     for (const KeyId id : ids) {
-        Result<std::optional<ledger::Key>> found = key(id);
+        Result<std::optional<ledger::Key>> found =
+            transaction.find<ledger::Key>(LedgerTable::key, ledger::key_key(id));
         if (!found) return found.error();
         if (!*found) return corrupt();
         keys.push_back(std::move(**found));
@@ -86,17 +97,19 @@ Result<std::vector<ledger::Key>> Ledger::keys(AccountId account, KeyId after, un
 }
 
 Result<std::optional<ledger::Model>> Ledger::model(Bytes id) {
+    LedgerTransaction transaction(store_, LedgerAccess::read);
     Result<std::optional<std::string>> number =
-        store_.get(LedgerTable::price, ledger::KeyBuilder().letter('n').raw_bytes(id).bytes);
+        transaction.get(LedgerTable::price, ledger::KeyBuilder().letter('n').raw_bytes(id).bytes);
     if (!number) return number.error();
     if (!*number) return std::optional<ledger::Model>{};
-    return read<ledger::Model>(store_, LedgerTable::price, "m" + **number);
+    return transaction.find<ledger::Model>(LedgerTable::price, "m" + **number);
 }
 
 Result<std::vector<ledger::Model>> Ledger::models() {
     std::vector<ledger::Model> models;
     bool sound = true;
-    const Status scanned = store_.scan(LedgerTable::price, "m", "n", [&](Bytes, Bytes value) {
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    const Status scanned = transaction.scan(LedgerTable::price, "m", "n", [&](Bytes, Bytes value) {
         ledger::Model found;
         sound = ledger::decode(value, found).has_value();
         if (sound) models.push_back(std::move(found));
@@ -107,63 +120,97 @@ Result<std::vector<ledger::Model>> Ledger::models() {
     return models;
 }
 
+// A POP keeps what a feed told it, so this is a writer's transaction though it writes nothing: what
+// it read is durable when it is answered.
 Result<FeedReply> Ledger::feed(std::uint64_t from) {
-    struct Changed {
-        std::uint64_t version;
-        ObjectKind kind;
-        std::uint64_t id;
-    };
-    std::vector<Changed> changes;
-    bool sound = true;
-    FeedReply reply;
-    reply.to = from;
-    if (from == UINT64_MAX) return reply;
-    const Status scanned = store_.scan(LedgerTable::meta, ledger::feed_key(from + 1), "g",
-                                       [&](Bytes key, Bytes value) {
-                                           if (changes.size() == limits::feed_records_max) {
-                                               reply.more = true;
-                                               return false;
-                                           }
-                                           ByteReader reader(value);
-                                           Changed changed{};
-                                           changed.kind = reader.enumerator(ObjectKind::last);
-                                           changed.id = reader.integer<std::uint64_t>();
-                                           sound = reader.finished() && key.size() == 9;
-                                           if (sound)
-                                               changed.version = read_ordered64(key.substr(1));
-                                           changes.push_back(changed);
-                                           return sound;
-                                       });
-    if (!scanned) return scanned.error();
-    if (!sound) return corrupt();
-    std::size_t bytes = 0;
-    for (const Changed& changed : changes) {
-        if (bytes > limits::feed_bytes_max) {
-            reply.more = true;
-            break;
-        }
-        Result<std::string> record = feed_record(changed.kind, changed.id);
-        if (!record) return record.error();
-        bytes += record->size();
-        reply.records.push_back(std::move(*record));
-        reply.to = changed.version;
+    if (from == UINT64_MAX) {
+        FeedReply nothing;
+        nothing.to = from;
+        return nothing;
     }
-    return reply;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<FeedReply> {
+        FeedReply reply;
+        reply.to = from;
+        Result<std::vector<Changed>> changes = changes_after(transaction, from, reply.more);
+        if (!changes) return changes.error();
+        std::vector<LedgerPlace> places;
+        for (const Changed& changed : *changes) {
+            places.push_back(object_place(changed));
+            if (changed.kind == ObjectKind::account)
+                places.push_back(
+                    {LedgerTable::kek, ledger::body_keys_key(static_cast<AccountId>(changed.id))});
+        }
+        if (const Status read = transaction.prefetch(std::move(places)); !read) return read.error();
+        std::size_t bytes = 0;
+        for (const Changed& changed : *changes) {
+            if (bytes > limits::feed_bytes_max) {
+                reply.more = true;
+                break;
+            }
+            Result<std::string> record = feed_record(transaction, changed);
+            if (!record) return record.error();
+            bytes += record->size();
+            reply.records.push_back(std::move(*record));
+            reply.to = changed.version;
+        }
+        return reply;
+    });
 }
 
-Result<std::string> Ledger::feed_record(ObjectKind kind, std::uint64_t id) {
-    switch (kind) {
+Result<std::vector<Ledger::Changed>> Ledger::changes_after(LedgerTransaction& transaction,
+                                                           std::uint64_t from, bool& more) {
+    std::vector<Changed> changes;
+    bool sound = true;
+    const auto visit = [&](Bytes key, Bytes value) {
+        if (changes.size() == limits::feed_records_max) {
+            more = true;
+            return false;
+        }
+        ByteReader reader(value);
+        Changed changed{};
+        changed.kind = reader.enumerator(ObjectKind::last);
+        changed.id = reader.integer<std::uint64_t>();
+        sound = reader.finished() && key.size() == 9;
+        if (sound) changed.version = read_ordered64(key.substr(1));
+        changes.push_back(changed);
+        return sound;
+    };
+    const Status scanned =
+        transaction.scan(LedgerTable::meta, ledger::feed_key(from + 1), "g", visit);
+    if (!scanned) return scanned.error();
+    if (!sound) return corrupt();
+    return changes;
+}
+
+LedgerPlace Ledger::object_place(const Changed& changed) {
+    switch (changed.kind) {
+        case ObjectKind::account:
+            return {LedgerTable::account, ledger::account_key(static_cast<AccountId>(changed.id))};
+        case ObjectKind::key:
+            return {LedgerTable::key, ledger::key_key(static_cast<KeyId>(changed.id))};
+        case ObjectKind::model: break;
+    }
+    return {LedgerTable::price, ledger::model_key(static_cast<std::uint32_t>(changed.id))};
+}
+
+Result<std::string> Ledger::feed_record(LedgerTransaction& transaction, const Changed& changed) {
+    const LedgerPlace place = object_place(changed);
+    switch (changed.kind) {
         case ObjectKind::account: {
-            Result<std::optional<ledger::Account>> found = account(static_cast<AccountId>(id));
+            Result<std::optional<ledger::Account>> found =
+                transaction.find<ledger::Account>(place.table, place.key);
             if (!found) return found.error();
             if (!*found) return corrupt();
-            const Result<ledger::BodyKeys> keys = body_keys(static_cast<AccountId>(id));
+            const Result<std::optional<ledger::BodyKeys>> keys = transaction.find<ledger::BodyKeys>(
+                LedgerTable::kek, ledger::body_keys_key(static_cast<AccountId>(changed.id)));
             if (!keys) return keys.error();
-            const std::uint32_t newest = keys->versions.empty() ? 0 : keys->versions.back().number;
+            const bool has_keys = *keys && !(*keys)->versions.empty();
+            const std::uint32_t newest = has_keys ? (*keys)->versions.back().number : 0;
             return encode(AccountRecord{(*found)->id, (*found)->state, (*found)->shreds, newest});
         }
         case ObjectKind::key: {
-            Result<std::optional<ledger::Key>> found = key(static_cast<KeyId>(id));
+            Result<std::optional<ledger::Key>> found =
+                transaction.find<ledger::Key>(place.table, place.key);
             if (!found) return found.error();
             if (!*found) return corrupt();
             const ledger::Key& from = **found;
@@ -171,8 +218,8 @@ Result<std::string> Ledger::feed_record(ObjectKind kind, std::uint64_t id) {
                                     from.expires_ms, from.has_budget, from.limits, from.models});
         }
         case ObjectKind::model: {
-            Result<std::optional<ledger::Model>> found = read<ledger::Model>(
-                store_, LedgerTable::price, ledger::model_key(static_cast<std::uint32_t>(id)));
+            Result<std::optional<ledger::Model>> found =
+                transaction.find<ledger::Model>(place.table, place.key);
             if (!found) return found.error();
             if (!*found) return corrupt();
             return encode((*found)->entry);
@@ -198,20 +245,29 @@ Result<UsagePage> Ledger::usage(const UsageFilter& filter) {
     unsigned visited = 0;
     std::vector<std::pair<std::string, std::uint64_t>> places;
     if (from >= to) return page;
-    const Status scanned = store_.scan(LedgerTable::usage, from, to, [&](Bytes key, Bytes) {
+    LedgerTransaction transaction(store_, LedgerAccess::read);
+    const Status scanned = transaction.scan(LedgerTable::usage, from, to, [&](Bytes key, Bytes) {
         if (key.size() != 24 || visited++ == rows_visited_max) return false;
         places.emplace_back(std::string(key.substr(8)), ~read_ordered64(key.substr(16)));
         return true;
     });
     if (!scanned) return scanned.error();
     page.more = visited > rows_visited_max;
-    for (const auto& [place, index] : places) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const auto& [place, index] = places[i];
         if (page.rows.size() == filter.rows_max) {
             page.more = true;
             break;
         }
+        if (i % rows_read_at_once == 0) {
+            std::vector<LedgerPlace> next;
+            for (std::size_t j = i; j < std::min(places.size(), i + rows_read_at_once); ++j)
+                next.push_back({LedgerTable::row, ledger::row_key(places[j].second)});
+            if (const Status read = transaction.prefetch(std::move(next)); !read)
+                return read.error();
+        }
         Result<std::optional<ledger::Row>> row =
-            read<ledger::Row>(store_, LedgerTable::row, ledger::row_key(index));
+            transaction.find<ledger::Row>(LedgerTable::row, ledger::row_key(index));
         if (!row) return row.error();
         if (!*row) return corrupt();
         page.cursor = to_hex(place);

@@ -294,6 +294,9 @@ inline std::string newest_incarnation_key(PopId pop) {
 inline std::string body_keys_key(AccountId account) {
     return KeyBuilder().letter('k').number(raw(account)).bytes;
 }
+inline std::string head_key() {
+    return "h";
+}
 inline std::string feed_key(std::uint64_t version) {
     return KeyBuilder().letter('f').number(version).bytes;
 }

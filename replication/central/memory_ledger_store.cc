@@ -3,6 +3,17 @@
 
 namespace nodex::replication {
 
+Status MemoryLedgerStore::begin(LedgerAccess) noexcept {
+    NX_ASSERT(!begun_);
+    begun_ = true;
+    return {};
+}
+
+void MemoryLedgerStore::abort() noexcept {
+    NX_ASSERT(begun_);
+    begun_ = false;
+}
+
 Result<std::optional<std::string>> MemoryLedgerStore::get(LedgerTable table, Bytes key) noexcept {
     const auto& rows = tables_[static_cast<std::size_t>(table)];
     const auto found = rows.find(key);
@@ -21,6 +32,8 @@ Status MemoryLedgerStore::scan(LedgerTable table, Bytes from, Bytes to,
 }
 
 Status MemoryLedgerStore::commit(const LedgerBatch& batch) noexcept {
+    begun_ = false;
+    if (batch.empty()) return {};
     if (failing_) return Error{ErrorCode::storage_failed, ErrorSource::storage};
     for (const LedgerChange& change : batch) {
         auto& rows = tables_[static_cast<std::size_t>(change.table)];

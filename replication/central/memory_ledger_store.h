@@ -9,6 +9,8 @@ namespace nodex::replication {
 
 class MemoryLedgerStore final : public LedgerStore {
   public:
+    Status begin(LedgerAccess access) noexcept override;
+    void abort() noexcept override;
     Result<std::optional<std::string>> get(LedgerTable table, Bytes key) noexcept override;
     Status scan(LedgerTable table, Bytes from, Bytes to,
                 const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override;
@@ -23,6 +25,7 @@ class MemoryLedgerStore final : public LedgerStore {
   private:
     std::array<std::map<std::string, std::string, std::less<>>, ledger_tables_count> tables_;
     bool failing_ = false;
+    bool begun_ = false;
 };
 
 }  // namespace nodex::replication

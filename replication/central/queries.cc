@@ -121,6 +121,10 @@ Bytes unit_name(std::size_t kind) noexcept {
 }
 
 Refusal Queries::refusal(Error error) {
+    if (is_unavailable(error))
+        return {503, "unavailable",
+                "the ledger's store cannot be reached now, and whether the command was carried out "
+                "is not known: look before repeating it"};
     if (error.source == ErrorSource::storage) {
         storage_failed_ = true;
         return {503, "storage_failed", "the ledger's store failed"};

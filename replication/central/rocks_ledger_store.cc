@@ -38,6 +38,7 @@ Status RocksLedgerStore::scan(LedgerTable table, Bytes from, Bytes to,
 }
 
 Status RocksLedgerStore::commit(const LedgerBatch& batch) noexcept {
+    if (batch.empty()) return {};
     batch_.clear();
     for (const LedgerChange& change : batch) {
         if (change.value)

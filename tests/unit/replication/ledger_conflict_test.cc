@@ -1,0 +1,140 @@
+// A store on which other processes work too: verbs run again where one was in the way, stop trying
+// at their bound, and a store that cannot be reached now is not a store that failed.
+#include <gtest/gtest.h>
+
+#include "edge/base/limits.h"
+#include "replication/central/ledger_transaction.h"
+#include "tests/unit/replication/ledger_world.h"
+
+namespace nodex::replication {
+namespace {
+
+// Refuses commits as a database does, and counts them.
+class ContestedStore final : public LedgerStore {
+  public:
+    Status begin(LedgerAccess access) noexcept override { return inner_.begin(access); }
+    void abort() noexcept override { inner_.abort(); }
+    Status commit(const LedgerBatch& batch) noexcept override {
+        ++commits;
+        if (refusals > 0) {
+            --refusals;
+            inner_.abort();
+            return refusal;
+        }
+        const Status committed = inner_.commit(batch);
+        if (!lose_answer) return committed;
+        lose_answer = false;
+        return ledger_unavailable();  // it is there, but nobody was told
+    }
+    Result<std::optional<std::string>> get(LedgerTable table, Bytes key) noexcept override {
+        return inner_.get(table, key);
+    }
+    Status scan(LedgerTable table, Bytes from, Bytes to,
+                const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override {
+        return inner_.scan(table, from, to, visit);
+    }
+
+    unsigned refusals = 0;
+    Error refusal = ledger_conflict();
+    bool lose_answer = false;
+    unsigned commits = 0;
+
+  private:
+    MemoryLedgerStore inner_;
+};
+
+struct Contested {
+    ContestedStore store;
+    Ledger ledger{store};
+    AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;
+    std::uint32_t incarnation =
+        ledger.register_pop(PopId{1}, {numbered<InstallId>(1), 0, 0, {}, {}, 0}, 1)->incarnation;
+    Outbox outbox;
+
+    Contested() {
+        EXPECT_TRUE(ledger.top_up(account, 10 * unit, "first", 2));
+        const LeaseKey scope{LeaseKey::Kind::account, raw(account)};
+        EXPECT_TRUE(
+            ledger.lease(PopId{1}, incarnation, {0, true, {{scope, 1, 5 * unit, 0, 0, 0}}}, 3));
+        for (std::uint64_t i = 1; i <= 4; ++i) {
+            storage::Settlement settlement;
+            settlement.request_id = numbered<RequestId>(i);
+            settlement.idempotency = numbered<IdempotencyId>(i);
+            settlement.account = account;
+            settlement.reservation = {unit, 1, 0, 1};
+            settlement.amount = unit / 4;
+            outbox.add(settlement);
+        }
+    }
+    Nano balance() { return (*ledger.account(account))->posted; }
+};
+
+TEST(LedgerConflict, AVerbRunsAgainAndIsAppliedOnce) {
+    Contested world;
+    world.store.refusals = 3;
+    world.store.commits = 0;
+    const Result<ShipReply> reply =
+        world.ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 5);
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->applied, 4u);
+    EXPECT_EQ(world.store.commits, 4u);
+    EXPECT_EQ(world.balance(), 9 * unit);
+    EXPECT_TRUE(world.ledger.check_invariants()->sound());
+}
+
+TEST(LedgerConflict, AVerbThatNeverGetsThroughChangesNothingAndMayBeAskedAgain) {
+    Contested world;
+    world.store.refusals = limits::ledger_attempts_max;
+    world.store.commits = 0;
+    const Result<Ledger::TopUp> refused = world.ledger.top_up(world.account, unit, "second", 6);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(is_unavailable(refused.error()));
+    EXPECT_EQ(world.store.commits, limits::ledger_attempts_max);
+    EXPECT_EQ(world.balance(), 10 * unit);
+    EXPECT_TRUE(world.ledger.top_up(world.account, unit, "second", 7)->applied);
+}
+
+TEST(LedgerConflict, AVerbThatConsumesItsArgumentsCanStillRunAgain) {
+    Contested world;
+    ModelEntry model;
+    model.id = "m";
+    world.store.refusals = 2;
+    const Result<ledger::Model> saved = world.ledger.set_model(model, 8);
+    ASSERT_TRUE(saved);
+    EXPECT_EQ(saved->entry.id, "m");
+    EXPECT_EQ((*world.ledger.model("m"))->entry.number, 1u);
+}
+
+// The connection is lost after the database committed and before it said so: the POP ships again.
+TEST(LedgerConflict, ACommitWhoseAnswerIsLostIsFoundByTheRepetition) {
+    Contested world;
+    world.store.lose_answer = true;
+    const Result<ShipReply> lost =
+        world.ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 5);
+    ASSERT_FALSE(lost);
+    EXPECT_TRUE(is_unavailable(lost.error()));
+    const Result<ShipReply> again =
+        world.ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 6);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->applied, 4u);
+    EXPECT_EQ(world.balance(), 9 * unit);
+    world.store.lose_answer = true;
+    EXPECT_FALSE(world.ledger.top_up(world.account, unit, "payment", 7));
+    EXPECT_FALSE(world.ledger.top_up(world.account, unit, "payment", 8)->applied);
+    EXPECT_EQ(world.balance(), 10 * unit);
+}
+
+// What a repeated batch is answered from must be as durable as what is written: the store is asked
+// to commit although nothing changed.
+TEST(LedgerConflict, AnAnswerFromWhatWasReadIsCommittedToo) {
+    Contested world;
+    ASSERT_TRUE(world.ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 5));
+    world.store.commits = 0;
+    ASSERT_TRUE(world.ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 6));
+    EXPECT_EQ(world.store.commits, 1u);
+    ASSERT_TRUE(world.ledger.feed(0));
+    EXPECT_EQ(world.store.commits, 2u);
+}
+
+}  // namespace
+}  // namespace nodex::replication
