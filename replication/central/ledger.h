@@ -219,8 +219,9 @@ class Ledger {
     Status count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement,
                           Nano charged, std::int64_t now_ms);
     Status apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                         const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark,
-                         ShipReply& reply);
+                         const ShipRequest& request,
+                         const std::vector<Result<storage::Settlement>>& settlements,
+                         std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply);
 
     LedgerStore& store_;
     PlantedBug bug_;

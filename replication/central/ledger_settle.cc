@@ -51,14 +51,13 @@ Row row_of(const storage::Settlement& settlement, PopId pop, std::int64_t now_ms
 
 // What a batch reads, but for the house's accounts, whose currency only the customer's row tells. A
 // record that cannot be read names nothing; apply_records() refuses it.
-std::vector<LedgerPlace> places_of(const ShipRequest& request, PopId pop,
-                                   std::uint32_t incarnation) {
+std::vector<LedgerPlace> places_of(const std::vector<Result<storage::Settlement>>& settlements,
+                                   PopId pop, std::uint32_t incarnation) {
     std::vector<LedgerPlace> places;
-    places.reserve(2 + 6 * request.records.size());
+    places.reserve(2 + 6 * settlements.size());
     places.push_back({LedgerTable::mark, ledger::mark_key(pop, incarnation)});
     places.push_back({LedgerTable::meta, ledger::head_key()});
-    for (const std::string& record : request.records) {
-        const Result<storage::Settlement> settlement = storage::decode_settlement(record);
+    for (const Result<storage::Settlement>& settlement : settlements) {
         if (!settlement) continue;
         const LeaseKey account{LeaseKey::Kind::account, raw(settlement->account)};
         places.push_back({LedgerTable::account, ledger::account_key(settlement->account)});
@@ -212,22 +211,23 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
 // Applies what follows the mark; stops at the first record that cannot be applied, keeping those
 // before it.
 Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                             const ShipRequest& request, std::int64_t now_ms, ledger::Mark& mark,
-                             ShipReply& reply) {
+                             const ShipRequest& request,
+                             const std::vector<Result<storage::Settlement>>& settlements,
+                             std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply) {
     ChainHash chain = request.chain_before;
     std::uint64_t sequence = request.first_sequence - 1;
     const bool check = bug_ != PlantedBug::no_sequence_check;
-    for (const std::string& record : request.records) {
+    for (std::size_t i = 0; i < settlements.size(); ++i) {
         if (sequence == mark.applied && check && chain != mark.chain) {
             reply.rejected = sequence + 1;
             reply.reason = RejectReason::chain;
             return {};
         }
-        chain = next_chain(chain, record);
+        chain = next_chain(chain, request.records[i]);
         ++sequence;
         if (sequence <= mark.applied && check) continue;  // applied before: sent again
         const std::size_t savepoint = transaction.savepoint();
-        const Result<storage::Settlement> settlement = storage::decode_settlement(record);
+        const Result<storage::Settlement>& settlement = settlements[i];
         const Status settled = settlement
                                    ? settle(transaction, pop, incarnation, *settlement, now_ms)
                                    : Status(refused(ErrorCode::malformed));
@@ -248,8 +248,13 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
                                std::int64_t now_ms) {
     NX_ASSERT(request.first_sequence > 0);
     NX_ASSERT(request.records.size() <= limits::ship_records_max);
+    std::vector<Result<storage::Settlement>> settlements;
+    settlements.reserve(request.records.size());
+    for (const std::string& record : request.records)
+        settlements.push_back(storage::decode_settlement(record));
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<ShipReply> {
-        if (const Status read = transaction.prefetch(places_of(request, pop, incarnation)); !read)
+        if (const Status read = transaction.prefetch(places_of(settlements, pop, incarnation));
+            !read)
             return read.error();
         const std::string place = ledger::mark_key(pop, incarnation);
         Result<std::optional<ledger::Mark>> found =
@@ -262,8 +267,8 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
             request.first_sequence > mark.applied + 1;  // the sender goes back to the mark
         if (!gap || bug_ == PlantedBug::no_sequence_check) {
             const std::uint64_t before = mark.applied;
-            const Status applied =
-                apply_records(transaction, pop, incarnation, request, now_ms, mark, reply);
+            const Status applied = apply_records(transaction, pop, incarnation, request,
+                                                 settlements, now_ms, mark, reply);
             if (!applied) return applied.error();
             if (mark.applied != before) {
                 mark.contact_ms = now_ms;
