@@ -17,7 +17,9 @@
 
 namespace nodex::replication {
 
-// Keys of each table: central/ledger_records.h.
+// Keys of each table: central/ledger_records.h. A new one also has a name (ledger_store.cc), a
+// family (rocks_ledger_store.cc) and a numbered migration (postgres/migrations); contract tests
+// miss none.
 enum class LedgerTable : std::uint8_t {
     account,
     key,
@@ -78,7 +80,7 @@ class LedgerStore {
     // Nothing when absent.
     virtual Result<std::optional<std::string>> get(LedgerTable table, Bytes key) noexcept = 0;
     // Many at once, for a store where each question costs a round trip. Visits every place once, in
-    // any order, with its index; nothing when absent.
+    // any order, with its index; nothing when absent. Visitors do not call the store.
     virtual Status get_many(
         std::span<const LedgerPlace> places,
         const std::function<void(std::size_t index, std::optional<Bytes> value)>& visit) noexcept;

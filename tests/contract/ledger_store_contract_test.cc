@@ -1,14 +1,17 @@
-// What every LedgerStore promises: the same tests for the one in memory, the one on RocksDB and the
-// one on the simulated disk, and the same ledger history in each.
+// What every LedgerStore promises: the same tests for the one in memory, the ones on RocksDB and on
+// the simulated disk, and the one in PostgreSQL, and the same ledger history in each.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <map>
 
+#include "replication/central/ledger_transaction.h"
+#include "replication/central/postgres/open_ledger_store.h"
 #include "replication/central/rocks_ledger_store.h"
 #include "storage/rocks_store.h"
 #include "storage/sim_store.h"
+#include "tests/support/postgres_cluster.h"
 #include "tests/unit/replication/ledger_world.h"
 
 namespace nodex::replication {
@@ -21,6 +24,13 @@ class StoreMaker {
     virtual LedgerStore& store() = 0;
     virtual void reopen() = 0;
 };
+
+OpenedLedgerStore open(const LedgerStoreOptions& options) {
+    std::string problem;
+    auto opened = open_ledger_store(options, system_clock(), problem);
+    NX_ASSERT(opened.has_value());
+    return std::move(*opened);
+}
 
 class MemoryMaker final : public StoreMaker {
   public:
@@ -51,26 +61,37 @@ class RocksMaker final : public StoreMaker {
         reopen();
     }
     ~RocksMaker() override {
-        store_.reset();
-        rocks_.reset();
+        opened_.close();
         std::filesystem::remove_all(path_);
     }
-    LedgerStore& store() override { return *store_; }
+    LedgerStore& store() override { return *opened_.ledger; }
     void reopen() override {
-        store_.reset();
-        rocks_.reset();
-        storage::RocksOptions options;
-        options.path = path_.string();
-        auto opened = storage::RocksStore::open(options);
-        NX_ASSERT(opened.has_value());
-        rocks_ = std::move(*opened);
-        store_ = std::make_unique<RocksLedgerStore>(*rocks_);
+        opened_.close();
+        LedgerStoreOptions options;
+        options.rocks.path = path_.string();
+        opened_ = open(options);
     }
 
   private:
     std::filesystem::path path_;
-    std::unique_ptr<storage::RocksStore> rocks_;
-    std::unique_ptr<RocksLedgerStore> store_;
+    OpenedLedgerStore opened_;
+};
+
+class PostgresMaker final : public StoreMaker {
+  public:
+    PostgresMaker() : url_(PostgresCluster::shared().make_database()) { reopen(); }
+    LedgerStore& store() override { return *opened_.ledger; }
+    void reopen() override {
+        opened_.close();
+        LedgerStoreOptions options;
+        options.kind = LedgerStoreKind::postgres;
+        options.url = url_;
+        opened_ = open(options);
+    }
+
+  private:
+    std::string url_;
+    OpenedLedgerStore opened_;
 };
 
 template <class Maker>
@@ -91,12 +112,12 @@ class LedgerStoreContract : public testing::Test {
     }
     Maker maker_;
 };
-using Makers = testing::Types<MemoryMaker, SimMaker, RocksMaker>;
+using Makers = testing::Types<MemoryMaker, SimMaker, RocksMaker, PostgresMaker>;
 class MakerNames {
   public:
     template <class Maker>
     static std::string GetName(int index) {
-        constexpr const char* names[] = {"Memory", "Sim", "Rocks"};
+        constexpr const char* names[] = {"Memory", "Sim", "Rocks", "Postgres"};
         return names[index];
     }
 };
@@ -134,6 +155,54 @@ TYPED_TEST(LedgerStoreContract, ScansInByteOrderWithinItsBounds) {
     EXPECT_EQ(this->keys(LedgerTable::charge, std::string("a\0", 2), {}, 1),
               (Keys{std::string("a\0b", 3)}));
     EXPECT_EQ(this->keys(LedgerTable::charge, "c", "d"), Keys{});
+}
+
+TYPED_TEST(LedgerStoreContract, ScansMoreThanOnePage) {
+    LedgerBatch batch;
+    std::vector<std::string> expected;
+    for (std::uint64_t i = 0; i < 2 * limits::database_scan_rows + 1; ++i) {
+        expected.push_back(ledger::row_key(i));
+        batch.push_back({LedgerTable::row, expected.back(), "x"});
+    }
+    ASSERT_TRUE(this->store().commit(batch));
+    EXPECT_EQ(this->keys(LedgerTable::row, {}, {}), expected);
+    EXPECT_EQ(this->keys(LedgerTable::row, {}, expected.back()).size(), expected.size() - 1);
+}
+
+TYPED_TEST(LedgerStoreContract, ReadsManyPlacesAtOnceAndNamesEachOnce) {
+    ASSERT_TRUE(this->store().commit({{LedgerTable::row, "a", "1"},
+                                      {LedgerTable::charge, "a", "2"},
+                                      {LedgerTable::charge, "b", ""}}));
+    const std::vector<LedgerPlace> places = {{LedgerTable::charge, "b"},
+                                             {LedgerTable::row, "a"},
+                                             {LedgerTable::row, "missing"},
+                                             {LedgerTable::charge, "a"},
+                                             {LedgerTable::row, "a"}};
+    std::vector<std::vector<std::string>> found(places.size());
+    ASSERT_TRUE(this->store().get_many(places, [&](std::size_t i, std::optional<Bytes> value) {
+        found[i].emplace_back(value ? std::string(*value) : "absent");
+    }));
+    using Values = std::vector<std::vector<std::string>>;
+    EXPECT_EQ(found, (Values{{""}, {"1"}, {"absent"}, {"2"}, {"1"}}));
+    EXPECT_TRUE(this->store().get_many({}, [](std::size_t, std::optional<Bytes>) { FAIL(); }));
+}
+
+TYPED_TEST(LedgerStoreContract, ATransactionThatIsDroppedChangesNothing) {
+    ASSERT_TRUE(this->store().commit({{LedgerTable::row, "a", "1"}}));
+    {
+        LedgerTransaction dropped(this->store());
+        EXPECT_TRUE(dropped.get(LedgerTable::row, "a"));
+        dropped.put(LedgerTable::row, "a", "2");
+    }
+    EXPECT_EQ(*this->get(LedgerTable::row, "a"), "1");
+    LedgerTransaction kept(this->store());
+    EXPECT_EQ(**kept.get(LedgerTable::row, "a"), "1");
+    kept.put(LedgerTable::row, "a", "3");
+    ASSERT_TRUE(kept.commit());
+    EXPECT_EQ(*this->get(LedgerTable::row, "a"), "3");
+    LedgerTransaction only_read(this->store());
+    EXPECT_EQ(**only_read.get(LedgerTable::row, "a"), "3");
+    EXPECT_TRUE(only_read.commit());
 }
 
 TYPED_TEST(LedgerStoreContract, EveryTableExistsAndSurvivesARestart) {

@@ -11,6 +11,7 @@ import tree
 
 BASE, IO, CRYPTO, TLS, HTTP = "edge/base", "edge/io", "edge/crypto", "edge/tls", "edge/http"
 API, CHANNEL, CONNECTION, STORAGE = "edge/api", "edge/channel", "edge/connection", "storage"
+POSTGRES = "replication/central/postgres"
 REPLICATION, UPSTREAM, GATEWAY = "replication", "edge/upstream", "edge/gateway"
 ADMIN, CORE = "edge/admin", "edge/core"
 
@@ -26,6 +27,7 @@ MAY_INCLUDE = {
     CONNECTION: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
     STORAGE: [BASE, CRYPTO],
     REPLICATION: [BASE, CRYPTO, STORAGE],
+    POSTGRES: [BASE, STORAGE, REPLICATION],
     UPSTREAM: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
     GATEWAY: [BASE, IO, CRYPTO, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM],
     ADMIN: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY],
@@ -43,6 +45,7 @@ FORBIDDEN = [(GATEWAY, "replication/central/"), (GATEWAY, "replication/transport
 # First part of a third-party include, and the folders whose .cc files may have it.
 THIRD_PARTY = {
     "liburing.h": [IO],
+    "libpq-fe.h": [POSTGRES],
     "llhttp.h": [HTTP],
     "openssl/": [CRYPTO, TLS],
     "rocksdb/": [STORAGE],
