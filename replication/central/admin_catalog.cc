@@ -94,6 +94,7 @@ CommandResult Queries::catalog_set(const JsonObject& args, std::int64_t now_ms,
         return bad_argument("id", "1 to 200 octets of text");
     Result<std::optional<ledger::Model>> current = ledger_.model(*id);
     if (!current) return refusal(current.error());
+    const std::uint64_t seen_version = *current ? (*current)->feed_version : 0;
     ModelEntry model = *current ? std::move((*current)->entry) : ModelEntry{};
     model.id = std::string(*id);
     if (args.kind("aliases") != Kind::absent) {
@@ -124,7 +125,7 @@ CommandResult Queries::catalog_set(const JsonObject& args, std::int64_t now_ms,
     } else if (!*current || args.kind("prices") != Kind::absent) {
         return bad_argument("prices", "an object with at least input and output");
     }
-    Result<ledger::Model> saved = ledger_.set_model(std::move(model), now_ms);
+    Result<ledger::Model> saved = ledger_.set_model(model, now_ms, seen_version);
     if (!saved) return refusal(saved.error());
     write_model(saved->entry, result);
     return std::nullopt;

@@ -196,7 +196,7 @@ CommandResult Queries::key_update(const JsonObject& args, std::int64_t now_ms, J
     if (!*current) return refusal({ErrorCode::not_found, ErrorSource::client});
     KeySettings settings = settings_of(**current);
     if (CommandResult refused = read_settings(args, settings)) return refused;
-    Result<ledger::Key> key = ledger_.update_key(*id, settings, now_ms);
+    Result<ledger::Key> key = ledger_.update_key(*id, settings, now_ms, (*current)->feed_version);
     if (!key) return refusal(key.error());
     write_key(*key, result);
     return std::nullopt;

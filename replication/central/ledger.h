@@ -78,13 +78,17 @@ class Ledger {
     // --- keys (ledger_keys.cc)
     Result<ledger::Key> create_key(AccountId account, const KeyHash& hash,
                                    const KeySettings& settings, std::int64_t now_ms);
-    // insufficient_funds(client): the new budget is below what is spent and held.
-    Result<ledger::Key> update_key(KeyId id, const KeySettings& settings, std::int64_t now_ms);
+    // insufficient_funds(client): the new budget is below what is spent and held. `seen_version` is
+    // the feed version of the key that the settings were made from: stale(client) when it has
+    // changed since, because another operator's change would be lost.
+    Result<ledger::Key> update_key(KeyId id, const KeySettings& settings, std::int64_t now_ms,
+                                   std::optional<std::uint64_t> seen_version = {});
     // A revoked key stays revoked: forbidden(client).
     Result<ledger::Key> set_key_state(KeyId id, KeyState state, std::int64_t now_ms);
     // `model` without number: found by id or new. A changed price makes a new, immutable price
-    // list.
-    Result<ledger::Model> set_model(ModelEntry model, std::int64_t now_ms);
+    // list. `seen_version` as above; 0: there was none.
+    Result<ledger::Model> set_model(const ModelEntry& given, std::int64_t now_ms,
+                                    std::optional<std::uint64_t> seen_version = {});
 
     // --- body keys (ledger_body_keys.cc), wrapped by whoever calls; shred_account() destroys them
     Result<ledger::BodyKeys> body_keys(AccountId id);  // without versions when none were made

@@ -81,11 +81,14 @@ Result<Key> Ledger::create_key(AccountId account_id, const KeyHash& hash,
     });
 }
 
-Result<Key> Ledger::update_key(KeyId id, const KeySettings& settings, std::int64_t now_ms) {
+Result<Key> Ledger::update_key(KeyId id, const KeySettings& settings, std::int64_t now_ms,
+                               std::optional<std::uint64_t> seen_version) {
     if (settings.budget && *settings.budget < 0) return refused(ErrorCode::malformed);
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Key> {
         Result<Key> key = load_key(transaction, id);
         if (!key) return key.error();
+        if (seen_version.value_or(key->feed_version) != key->feed_version)
+            return refused(ErrorCode::stale);
         apply_settings(*key, settings, now_ms);
         if (key->has_budget && key->free() < 0) return refused(ErrorCode::insufficient_funds);
         if (const Status told = announce(transaction, ObjectKind::key, raw(id), key->feed_version);
@@ -112,7 +115,8 @@ Result<Key> Ledger::set_key_state(KeyId id, KeyState state, std::int64_t now_ms)
     });
 }
 
-Result<Model> Ledger::set_model(ModelEntry given, std::int64_t now_ms) {
+Result<Model> Ledger::set_model(const ModelEntry& given, std::int64_t now_ms,
+                                std::optional<std::uint64_t> seen_version) {
     if (given.id.empty()) return refused(ErrorCode::malformed);
     for (const Nano unit_price : given.prices)
         if (unit_price < 0) return refused(ErrorCode::malformed);
@@ -139,6 +143,8 @@ Result<Model> Ledger::set_model(ModelEntry given, std::int64_t now_ms) {
             transaction.put(LedgerTable::price, name_key,
                             ledger::KeyBuilder().number(entry.number).bytes);
         }
+        if (seen_version.value_or(model.feed_version) != model.feed_version)
+            return refused(ErrorCode::stale);
         if (!*number || model.entry.prices != entry.prices) {
             entry.price_version = ++head->price_version;
             const ledger::PriceList list{entry.price_version, entry.number, entry.prices, now_ms};

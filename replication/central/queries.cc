@@ -134,6 +134,8 @@ Refusal Queries::refusal(Error error) {
         case ErrorCode::already_exists:
             return {409, "already_exists", "used before with other contents"};
         case ErrorCode::forbidden: return {409, "wrong_state", "its state does not allow this"};
+        case ErrorCode::stale:
+            return {409, "changed_meanwhile", "somebody changed it at this moment: say it again"};
         case ErrorCode::insufficient_funds:
             return {409, "insufficient_funds",
                     "less than what is spent or held by running requests"};

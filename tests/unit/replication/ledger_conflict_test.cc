@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "edge/base/limits.h"
+#include "replication/central/central.h"
 #include "replication/central/ledger_transaction.h"
 #include "tests/unit/replication/ledger_world.h"
 
@@ -34,7 +35,7 @@ class ContestedStore final : public LedgerStore {
         return inner_.scan(table, from, to, visit);
     }
 
-    unsigned refusals = 0;
+    unsigned refusals = 0;  // of the next commits, with `refusal`
     Error refusal = ledger_conflict();
     bool lose_answer = false;
     unsigned commits = 0;
@@ -134,6 +135,91 @@ TEST(LedgerConflict, AnAnswerFromWhatWasReadIsCommittedToo) {
     EXPECT_EQ(world.store.commits, 1u);
     ASSERT_TRUE(world.ledger.feed(0));
     EXPECT_EQ(world.store.commits, 2u);
+}
+
+// Two operators at two centres read the same key and change different things of it.
+TEST(LedgerConflict, AChangeMadeFromAnOldStateIsRefused) {
+    Contested world;
+    const ledger::Key key =
+        *world.ledger.create_key(world.account, numbered<KeyHash>(1), KeySettings{}, 4);
+    KeySettings first;
+    first.budget = unit;
+    ASSERT_TRUE(world.ledger.update_key(key.id, first, 5, key.feed_version));
+    KeySettings second;
+    second.name = "renamed";
+    const Result<ledger::Key> refused =
+        world.ledger.update_key(key.id, second, 6, key.feed_version);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::stale);
+    EXPECT_EQ(refused.error().source, ErrorSource::client);
+    EXPECT_EQ((*world.ledger.key(key.id))->budget, unit);
+    ModelEntry model;
+    model.id = "m";
+    const ledger::Model made = *world.ledger.set_model(model, 7, 0);
+    EXPECT_FALSE(world.ledger.set_model(model, 8, 0));
+    EXPECT_TRUE(world.ledger.set_model(model, 9, made.feed_version));
+}
+
+// Hands requests straight to the centre.
+class DirectServer final : public TransportServer {
+  public:
+    void attach(Mailbox*) override {}
+    void serve(Bytes subject, RequestHandler handler) override {
+        handlers_.emplace_back(std::string(subject), std::move(handler));
+    }
+    void publish(Bytes, std::string) override {}
+    // Nothing: not answered.
+    std::optional<std::string> ask(Bytes subject, Bytes payload) {
+        std::optional<std::string> answer;
+        for (const auto& [name, handler] : handlers_)
+            if (name == subject)
+                handler(subject, payload, [&](std::string reply) { answer = std::move(reply); });
+        return answer;
+    }
+
+  private:
+    std::vector<std::pair<std::string, RequestHandler>> handlers_;
+};
+
+struct ServedStore {
+    ContestedStore store;
+    DirectServer server;
+    ManualClock clock;
+    SeededRandom random{1};
+    crypto::SecretKey key = crypto::SecretKey::generate(random);
+    Central central{store, server, clock, random, options()};
+
+    CentralOptions options() const {
+        CentralOptions options;
+        options.key_hash_secret = key;
+        options.link_keys.emplace_back(PopId{1}, key);
+        return options;
+    }
+    ServedStore() { EXPECT_TRUE(central.start(true)); }
+    bool registers() {
+        RegisterRequest request;
+        request.install = numbered<InstallId>(1);
+        const Envelope envelope{MessageType::register_request, PopId{1}, 0, 0, 1};
+        return server.ask("nx.v1.rpc.reg", seal(envelope, encode(request), key)).has_value();
+    }
+};
+
+TEST(LedgerConflict, ACentreWhoseStoreIsAwayIsSilentAndServesAgain) {
+    ServedStore world;
+    world.store.refusals = 1;
+    world.store.refusal = ledger_unavailable();
+    EXPECT_FALSE(world.registers());
+    EXPECT_FALSE(world.central.failed());
+    EXPECT_TRUE(world.registers());
+}
+
+TEST(LedgerConflict, ACentreWhoseStoreFailedIsSilentForGood) {
+    ServedStore world;
+    world.store.refusals = 1;
+    world.store.refusal = {ErrorCode::storage_failed, ErrorSource::storage};
+    EXPECT_FALSE(world.registers());
+    EXPECT_TRUE(world.central.failed());
+    EXPECT_FALSE(world.registers());
 }
 
 }  // namespace
