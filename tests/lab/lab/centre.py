@@ -7,20 +7,32 @@ from support import programs, toml
 
 
 class Centre:
-    """One nodex-central."""
+    """One nodex-central, with the leaf that it reaches the hubs through."""
 
     def __init__(self, world, host):
         self.world, self.host, self.name = world, host, host.name
         self.folder = world.folder_of(self.name)
-        self.data = os.path.join(self.folder, "data")
+        self.data, self.secrets = os.path.join(self.folder, "data"), os.path.join(self.folder, "secrets")
         self.config_path = os.path.join(self.folder, "central.toml")
+        self.leaf = nats.leaf(world, host)
         self.service = Service(self.name, host, [programs.find(world.build, "nodex-central"), "--config", self.config_path],
                                self.folder)
+        os.makedirs(self.data, mode=0o700, exist_ok=True)
+        os.makedirs(self.secrets, mode=0o700, exist_ok=True)
 
     def prepare(self):
-        os.makedirs(self.data, mode=0o700, exist_ok=True)
+        """The configuration; the secrets that it shares with the POPs are there."""
+        sections = nats.central_sections(self.world, self)
+        if self.world.database:
+            sections["postgres"] = {"connection": self.world.database.connection()}
+        sections.update(self.world.settings.central)
         with open(self.config_path, "w", encoding="utf-8") as file:
-            file.write(toml.text(nats.central_sections(self.world, self)))
+            file.write(toml.text(sections))
 
     def start(self):
+        self.leaf.start()
+        self.leaf.wait_listening(nats.LEAF_ADDRESS)
+        self.start_centre()
+
+    def start_centre(self):
         self.service.start()

@@ -32,17 +32,16 @@ class Secrets:
 
     def __init__(self, world):
         self.world = world
-        self.central = secrets.token_hex(16)
-        self.edge = secrets.token_hex(16)
-        self.leaf = {host.name: secrets.token_hex(16) for host in world.named("pop")}
+        self.local = secrets.token_hex(16)  # of the program that shares a host with its leaf
+        self.leaf = {host.name: secrets.token_hex(16) for host in [*world.named("pop"), *world.named("centre")]}
         self.link_keys = {host.name: secrets.token_hex(32) for host in world.named("pop")}
 
     def share(self):
-        """All POPs hash keys of customers alike, so they have these two secrets in common."""
+        """POPs and centre hash customers' keys alike, and POPs their idempotency keys; the first POP has made both secrets."""
         first, *others = self.world.pops
-        for pop in others:
+        for place in [*others, *self.world.centres]:
             for name in ("key_hash.key", "idempotency.key"):
-                target = os.path.join(pop.secrets, name)
+                target = os.path.join(place.secrets, name)
                 shutil.copyfile(os.path.join(first.secrets, name), target)
                 os.chmod(target, 0o600)
 
@@ -59,8 +58,9 @@ class Hub:
         self.world.authority.issue(self.host.name, [self.host.address], f"{self.folder}/tls.crt", f"{self.folder}/tls.key")
         address, held = self.host.address, self.world.secrets
         tls = tls_block(self.folder, self.world.authority)
-        users = "\n".join(f'    {{ user: leaf_{name}, password: "{password}", permissions: {permissions(number)} }}'
-                          for number, (name, password) in enumerate(held.leaf.items(), 1))
+        numbers = {host.name: number for number, host in enumerate(self.world.named("pop"), 1)}
+        users = "\n".join(f'    {{ user: leaf_{name}, password: "{password}"{permissions(numbers.get(name))} }}'
+                          for name, password in held.leaf.items())
         routes = ", ".join(f'"nats-route://{other.address}:{ROUTE_PORT}"' for other in self.world.named("hub"))
         with open(self.config, "w", encoding="ascii") as file:
             file.write(f"""server_name: {self.host.name}
@@ -69,7 +69,6 @@ http: "127.0.0.1:8222"
 {COMMON}cluster {{ name: nxhub, listen: "{address}:{ROUTE_PORT}", routes: [ {routes} ], tls: {tls} }}
 accounts {{
   NX: {{ users: [
-    {{ user: central, password: "{held.central}" }}
 {users}
   ] }}
   SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
@@ -84,33 +83,37 @@ leafnodes {{ listen: "{address}:{LEAF_PORT}", advertise: "{address}:{LEAF_PORT}"
 
 
 def permissions(number):
-    """What a POP may say and hear: calls to the centre, and what is addressed to itself or between POPs under its own name."""
+    """What a POP may say and hear: calls to the centre, and what is addressed to itself or between POPs under its own number.
+    The centre (no number) is not limited."""
+    if number is None:
+        return ""
     publish = ["nx.v1.rpc.>", f"nx.v1.pop.*.{number}.>", "nx.v1.ack.*.>", "_INBOX.>"]
     subscribe = [f"nx.v1.ack.{number}.>", f"nx.v1.feed.{number}", f"nx.v1.pop.{number}.>", "_INBOX.>"]
     def words(subjects):
         return "[ " + ", ".join(f'"{subject}"' for subject in subjects) + " ]"
-    return f"{{ publish: {{ allow: {words(publish)} }}, subscribe: {{ allow: {words(subscribe)} }} }}"
+    return f", permissions: {{ publish: {{ allow: {words(publish)} }}, subscribe: {{ allow: {words(subscribe)} }} }}"
 
 
-def leaf(world, pop):
-    """The leaf of a POP, as a Service; its configuration is written here."""
-    folder = os.path.join(pop.folder, "leaf")
+def leaf(world, host):
+    """The nats-server beside a POP or a centre, as a Service; its configuration is written here. A link to a hub uses mutual
+    TLS; only loopback is without."""
+    folder = os.path.join(world.folder_of(host.name), "leaf")
     os.makedirs(folder, exist_ok=True)
-    world.authority.issue(pop.name, [pop.host.address], f"{folder}/tls.crt", f"{folder}/tls.key")
-    config, held = os.path.join(folder, "nats.conf"), world.secrets
-    urls = ", ".join(f'"nats-leaf://leaf_{pop.name}:{held.leaf[pop.name]}@{hub.address}:{LEAF_PORT}"' for hub in world.named("hub"))
+    world.authority.issue(host.name, [host.address], f"{folder}/tls.crt", f"{folder}/tls.key")
+    config, password = os.path.join(folder, "nats.conf"), world.secrets.leaf[host.name]
+    urls = ", ".join(f'"nats-leaf://leaf_{host.name}:{password}@{hub.address}:{LEAF_PORT}"' for hub in world.named("hub"))
     with open(config, "w", encoding="ascii") as file:
-        file.write(f"""server_name: {pop.name}
+        file.write(f"""server_name: {host.name}
 listen: "{LEAF_ADDRESS}"
 http: "127.0.0.1:8222"
 {COMMON}accounts {{
-  NX: {{ users: [ {{ user: edge, password: "{held.edge}" }} ] }}
+  NX: {{ users: [ {{ user: local, password: "{world.secrets.local}" }} ] }}
   SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
 }}
 system_account: SYS
 leafnodes {{ reconnect: 1, remotes: [ {{ urls: [ {urls} ], account: NX, tls: {tls_block(folder, world.authority, verify=False)} }} ] }}
 """)
-    return Service(f"{pop.name}-leaf", pop.host, [server_program(), "-c", config], folder)
+    return Service(f"{host.name}-leaf", host, [server_program(), "-c", config], folder)
 
 
 def link_key_file(world, name, folder):
@@ -121,7 +124,22 @@ def link_key_file(world, name, folder):
     return path
 
 
+def local_url(world):
+    return f"nats://local:{world.secrets.local}@{LEAF_ADDRESS}"
+
+
 def edge_sections(world, pop):
     """What a POP's configuration says about its centre."""
-    return {"central": {"nats": f"nats://edge:{world.secrets.edge}@{LEAF_ADDRESS}",
-                        "link_key": link_key_file(world, pop.name, pop.secrets)}}
+    return {"central": {"nats": local_url(world), "link_key": link_key_file(world, pop.name, pop.secrets)}}
+
+
+def central_sections(world, one):
+    """A centre's configuration, but for its store."""
+    return {
+        "node": {"name": one.name, "data_dir": one.data, "secrets_dir": one.secrets},
+        "nats": {"url": local_url(world)},
+        "durability": {"level": world.settings.durability},
+        "storage": {"free_space_floor_bytes": 1 << 20},
+        "log": {"level": "info"},
+        "pop": [{"id": pop.number, "name": pop.name, "link_key": link_key_file(world, pop.name, one.secrets)} for pop in world.pops],
+    }

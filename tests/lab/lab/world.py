@@ -87,13 +87,13 @@ class World:
             hub.start()
         if self.database:
             self.database.start()
-        for one in self.centres:
-            one.prepare()
-            one.start()
         for pop in self.pops:
             pop.prepare()
         if self.secrets:
             self.secrets.share()
+        for one in self.centres:
+            one.prepare()
+            one.start()
         for pop in self.pops:
             pop.start_leaf()
             pop.start_edge(seconds=0)
@@ -103,7 +103,7 @@ class World:
 
     def services(self):
         """Every program, by name."""
-        found = [self.provider.service, *(hub.service for hub in self.hubs), *(one.service for one in self.centres)]
+        found = [self.provider.service, *(hub.service for hub in self.hubs), *(service for one in self.centres for service in (one.service, one.leaf))]
         found += self.database.services() if self.database else []
         return {service.name: service for service in found + [service for pop in self.pops for service in pop.services()]}
 

@@ -54,7 +54,7 @@ def possible(lab):
 
     def centre(dice):
         one = dice.choice(lab.centres)
-        return one.service, one.start
+        return one.service, one.start_centre
 
     def cut(dice):
         pop, both = dice.choice(lab.pops), dice.random() < 0.7
