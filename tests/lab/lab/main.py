@@ -31,8 +31,9 @@ def arguments(words):
     run.add_argument("--out", default="lab-report", help="folder of the report (%(default)s)")
     run.add_argument("--keep", action="store_true", help="keep data, configurations and logs also when all is well")
     run.add_argument("--count", help="file that receives 'passed failed'")
-    options = parser.parse_args(words)
-    return options
+    tell = commands.add_parser("tell", help="print report.json files as Markdown tables")
+    tell.add_argument("reports", nargs="+", metavar="REPORT.JSON")
+    return parser.parse_args(words)
 
 
 def select(names, store):
@@ -98,6 +99,9 @@ def main(words):
     options = arguments(words)
     if options.command == "list":
         return show_list()
+    if options.command == "tell":
+        print(report.markdown(options.reports))
+        return 0
     if not sandbox.inside():
         sandbox.enter()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

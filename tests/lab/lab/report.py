@@ -97,3 +97,23 @@ def write(outcomes, folder, command):
     (folder / "report.txt").write_text(text, encoding="utf-8")
     (folder / "report.json").write_text(json.dumps({"about": facts, "scenarios": scenarios}, indent=1), encoding="utf-8")
     (folder / "report.html").write_text(page.html_page(facts, scenarios), encoding="utf-8")
+
+
+def markdown(paths):
+    """Tables for bench/results, from report.json files."""
+    lines = []
+    for path in paths:
+        told = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        facts = told["about"]
+        lines += [f"## `{facts['command']}`", "",
+                  f"{facts['date']}, commit {facts['commit']}{' with uncommitted changes' if facts['uncommitted_changes'] else ''}, kernel "
+                  f"{facts['kernel']}, {facts['cpu']}, {facts['processors']} processors.", "",
+                  "| scenario | row | store | verdicts | operations: acknowledged, ended, refused, unknown | measured |", "|---|---|---|---|---|---|"]
+        for one in told["scenarios"]:
+            verdicts = [verdict["holds"] for verdict in one["verdicts"]] + [holds for _, holds, _ in one["checks"]]
+            counts = ", ".join(str(one["outcomes"].get(name, 0)) for name in ("acknowledged", "ended", "refused", "unknown"))
+            measured = "; ".join(f"{measure['label']}: {measure['seconds']:.2f} s" for measure in one["measures"])
+            lines.append(f"| {one['name']} | {one['row']} | {one['settings']['store']} | {sum(verdicts)} of {len(verdicts)}"
+                         f"{'' if one['holds'] else ' **broken**'} | {counts} | {measured} |")
+        lines.append("")
+    return "\n".join(lines)

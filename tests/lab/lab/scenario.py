@@ -226,6 +226,28 @@ class Lab:
         """True when a call that began after `since` was answered by `pop`."""
         return bool(self.history.successes_since(since, pop.name))
 
+    def drained(self, label, pops=None, *, since=None, within=LEVEL_SECONDS, bound=None):
+        """Measures, for each POP, from `since` (now, if not given) until the centre has applied all that the POP had recorded by
+        now. Under load an outbox is never empty for long; this is."""
+        since = self.now() if since is None else since
+        targets = {pop.name: None for pop in pops or self.pops}
+
+        def applied():
+            for pop in self.pops:
+                if pop.name not in targets:
+                    continue
+                metrics = pop.metrics()
+                if metrics is None:
+                    continue
+                mark = metrics["nodex_outbox_applied_total"]
+                if targets[pop.name] is None:
+                    targets[pop.name] = mark + metrics["nodex_outbox_depth"]
+                if mark >= targets[pop.name]:
+                    del targets[pop.name]
+                    self.note(f"{label} until all that {pop.name} had recorded is applied", self.now() - since, bound)
+            return not targets
+        until(applied, within, f"{label}: everything is applied")
+
     def first_answer(self, pop, since, label, bound=None):
         """Measures from `since` to the end of the first call that began after it and was answered by `pop`."""
         until(lambda: self.answered_at(pop, since), 60, label)

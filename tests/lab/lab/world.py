@@ -103,7 +103,8 @@ class World:
 
     def services(self):
         """Every program, by name."""
-        found = [self.provider.service, *(hub.service for hub in self.hubs), *(service for one in self.centres for service in (one.service, one.leaf))]
+        found = [self.provider.service, *(hub.service for hub in self.hubs)]
+        found += [service for one in self.centres for service in (one.service, one.leaf)]
         found += self.database.services() if self.database else []
         return {service.name: service for service in found + [service for pop in self.pops for service in pop.services()]}
 

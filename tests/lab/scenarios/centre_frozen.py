@@ -10,6 +10,7 @@ def run(lab):
     lab.run_for(6)
     for one in lab.centres:
         began = lab.now()
-        lab.freeze(one.service, 12, f"{one.name} frozen")
+        thawed = lab.freeze(one.service, 12, f"{one.name} frozen")
+        lab.drained(f"from the revival of {one.name}", since=thawed)
         lab.run_for(5)
         lab.check_unnoticed(f"no client sees an error while {one.name} is frozen", began)

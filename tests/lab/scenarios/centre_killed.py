@@ -13,7 +13,6 @@ def run(lab):
     for _ in range(2):
         began = lab.now()
         back = lab.kill_and_restart(lab.centres[0].service, 5, "centre killed")
-        for pop in lab.pops:
-            lab.measure(f"from the centre's start to an empty outbox of {pop.name}", lambda pop=pop: lab.outbox(pop) == 0, since=back)
+        lab.drained("from the centre's start", since=back)
         lab.run_for(3)
         lab.check_unnoticed("no client sees an error", began)

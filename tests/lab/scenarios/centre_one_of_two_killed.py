@@ -12,7 +12,6 @@ def run(lab):
     for one in lab.centres:
         began = lab.now()
         back = lab.kill_and_restart(one.service, 5, f"{one.name} killed")
-        for pop in lab.pops:
-            lab.measure(f"from {one.name}'s start to an empty outbox of {pop.name}", lambda pop=pop: lab.outbox(pop) == 0, since=back)
+        lab.drained(f"from {one.name}'s start", since=back)
         lab.run_for(3)
         lab.check_unnoticed("no client sees an error", began)

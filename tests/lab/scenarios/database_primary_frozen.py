@@ -16,8 +16,7 @@ def run(lab):
         lab.run_for(3)
         lab.database.promote()
         promoted = lab.now()
-        for pop in lab.pops:
-            lab.measure(f"from the promotion to an empty outbox of {pop.name}", lambda pop=pop: lab.outbox(pop) == 0, since=promoted)
+        lab.drained("from the promotion", since=promoted)
         lab.run_for(4)
     with lab.fault(f"{old.host.name} wakes as a second primary"):
         old.service.thaw()

@@ -17,9 +17,7 @@ def run(lab):
         lab.database.promote()
         lab.note("from the kill to the promoted standby", lab.now() - killed)
     promoted = lab.now()
-    for pop in lab.pops:
-        lab.measure(f"from the promotion to an empty outbox of {pop.name}", lambda pop=pop: lab.outbox(pop) == 0, since=promoted,
-                    bound=10)
+    lab.drained("from the promotion", since=promoted, bound=10)
     lab.run_for(5)
     lab.check_unnoticed("no client sees an error", began)
     with lab.fault("the lost server is attached again as a standby"):

@@ -13,28 +13,8 @@ def run(lab):
         with lab.fault(f"{hub.host.name} killed"):
             hub.service.kill()
             killed = lab.now()
-            lab.measure(f"from the kill of {hub.host.name} until every outbox has been empty again",
-                        every_outbox_empties(lab), since=killed)
+            lab.drained(f"from the kill of {hub.host.name}", since=killed)
             lab.run_for(3)
         hub.start()
         lab.run_for(6)
     lab.check_unnoticed("clients notice nothing", began)
-
-
-def every_outbox_empties(lab):
-    """Each POP's outbox must have been seen empty after an applied settlement: level on the average, under load."""
-    waiting = {pop.name: applied(pop) for pop in lab.pops}
-
-    def condition():
-        for pop in lab.pops:
-            before = waiting.get(pop.name)
-            now = applied(pop)
-            if before is not None and now is not None and now > before:
-                del waiting[pop.name]
-        return not waiting
-    return condition
-
-
-def applied(pop):
-    metrics = pop.metrics()
-    return None if metrics is None else metrics["nodex_outbox_applied_total"]

@@ -11,6 +11,6 @@ def run(lab):
     lab.run_for(5)
     killed = lab.now()
     back = lab.kill_and_restart(victim.leaf, 3, f"{victim.name}: leaf killed")
-    lab.measure("from the leaf's start to an empty outbox of its POP", lambda: lab.outbox(victim) == 0, since=back)
+    lab.drained("from the leaf's start", [victim], since=back)
     lab.run_for(4)
     lab.check_unnoticed("clients notice nothing", killed)

@@ -16,5 +16,5 @@ def run(lab):
             lab.wan.heal()
             lab.run_for(0.5)
     healed = lab.now()
-    lab.measure("from the last heal to an empty outbox", lambda: lab.outbox(victim) == 0, since=healed)
+    lab.drained("from the last heal", [victim], since=healed)
     lab.run_for(3)

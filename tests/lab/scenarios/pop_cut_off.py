@@ -20,5 +20,5 @@ def run(lab):
         lab.check(f"{victim.name} serves while it is cut off for {seconds} s",
                   any(attempt.ended < healed for attempt in lab.history.successes_since(cut, victim.name)),
                   f"{len(lab.history.successes_since(cut, victim.name))} answers there")
-        lab.measure(f"from the heal to an empty outbox, after {seconds} s", lambda: lab.outbox(victim) == 0, since=healed)
+        lab.drained(f"after {seconds} s, from the heal", [victim], since=healed)
         lab.run_for(3)

@@ -17,5 +17,5 @@ def run(lab):
             lab.run_for(12)
             lab.wan.heal()
         healed = lab.now()
-        lab.measure(f"from the heal to an empty outbox ({label})", lambda: lab.outbox(victim) == 0, since=healed)
+        lab.drained(f"{label}: from the heal", [victim], since=healed)
         lab.run_for(3)

@@ -28,7 +28,7 @@ def run(lab):
             lab.history.end(operation, *(ends[0] if ends else ("unknown", b"")))
         lab.wan.heal()
     healed = lab.now()
-    lab.measure("from the heal to an empty outbox", lambda: lab.outbox(cut) == 0, since=healed)
+    lab.drained("from the heal", [cut], since=healed)
     runs = lab.provider.counters()["by_key"]
     twice = sum(runs.get(call.identity, 0) > 1 for call in calls)
     rows = [row for row in lab.rows(purse.account) if row["kind"] == "duplicate"]
