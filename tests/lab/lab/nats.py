@@ -7,7 +7,7 @@ from lab.hosts import Service
 
 LEAF_ADDRESS = "127.0.0.1:4222"
 CLIENT_PORT, LEAF_PORT, ROUTE_PORT = 4222, 7422, 6222
-COMMON = """max_payload: 1MB
+COMMON = """max_payload: 2MB
 max_pending: 64MB
 write_deadline: "10s"
 ping_interval: "2s"

@@ -10,7 +10,7 @@ def run(lab):
     callers = [lab.caller(home) for home in range(len(lab.pops))]
     for number, caller in enumerate(callers):
         caller.call(lab.operation(purse, number + 1))
-    key_id = lab.world.admin("key.list", account=purse.account)["data"][0]["key_id"]
+    key_id = lab.world.admin("key.list", account=purse.account)["keys"][0]["key_id"]
     index = len(callers)
     with lab.fault("key revoked"):
         lab.world.admin("key.revoke", key_id=key_id)
