@@ -92,8 +92,8 @@ def bands(faults, top, bottom, duration):
         middle = (left + right) / 2
         parts += [f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1.5):.1f}" height="{bottom - top}" fill="{FAULT}" '
                   f'opacity="0.45"><title>{html.escape(fault["label"])}</title></rect>',
-                  f'<circle cx="{middle:.1f}" cy="{top - 9}" r="8" fill="#cf222e"/>',
-                  label(middle, top - 5.5, number, anchor="middle", size=10, colour="#ffffff", weight="600")]
+                  f'<circle cx="{middle:.1f}" cy="{top - 20}" r="8" fill="#cf222e"/>',
+                  label(middle, top - 16.5, number, anchor="middle", size=10, colour="#ffffff", weight="600")]
     return parts
 
 

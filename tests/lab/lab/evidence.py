@@ -65,7 +65,8 @@ def refetch(lab):
     shows its customer no octets; there the text must be the same."""
     found = []
     callers = {}
-    kept = [one for one in lab.history.of(ACKNOWLEDGED) if one.ended > lab.destroyed.get(one.last.pop, 0)]
+    kept = [one for one in lab.history.of(ACKNOWLEDGED)
+            if one.ended > lab.destroyed.get(one.last.pop, 0) and one.api_key not in lab.revoked]
     for operation in spread(kept, REFETCH_MAX):
         pop = next(pop for pop in lab.pops if pop.name == operation.last.pop)
         caller = callers.setdefault(pop.name, lab.caller(lab.pops.index(pop)))

@@ -4,7 +4,7 @@ import html
 
 from lab import chart
 
-PANEL, GAP, TOP = 84, 40, 46
+PANEL, GAP, TOP = 84, 40, 54
 
 STYLE = """
 :root { color-scheme: light; }

@@ -7,7 +7,7 @@ import threading
 
 from lab.caller import Caller
 from lab.evidence import pages
-from lab.history import History
+from lab.history import ACKNOWLEDGED, History
 from lab.probe import Probe
 from lab.purse import Purses
 from lab.sdk import SdkTraffic
@@ -77,6 +77,7 @@ class Lab:
         self.faults, self.measures, self.checks = [], [], []
         self.loads = []
         self.excused = set()       # POPs whose unshipped records a scenario has destroyed with their disk
+        self.revoked = set()       # API keys that open nothing any more
         self.destroyed = {}        # when
         self.runs_before = {}      # the provider's counters at the moment it was killed: it starts again at zero
         self._idle = threading.Event()
@@ -105,6 +106,12 @@ class Lab:
     def caller(self, home=0, **options):
         """A customer for single calls, near POP number `home` (from 0)."""
         return Caller(self, self.world.client_host(home), self.pops[home:] + self.pops[:home], **options)
+
+    def warm(self, purse, index, pop):
+        """One call that is answered by `pop`, so that it knows the key and holds a lease of the account."""
+        operation = self.operation(purse, index, stream=False)
+        Caller(self, self.world.client_host(self.pops.index(pop)), [pop]).call(operation)
+        assert operation.outcome == ACKNOWLEDGED, f"{pop.name} does not serve: {operation.last}"
 
     def operation(self, purse, index, *, stream=True, tokens=8, first_token_ms=40, pace_ms=10):
         return self.purses.operation(purse, index, stream=stream, tokens=tokens, first_token_ms=first_token_ms, pace_ms=pace_ms)

@@ -7,7 +7,7 @@ from lab import centre, nats, postgres, provider, regions
 from lab.certificates import Authority
 from lab.pop import Pop
 from lab.wan import Wan
-from support.pop import MODEL, OUTPUT_MODEL
+from support.pop import MODEL, OUTPUT_MODEL, AdminRefusal
 from support.waiting import until
 
 READY_SECONDS = 60
@@ -109,10 +109,19 @@ class World:
         return {service.name: service for service in found + [service for pop in self.pops for service in pop.services()]}
 
     def admin(self, command, **args):
-        """An operator's command, at the first POP that can reach the centre. A command is sent once."""
-        reachable = [pop for pop in self.pops if pop.edge.alive()]
-        assert reachable, "no POP runs"
-        return reachable[0].admin(command, **args)
+        """An operator's command, at the first POP that reaches the centre. Where a POP does not, the next one is asked: a
+        command may then be done twice, which makes an account that nobody uses, and a top-up has its reference."""
+        problem = None
+        for pop in self.pops:
+            try:
+                return pop.admin(command, **args)
+            except AdminRefusal as refusal:
+                if refusal.status != 503:
+                    raise
+                problem = refusal
+            except OSError as error:  # it does not run
+                problem = error
+        raise problem
 
     def fill_catalogue(self):
         common = {"context_tokens": 128_000, "output_tokens_max": 100_000, "owned_by": "nodex"}

@@ -7,6 +7,7 @@ from lab.scenario import scenario
           promise="refused everywhere within 2 s while the POPs are linked", quick=True)
 def run(lab):
     purse = lab.purses.open()
+    lab.traffic(clients=3)
     callers = [lab.caller(home) for home in range(len(lab.pops))]
     for number, caller in enumerate(callers):
         caller.call(lab.operation(purse, number + 1))
@@ -15,6 +16,7 @@ def run(lab):
     with lab.fault("key revoked"):
         lab.world.admin("key.revoke", key_id=key_id)
         revoked = lab.now()
+        lab.revoked.add(purse.api_key)
         for number, pop in enumerate(lab.pops):
             while True:
                 index += 1

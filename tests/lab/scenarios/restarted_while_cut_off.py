@@ -12,6 +12,7 @@ def run(lab):
     victim = lab.pops[0]
     purse = lab.purses.open()
     caller = lab.caller(0)
+    lab.warm(purse, ANSWERS + 2, victim)
     calls = [lab.operation(purse, index, stream=index % 2 == 0) for index in range(1, ANSWERS + 1)]
     for operation in calls:
         caller.call(operation)

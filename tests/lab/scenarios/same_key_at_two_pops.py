@@ -10,8 +10,8 @@ CALLS = 20
 def run(lab):
     purse = lab.purses.open()
     one, other = lab.caller(0), lab.caller(1)
-    lab.caller(0).call(lab.operation(purse, CALLS + 1), first=0)  # the new key is known
-    lab.caller(1).call(lab.operation(purse, CALLS + 2), first=0)
+    lab.warm(purse, CALLS + 1, lab.pops[0])
+    lab.warm(purse, CALLS + 2, lab.pops[1])
     different = []
     with lab.fault("the same keys at two POPs"):
         for index in range(1, CALLS + 1):

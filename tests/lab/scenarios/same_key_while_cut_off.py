@@ -11,9 +11,8 @@ def run(lab):
     cut, other = lab.pops[0], lab.pops[1]
     purse = lab.purses.open()
     near, far = lab.caller(0), lab.caller(1)
-    warm = [lab.operation(purse, CALLS + number + 1) for number in range(2)]
-    near.call(warm[0])
-    far.call(warm[1])  # both POPs know the key and hold a lease
+    lab.warm(purse, CALLS + 1, cut)
+    lab.warm(purse, CALLS + 2, other)
     lab.run_for(3)
     calls = [lab.operation(purse, index, stream=index % 2 == 0) for index in range(1, CALLS + 1)]
     answered_twice = 0
