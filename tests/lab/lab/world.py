@@ -10,7 +10,7 @@ from lab.wan import Wan
 from support.pop import MODEL, OUTPUT_MODEL, AdminRefusal
 from support.waiting import until
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 
 
 @dataclasses.dataclass

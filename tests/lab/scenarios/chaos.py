@@ -12,8 +12,8 @@ QUIET_SECONDS, FAULT_SECONDS = (3, 8), (1, 12)
           stores=("rocksdb", "postgres", "standalone"))
 def run(lab):
     dice = random.Random(lab.settings.seed)
-    lab.traffic(clients=5, pause=0.3)
-    lab.sdk_traffic(clients=3, pause=0.3)
+    lab.traffic(clients=5, pause=0.4)
+    lab.sdk_traffic(clients=3, pause=0.4)
     lab.run_for(6)
     faults = possible(lab)
     end = lab.now() + 60 * lab.settings.minutes
@@ -42,7 +42,7 @@ def possible(lab):
 
     def edge(dice):
         pop = dice.choice(lab.pops)
-        return pop.edge, lambda: pop.start_edge()
+        return pop.edge, lambda: pop.start_edge(seconds=120)
 
     def leaf(dice):
         pop = dice.choice(lab.pops)
