@@ -1,7 +1,7 @@
 """The centre: nodex-central on RocksDB (one), or on PostgreSQL (two, with a primary and a synchronous standby)."""
 import os
 
-from lab import nats
+from lab import nats, postgres
 from lab.hosts import Service
 from support import programs, toml
 
@@ -17,6 +17,7 @@ class Centre:
         self.leaf = nats.leaf(world, host)
         self.service = Service(self.name, host, [programs.find(world.build, "nodex-central"), "--config", self.config_path],
                                self.folder)
+        self.tunnel = world.database.tunnel(world, host, self.folder) if world.database else None
         os.makedirs(self.data, mode=0o700, exist_ok=True)
         os.makedirs(self.secrets, mode=0o700, exist_ok=True)
 
@@ -24,7 +25,7 @@ class Centre:
         """The configuration; the secrets that it shares with the POPs are there."""
         sections = nats.central_sections(self.world, self)
         if self.world.database:
-            sections["postgres"] = {"connection": self.world.database.connection()}
+            sections["store"] = {"kind": "postgres", "url": self.world.database.connection()}
         sections.update(self.world.settings.central)
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(toml.text(sections))
@@ -32,6 +33,9 @@ class Centre:
     def start(self):
         self.leaf.start()
         self.leaf.wait_listening(nats.LEAF_ADDRESS)
+        if self.tunnel:
+            self.tunnel.start()
+            self.tunnel.wait_listening(f"127.0.0.1:{postgres.TUNNEL_PORTS[0]}")
         self.start_centre()
 
     def start_centre(self):

@@ -12,7 +12,8 @@ from lab.hosts import Service
 from support.waiting import until
 
 PORT = 5432
-USER, DATABASE, PASSWORD = "nodex", "nodex", "lab"
+USER, DATABASE = "nodex", "nodex"
+TUNNEL_PORTS = (6432, 6433)  # of the loopback of each centre, one a server
 
 
 def binaries():
@@ -31,6 +32,11 @@ class Server:
         self.data = os.path.join(self.folder, "data")
         owner = pwd.getpwnam("postgres")  # initdb refuses to work for root
         os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        chain, key = os.path.join(self.folder, "tls.crt"), os.path.join(self.folder, "tls.key")
+        world.authority.issue(host.name, [host.address], chain, key)
+        for path in (chain, key):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        self.tls = {"ssl": "on", "ssl_cert_file": chain, "ssl_key_file": key, "ssl_ca_file": world.authority.ca_file}
         self.service = Service(host.name, host, [f"{self.bin}/postgres", "-D", self.data], self.folder, wrapper=self._as_owner())
 
     @staticmethod
@@ -64,13 +70,13 @@ class Postgres:
         primary = self.primary
         primary.run("initdb", "-D", primary.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         with open(os.path.join(primary.data, "pg_hba.conf"), "w", encoding="ascii") as file:
-            file.write("local all all trust\nhost all all 10.77.0.0/16 scram-sha-256\nhost replication all 10.77.0.0/16 trust\n")
+            file.write(f"local all all trust\nhostssl {DATABASE} {USER} 10.77.0.0/16 cert\nhost replication all 10.77.0.0/16 trust\n")
         primary.configure(
             listen_addresses=primary.host.address, port=PORT, unix_socket_directories=primary.folder, max_connections=60,
             shared_buffers="32MB", wal_level="replica", hot_standby="on", wal_log_hints="on", wal_receiver_timeout="5s",
-            wal_sender_timeout="5s", tcp_keepalives_idle=2, tcp_keepalives_interval=1, tcp_keepalives_count=3)
+            wal_sender_timeout="5s", **primary.tls, tcp_keepalives_idle=2, tcp_keepalives_interval=1, tcp_keepalives_count=3)
         primary.start()
-        primary.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+        primary.sql(f"CREATE ROLE {USER} LOGIN")
         primary.sql(f"CREATE DATABASE {DATABASE} OWNER {USER}")
         self.attach(self.standby)
 
@@ -82,7 +88,7 @@ class Postgres:
                     "-D", standby.data, "-R", "--no-sync", "-c", "fast")
         # Its own synchronous set stays empty: a promoted standby stands alone until another one is attached.
         standby.configure(listen_addresses=standby.host.address, unix_socket_directories=standby.folder,
-                          synchronous_standby_names="")
+                          synchronous_standby_names="", **standby.tls)
         standby.start()
         primary.configure(synchronous_standby_names=f'"{standby.host.name}"')
         primary.sql("SELECT pg_reload_conf()")
@@ -94,12 +100,32 @@ class Postgres:
         self.standby.run("pg_ctl", "promote", "-D", self.standby.data, "-w", "-t", "30")
         self.primary, self.standby = self.standby, self.primary
 
-    def connection(self, host=None):
-        """What libpq needs to find the writable server, whichever it is."""
-        hosts = ",".join(server.host.address for server in self.servers)
-        ports = ",".join(str(PORT) for _ in self.servers)
-        return (f"host={hosts} port={ports} user={USER} password={PASSWORD} dbname={DATABASE} target_session_attrs=read-write "
-                "connect_timeout=2 tcp_user_timeout=3000 keepalives_idle=2 keepalives_interval=1 keepalives_count=3")
+    @staticmethod
+    def connection():
+        """What a centre is told: the tunnels of its own host, and to take the server that accepts writes."""
+        hosts, ports = ",".join("127.0.0.1" for _ in TUNNEL_PORTS), ",".join(map(str, TUNNEL_PORTS))
+        return f"host={hosts} port={ports} user={USER} dbname={DATABASE} target_session_attrs=read-write sslmode=disable"
+
+    def tunnel(self, world, host, folder):
+        """stunnel on a centre's host: nodex-central speaks plainly to loopback, TLS with certificates on both ends is between
+        the hosts."""
+        world.authority.issue(USER, [host.address], f"{folder}/db.crt", f"{folder}/db.key")  # its name is the database's user
+        config = os.path.join(folder, "stunnel.conf")
+        places = "".join(f"""[{server.host.name}]
+client = yes
+accept = 127.0.0.1:{port}
+connect = {server.host.address}:{PORT}
+protocol = pgsql
+cert = {folder}/db.crt
+key = {folder}/db.key
+CAfile = {world.authority.ca_file}
+verifyChain = yes
+checkHost = {server.host.name}
+TIMEOUTconnect = 2
+""" for server, port in zip(self.servers, TUNNEL_PORTS))
+        with open(config, "w", encoding="ascii") as file:
+            file.write(f"foreground = yes\npid =\nsocket = r:TCP_NODELAY=1\nsocket = l:TCP_NODELAY=1\n{places}")
+        return Service(f"{host.name}-tunnel", host, ["stunnel4", config], folder)
 
     def services(self):
         return [server.service for server in self.servers]

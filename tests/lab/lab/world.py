@@ -104,7 +104,7 @@ class World:
     def services(self):
         """Every program, by name."""
         found = [self.provider.service, *(hub.service for hub in self.hubs)]
-        found += [service for one in self.centres for service in (one.service, one.leaf)]
+        found += [service for one in self.centres for service in (one.service, one.leaf, one.tunnel) if service]
         found += self.database.services() if self.database else []
         return {service.name: service for service in found + [service for pop in self.pops for service in pop.services()]}
 
