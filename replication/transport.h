@@ -50,7 +50,10 @@ class TransportServer {
     using Respond = replication::Respond;
     using RequestHandler = replication::RequestHandler;
     virtual ~TransportServer() = default;
-    virtual void attach(Mailbox* mailbox) = 0;  // as Transport::attach
+    // As Transport::attach; what arrived before attach(nullptr) is still answered while the mailbox
+    // is delivered.
+    virtual void attach(Mailbox* mailbox) = 0;
+    virtual void keep() {}  // driving thread, ten times a second: upkeep of the connection
     virtual void serve(Bytes subject, RequestHandler handler) = 0;
     virtual void publish(Bytes subject, std::string payload) = 0;
 };

@@ -90,6 +90,7 @@ void InprocLink::State::publish(Bytes subject, std::string payload) {
 
 void InprocLink::State::Centre::publish(Bytes subject, std::string payload) {
     link.pop_door.post([this, where = std::string(subject), text = std::move(payload)] {
+        if (!link.attached) return;
         if (const MessageHandler* handler = link.subscriptions.find(where)) (*handler)(where, text);
     });
 }

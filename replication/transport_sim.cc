@@ -84,7 +84,10 @@ struct SimNetwork::End final : Transport {
     }
     ~End() override { network->ends.erase(number); }
 
-    void attach(Mailbox*) override {}  // step() drives this end
+    void attach(Mailbox* mailbox) override {  // step() drives this end
+        detached = mailbox == nullptr;
+        if (detached) pending.clear();
+    }
     void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
                  ReplyHandler handler) override {
         const std::uint64_t asked =
@@ -112,6 +115,7 @@ struct SimNetwork::End final : Transport {
     std::shared_ptr<State> network;
     const unsigned pop;
     const std::uint64_t number;
+    bool detached = false;
     PendingRequests pending;
     SubjectTable<MessageHandler> subscriptions;
     SubjectTable<RequestHandler> served;
@@ -120,7 +124,7 @@ struct SimNetwork::End final : Transport {
 // The POP that serves the subject; null: it is the centre's.
 SimNetwork::End* SimNetwork::State::server_of(Bytes subject) const {
     for (const auto& [number, end] : ends)
-        if (end->served.find(subject) != nullptr) return end;
+        if (!end->detached && end->served.find(subject) != nullptr) return end;
     return nullptr;
 }
 
@@ -151,7 +155,7 @@ void SimNetwork::State::Centre::publish(Bytes subject, std::string payload) {
         network.send({end->pop, centre_of_network},
                      [state = &network, id = number, where = std::string(subject), payload] {
                          const auto living = state->ends.find(id);
-                         if (living == state->ends.end()) return;
+                         if (living == state->ends.end() || living->second->detached) return;
                          if (const auto* handler = living->second->subscriptions.find(where))
                              (*handler)(where, payload);
                      });

@@ -158,6 +158,17 @@ inline constexpr unsigned body_key_versions_max =
 inline constexpr Nanoseconds body_key_lifetime = 30LL * 24 * 3'600 * second;  // then a new version
 inline constexpr Nanoseconds body_key_retention =
     35LL * 24 * 3'600 * second;  // after its successor was made: longer than any body is kept
+inline constexpr int link_inbound_messages_max =
+    8'192;  // from libnats, not yet handled by the agent or the centre: dropped and counted
+inline constexpr int link_inbound_bytes_max = 64 * 1024 * 1024;   // of them: dropped and counted
+inline constexpr std::size_t nats_info_bytes_max = 32 * 1024;     // a server's first line
+inline constexpr Nanoseconds nats_ping_interval = 2 * second;     // a silent cut is seen after
+inline constexpr int nats_pings_unanswered_max = 3;               // three of them
+inline constexpr Nanoseconds nats_connect_deadline = 2 * second;  // to loopback
+inline constexpr Nanoseconds nats_write_deadline = 2 * second;    // then the message is lost
+inline constexpr Nanoseconds nats_reconnect_wait = 100 * millisecond;
+inline constexpr Nanoseconds nats_reconnect_jitter = 100 * millisecond;  // added, at most
+inline constexpr int nats_reconnect_buffer_bytes = 1'024;  // nothing is kept for a reconnect
 inline constexpr unsigned ledger_attempts_max =
     8;  // of one verb, when other processes are in its way; then no answer: the POP asks again
 inline constexpr Nanoseconds database_connect_timeout = 3 * second;  // then unavailable
@@ -170,6 +181,32 @@ inline constexpr Nanoseconds database_idle_timeout =
 inline constexpr Nanoseconds database_backoff_min = 100 * millisecond;  // between reconnections
 inline constexpr Nanoseconds database_backoff_max = 5 * second;         // doubled up to this
 inline constexpr unsigned database_scan_rows = 1'000;  // read at once by a scan; then the next page
-inline constexpr unsigned query_json_depth_max = 16;   // admin and customer queries to the centre
+// Between POPs (replication/peer_service.h).
+inline constexpr std::size_t peers_max =
+    1'024;  // other POPs; the centre tells of no more
+inline constexpr std::size_t append_news_max =
+    65'536;  // changed answers between two looks of the agent; then it looks at the store
+inline constexpr std::int64_t buddy_running_retention_ms =
+    3'600'000;  // a copy that never ends; four times the longest request
+inline constexpr std::uint64_t buddy_bytes_max =
+    4ull * 1024 * 1024 * 1024;  // [config] sealed chunks kept for others; no new copy beyond it
+inline constexpr std::size_t buddy_batch_bytes = 64 * 1024;  // one message of copies, at least
+inline constexpr std::size_t buddy_batch_pieces_max = 256;   // answers in one message
+inline constexpr Nanoseconds buddy_batch_delay =
+    50 * millisecond;  // to gather a smaller one; at once when buddy_batch_bytes wait
+inline constexpr unsigned buddy_batches_max = 16;  // unanswered; then copies lag
+inline constexpr Nanoseconds copy_sender_silence =
+    5 * second;  // a POP that sends copies says something more often; then its copies are cut
+inline constexpr std::size_t buddy_copies_max =
+    32'768;  // answers being copied; a new one beyond it is not copied, and counted
+inline constexpr std::size_t buddy_inbox_bytes_max =
+    8 * 1024 * 1024;  // received and not yet written; more is dropped: its sender goes back
+inline constexpr std::size_t read_bytes_max =
+    256 * 1024;  // chunks in one reply to another POP, ended by the one that reaches it
+inline constexpr Nanoseconds read_wait_max =
+    2 * second;  // a reply is held that long for something new
+inline constexpr unsigned reads_held_max =
+    4'096;  // held replies; more are answered at once, and ask again
+inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
 
 }  // namespace nodex::limits

@@ -1,7 +1,9 @@
-// CentralThread: the centre inside the edge's process (--standalone): a Central on a thread of its
-// own, reached through the process's InprocLink.
+// CentralThread: a Central on a thread of its own, in nodex-central behind NATS, in nodex-edge
+// --standalone behind the process's InprocLink.
 #pragma once
 #include <atomic>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "replication/central/central.h"
@@ -34,14 +36,31 @@ class CentralThread {
         thread_.join();
     }
 
+    // Any thread: from its next turn on.
+    void replace_link_keys(LinkKeys keys) {
+        const std::lock_guard lock(mutex_);
+        next_keys_ = std::move(keys);
+    }
+    // The store failed; any thread.
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
+
   private:
     static constexpr Nanoseconds tick_ns = 100 * millisecond;
     void run() {
         while (running_) {
             mailbox_.run(tick_ns);
+            server_.keep();
+            take_link_keys();
             central_.tick();
+            failed_ = central_.failed();
         }
         mailbox_.run(0);
+    }
+
+    void take_link_keys() {
+        const std::lock_guard lock(mutex_);
+        if (next_keys_) central_.replace_link_keys(std::move(*next_keys_));
+        next_keys_.reset();
     }
 
     Central central_;
@@ -49,6 +68,9 @@ class CentralThread {
     ThreadMailbox mailbox_;
     std::thread thread_;
     std::atomic<bool> running_{false};
+    std::atomic<bool> failed_{false};
+    std::mutex mutex_;
+    std::optional<LinkKeys> next_keys_;  // guarded by mutex_
 };
 
 }  // namespace nodex::replication

@@ -1,14 +1,18 @@
-// What every Transport promises, for the twin between threads and the simulated one: each handler
-// runs exactly once, on the thread that drives its end, never inside request().
+// What every Transport promises, for the twin between threads, the simulated one, and NATS with a
+// real server: each handler runs exactly once, on the thread that drives its end, never inside
+// request().
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <optional>
 #include <set>
 
+#include "replication/nats/nats_transport.h"
+#include "replication/nats/nats_transport_server.h"
 #include "replication/thread_mailbox.h"
 #include "replication/transport_inproc.h"
 #include "replication/transport_sim.h"
+#include "tests/support/nats_server.h"
 
 namespace nodex::replication {
 namespace {
@@ -62,6 +66,52 @@ class SimWorld {
     std::unique_ptr<Transport> other_ = network_.connect(1);
 };
 
+// Three connections to one nats-server, all driven by this thread.
+class NatsWorld {
+  public:
+    NatsWorld() {
+        pop_.attach(&pop_mail_.mailbox());
+        other_.attach(&other_mail_.mailbox());
+        centre_.attach(&centre_mail_.mailbox());
+    }
+    ~NatsWorld() {
+        pop_.attach(nullptr);
+        other_.attach(nullptr);
+        centre_.attach(nullptr);
+        while (deliver() > 0) continue;
+    }
+    Transport& pop() { return pop_; }
+    Transport& other_pop() { return other_; }
+    TransportServer& centre() { return centre_; }
+    void settle() {
+        do {
+            // Twice: what the first end sent while the last was asked is at its receiver then.
+            for (int i = 0; i < 2; ++i)
+                EXPECT_TRUE(pop_.flush(10 * second) && other_.flush(10 * second) &&
+                            centre_.flush(10 * second));
+        } while (deliver() > 0);
+        pop_.expire();
+        other_.expire();
+    }
+    void pass(Nanoseconds by) { clock_.advance(by); }
+
+  private:
+    static testing_support::NatsServer& server() {
+        static testing_support::NatsServer server;
+        return server;
+    }
+    unsigned deliver() {
+        return pop_mail_.mailbox().deliver() + other_mail_.mailbox().deliver() +
+               centre_mail_.mailbox().deliver();
+    }
+    ManualClock clock_;
+    SeededRandom random_{1};
+    ThreadMailbox pop_mail_, other_mail_, centre_mail_;
+    NatsTransport pop_{server().address(), PopId{1}, clock_, random_};
+    NatsTransport other_{server().address(), PopId{2}, clock_, random_};
+    NatsTransportServer centre_{server().address()};
+};
+
 template <class World>
 class TransportContract : public testing::Test {
   protected:
@@ -81,12 +131,12 @@ class TransportContract : public testing::Test {
     std::vector<std::string> replies_;
     std::vector<ErrorCode> errors_;
 };
-using Worlds = testing::Types<InprocWorld, SimWorld>;
+using Worlds = testing::Types<InprocWorld, SimWorld, NatsWorld>;
 class WorldNames {
   public:
     template <class World>
     static std::string GetName(int index) {
-        constexpr const char* names[] = {"Inproc", "Sim"};
+        constexpr const char* names[] = {"Inproc", "Sim", "Nats"};
         return names[index];
     }
 };
@@ -210,6 +260,26 @@ TYPED_TEST(TransportContract, APopHearsWhatAnotherPublishes) {
     this->world_.pop().publish("nx.v1.pop.3.1.copy", "for another");
     this->world_.settle();
     EXPECT_EQ(heard, std::vector<std::string>{"nx.v1.pop.2.1.copy:sealed"});
+}
+
+TYPED_TEST(TransportContract, ADetachedEndHearsNothingMore) {
+    std::vector<std::string> heard;
+    Respond later;
+    this->world_.pop().subscribe("late",
+                                 [&](Bytes, Bytes payload) { heard.emplace_back(payload); });
+    this->world_.centre().serve("late",
+                                [&](Bytes, Bytes, const Respond& respond) { later = respond; });
+    this->request("late", "x");
+    this->world_.settle();
+    this->world_.pop().attach(nullptr);
+    later("r");
+    this->world_.centre().publish("late", "p");
+    this->world_.settle();
+    this->world_.pass(2 * second);
+    this->world_.settle();
+    EXPECT_TRUE(this->replies_.empty());
+    EXPECT_TRUE(this->errors_.empty());
+    EXPECT_TRUE(heard.empty());
 }
 
 // --- what only the simulated network can do ---

@@ -14,10 +14,12 @@ API, CHANNEL, CONNECTION, STORAGE = "edge/api", "edge/channel", "edge/connection
 POSTGRES = "replication/central/postgres"
 REPLICATION, UPSTREAM, GATEWAY = "replication", "edge/upstream", "edge/gateway"
 ADMIN, CORE = "edge/admin", "edge/core"
+NATS, CONFIG, PROGRAM = "replication/nats", "edge/config", "replication/central/program"
 
 # What a folder may include besides itself. The order is the order of the arrows.
 MAY_INCLUDE = {
     BASE: [],
+    CONFIG: [BASE],
     IO: [BASE],
     CRYPTO: [BASE],
     TLS: [BASE, CRYPTO],
@@ -27,12 +29,14 @@ MAY_INCLUDE = {
     CONNECTION: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
     STORAGE: [BASE, CRYPTO],
     REPLICATION: [BASE, CRYPTO, STORAGE],
+    NATS: [BASE, CRYPTO, STORAGE, REPLICATION],
     POSTGRES: [BASE, STORAGE, REPLICATION],
     UPSTREAM: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
     GATEWAY: [BASE, IO, CRYPTO, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM],
     ADMIN: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY],
     CORE: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY,
-           ADMIN],
+           ADMIN, NATS, CONFIG],
+    PROGRAM: [BASE, CRYPTO, STORAGE, REPLICATION, NATS, CONFIG],
     "tools/nodex": [BASE, HTTP],  # nothing with BoringSSL: libcurl brings OpenSSL
     "tools/provider": [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION],
     "bench/load": [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
@@ -40,7 +44,8 @@ MAY_INCLUDE = {
 ANYTHING = ["tests/", "bench/micro/"]  # tests and micro-benches look at every folder
 
 # Nothing in the gateway may know whether the centre is in this process (architecture.md, "The centre").
-FORBIDDEN = [(GATEWAY, "replication/central/"), (GATEWAY, "replication/transport")]
+FORBIDDEN = [(GATEWAY, "replication/central/"), (GATEWAY, "replication/nats/"),
+             (GATEWAY, "replication/transport")]
 
 # First part of a third-party include, and the folders whose .cc files may have it.
 THIRD_PARTY = {
@@ -52,12 +57,13 @@ THIRD_PARTY = {
     "zstd.h": [STORAGE],
     "simdjson.h": [API],
     "rapidjson/": [API, REPLICATION, "tools/nodex"],
-    "toml++/": [CORE],
-    "CLI/": [CORE, "tools/nodex", "tools/provider", "bench/load"],
+    "toml++/": [CONFIG],
+    "CLI/": [CORE, PROGRAM, "tools/nodex", "tools/provider", "bench/load"],
     "spdlog/": [BASE],
     "fmt/": [BASE],
     "prometheus/": [ADMIN, CORE],
     "seccomp.h": [CORE],
+    "nats/": [NATS],
     "curl/": ["tools/nodex"],
     "gtest/": ["tests/"],
     "gmock/": ["tests/"],
