@@ -263,8 +263,7 @@ Agent::~Agent() {
 
 Status Agent::start(Nanoseconds timeout_ns) {
     State& state = *state_;
-    NX_ASSERT(!state.thread.joinable());
-    state.thread = std::thread([&state] { state.run(); });
+    if (!state.thread.joinable()) state.thread = std::thread([&state] { state.run(); });
     std::unique_lock lock(state.mutex);
     state.state_changed.wait_for(lock, std::chrono::nanoseconds(timeout_ns),
                                  [&state] { return state.directory != nullptr || state.refused; });

@@ -94,8 +94,8 @@ class Agent {
     ~Agent();
 
     // Registers, gets the first directory, then returns; the thread goes on until stop(). With a
-    // centre that does not answer: unavailable(central) after `timeout_ns` (the caller decides
-    // whether to serve anyway).
+    // centre that does not answer: unavailable(central) after `timeout_ns`, and the thread goes on
+    // trying (the caller may call again to wait on, or serve anyway).
     Status start(Nanoseconds timeout_ns);
     // Ships what it can within 2 s, then joins; who still waits gets `unavailable`. Before the
     // CommitThread stops, after the last ask() and query() was posted; their mailboxes are still

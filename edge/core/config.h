@@ -16,6 +16,12 @@
 
 namespace nodex::core {
 
+// The way to the centre; both empty in a standalone node.
+struct CentralLink {
+    std::string nats;           // nats://user:password@127.0.0.1:4222, the leaf of this machine
+    std::string link_key_path;  // 32 octets in hex, mode 0600; the centre has the same
+};
+
 struct Config {
     // [node]
     std::string name = "pop1";
@@ -46,6 +52,8 @@ struct Config {
     // [log]
     log::Level log_level = log::Level::info;
     std::string access_log;  // "": none, "-": standard output
+
+    CentralLink central;
 
     gateway::Settings gateway;
     std::vector<std::shared_ptr<const upstream::EndpointConfig>> endpoints;

@@ -26,15 +26,26 @@ sigset_t block_signals() {
     return signals;
 }
 
+// While the node still starts: somebody wants it to end.
+bool stop_is_pending() {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
 int serve(nodex::core::Config config, const std::string& path, bool standalone,
           const sigset_t& signals) {
     nodex::log::start(config.log_level);
     if (!config.access_log.empty()) nodex::log::open_access_log(config.access_log);
     nodex::core::Node node(std::move(config));
-    if (!node.start(standalone)) {
-        nodex::log::error("start_failed");
+    const nodex::Status started = node.start(standalone, stop_is_pending);
+    if (!started) {
+        const bool asked = started.error().code == nodex::ErrorCode::cancelled;
+        nodex::log::write(asked ? nodex::log::Level::info : nodex::log::Level::error,
+                          asked ? "stopped_before_serving" : "start_failed");
         nodex::log::stop();
-        std::_Exit(exit_start);  // threads of a half-started node are not joined one by one
+        // threads of a half-started node are not joined one by one
+        std::_Exit(asked ? EXIT_SUCCESS : exit_start);
     }
     for (int number = 0; sigwait(&signals, &number) == 0;) {
         if (number == SIGHUP) {

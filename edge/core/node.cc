@@ -20,7 +20,8 @@
 namespace nodex::core {
 namespace {
 
-constexpr Nanoseconds register_timeout = 10 * second;
+constexpr Nanoseconds register_timeout = 10 * second;  // then it is said, and waited on
+constexpr Nanoseconds register_poll = 200 * millisecond;
 constexpr Nanoseconds drain_hard_limit =
     10 * second;  // beyond the configured deadline: then the process just ends
 
@@ -55,11 +56,8 @@ Node::Node(Config config) : config_(std::move(config)) {}
 
 Node::~Node() = default;
 
-Status Node::start(bool standalone) {
+Status Node::start(bool standalone, const std::function<bool()>& stop_asked) {
     started_ns_ = system_clock().now_ns();
-    if (!standalone)
-        return configuration_error(
-            "start_refused", "this build has no link to a central node: start with --standalone");
     if (!http::llhttp_is_strict())
         return configuration_error("start_refused",
                                    "llhttp was compiled without LLHTTP_STRICT_MODE: it accepts "
@@ -69,8 +67,11 @@ Status Node::start(bool standalone) {
         if (Status status = (this->*step)(); !status) return status;
     if (Status status = drop_privileges(config_.user); !status) return status;
     if (Status status = check_ring_restrictions(); !status) return status;
-    for (const auto step : {&Node::open_storage, &Node::bind_admin, &Node::open_replication,
-                            &Node::make_cores, &Node::run_cores})
+    for (const auto step : {&Node::open_storage, &Node::bind_admin,
+                            standalone ? &Node::open_centre : &Node::open_link})
+        if (Status status = (this->*step)(); !status) return status;
+    if (Status status = register_pop(stop_asked); !status) return status;
+    for (const auto step : {&Node::make_cores, &Node::run_cores})
         if (Status status = (this->*step)(); !status) return status;
     if (Status status = write_listen_file(); !status) return status;
     log_budget();
@@ -190,33 +191,61 @@ Status Node::bind_admin() {
     return {};
 }
 
-Status Node::open_replication() {
-    const crypto::SecretKey link_key = crypto::SecretKey::generate(crypto::secure_random());
-    const PopId pop{config_.pop_id};
+// The centre in this process.
+Status Node::open_centre() {
+    link_key_ = crypto::SecretKey::generate(crypto::secure_random());
     replication::CentralOptions centre;
     centre.key_hash_secret = secrets_.key_hash;
-    centre.link_keys.emplace_back(pop, link_key);
+    centre.link_keys.emplace_back(PopId{config_.pop_id}, link_key_);
     centre.root_key = secrets_.root;
     centre.root_key_path = config_.secrets_dir + "/" + root_key_file;
     standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(),
                                                std::move(centre));
-    if (Status status = standalone_->start(); !status) {
-        if (status.error().code == ErrorCode::corrupt)
-            log::error("ledger_refused",
-                       {{"error", status.error()},
-                        {"advice",
-                         "the ledger's rows do not add up to its balances; restore a backup or run "
-                         "with support"}});
-        return status;
-    }
+    const Status status = standalone_->start();
+    if (!status && status.error().code == ErrorCode::corrupt)
+        log::error("ledger_refused", {{"error", status.error()},
+                                      {"advice",
+                                       "the ledger's rows do not add up to its balances; restore a "
+                                       "backup or run with support"}});
+    return status;
+}
+
+// The centre behind the nats-server of this machine.
+Status Node::open_link() {
+    auto connection = open_central_link(config_, system_clock());
+    if (!connection) return connection.error();
+    nats_ = std::move(connection->transport);
+    link_key_ = connection->link_key;
+    return {};
+}
+
+// Returns with the first directory: without it nobody could be served. A centre that does not
+// answer is waited for, as its leaf or its host may be starting too.
+Status Node::register_pop(const std::function<bool()>& stop_asked) {
     replication::AgentOptions options;
-    options.pop = pop;
+    options.pop = PopId{config_.pop_id};
     options.pop_name = config_.name;
-    options.link_key = link_key;
-    agent_ = std::make_unique<replication::Agent>(standalone_->transport(), *commits_, *journal_,
-                                                  *vault_, system_clock(), crypto::secure_random(),
-                                                  options);
-    return agent_->start(register_timeout);
+    options.link_key = link_key_;
+    replication::Transport& transport =
+        nats_ != nullptr ? static_cast<replication::Transport&>(*nats_) : standalone_->transport();
+    agent_ = std::make_unique<replication::Agent>(transport, *commits_, *journal_, *vault_,
+                                                  system_clock(), crypto::secure_random(), options);
+    Nanoseconds told_ns = system_clock().now_ns();
+    while (true) {
+        const Status started = agent_->start(register_poll);
+        if (started || started.error().code != ErrorCode::unavailable) return started;
+        if (stop_asked()) return Error{ErrorCode::cancelled, ErrorSource::self};
+        if (system_clock().now_ns() - told_ns < register_timeout) continue;
+        told_ns = system_clock().now_ns();
+        const char* advice = "the centre in this process does not answer";
+        if (nats_ != nullptr)
+            advice =
+                nats_->connected()
+                    ? "the nats-server answers, the centre does not: is nodex-central running, "
+                      "the leaf linked to the hub, and pop_id and link_key known there?"
+                    : "is the local nats-server running, and are user and password right?";
+        log::warning("waiting_for_centre", {{"advice", advice}});
+    }
 }
 
 CoreUpdate Node::core_update() const {
@@ -406,10 +435,11 @@ void Node::drain_and_stop() {
     for (const auto& core : cores_) core->join();
     resolver_.stop();
     agent_->stop();
-    standalone_->stop();
+    if (standalone_ != nullptr) standalone_->stop();
     commits_->stop();
     cores_.clear();
     agent_.reset();
+    nats_.reset();
     standalone_.reset();
     commits_.reset();
     journal_.reset();

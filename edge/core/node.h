@@ -1,10 +1,12 @@
 // Node: one edge process: opens everything in the order that security asks for, runs the cores,
 // reloads, drains. Main-thread only.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "edge/core/central_link.h"
 #include "edge/core/config.h"
 #include "edge/core/core.h"
 #include "edge/core/init.h"
@@ -22,8 +24,9 @@ class Node {
     explicit Node(Config config);
     ~Node();
 
-    // Everything up to serving. The log says what failed and what to do about it.
-    Status start(bool standalone);
+    // Everything up to serving. The log says what failed and what to do about it. Waits for a
+    // centre that does not answer; cancelled(self) when `stop_asked` says so meanwhile.
+    Status start(bool standalone, const std::function<bool()>& stop_asked);
     // SIGHUP: certificates, providers, limits of the request path, status codes. Keys and catalogue
     // need no reload: they arrive by feed. What cannot change while running is named in the log and
     // kept.
@@ -37,7 +40,9 @@ class Node {
     Status bind_listeners();
     Status open_storage();
     Status bind_admin();
-    Status open_replication();
+    Status open_centre();
+    Status open_link();
+    Status register_pop(const std::function<bool()>& stop_asked);
     Status make_cores();
     Status run_cores();
     Status write_listen_file() const;
@@ -68,7 +73,9 @@ class Node {
     std::unique_ptr<storage::Journal> journal_;
     std::unique_ptr<storage::Vault> vault_;
     std::unique_ptr<storage::CommitThread> commits_;
-    std::unique_ptr<Standalone> standalone_;
+    crypto::SecretKey link_key_;
+    std::unique_ptr<Standalone> standalone_;            // the centre is here,
+    std::unique_ptr<replication::NatsTransport> nats_;  // or behind this
     std::unique_ptr<replication::Agent> agent_;
     gateway::SdkRetries sdk_retries_;
     std::unique_ptr<gateway::Shared> shared_;
