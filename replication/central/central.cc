@@ -8,6 +8,7 @@
 #include "replication/central/ledger.h"
 #include "replication/central/queries.h"
 #include "replication/messages.h"
+#include "replication/pair_keys.h"
 
 namespace nodex::replication {
 namespace {
@@ -21,17 +22,19 @@ constexpr Bytes rpc_prefix = "nx.v1.rpc.";
 }  // namespace
 
 struct Central::State {
-    State(LedgerStore& store, TransportServer& transport_server, Clock& time, Random& random,
-          CentralOptions given)
+    State(LedgerStore& store, TransportServer& transport_server, Clock& time,
+          Random& central_random, CentralOptions given)
         : server(transport_server),
           clock(time),
+          random(central_random),
           options(std::move(given)),
           ledger(store, options.planted_bug),
-          body_keys(ledger, random),
-          queries(ledger, random, options.key_hash_secret, &body_keys) {}
+          body_keys(ledger, central_random),
+          queries(ledger, central_random, options.key_hash_secret, &body_keys) {}
 
     TransportServer& server;
     Clock& clock;
+    Random& random;
     CentralOptions options;
     Ledger ledger;
     BodyKeyService body_keys;
@@ -49,6 +52,18 @@ struct Central::State {
         return nullptr;
     }
 
+    // Said at the first, second, fourth, eighth...: whoever floods us does not fill the log.
+    void refuse(std::optional<PopId> sender, Error error) {
+        ++refused_count;
+        if ((refused_count & (refused_count - 1)) != 0) return;
+        log::warning("central_refused_message",
+                     {{"error", error},
+                      {"pop", sender ? raw(*sender) : 0},
+                      {"refused_total", refused_count},
+                      {"advice",
+                       "not_found: this POP is not in [[pop]]; forbidden: its link_key "
+                       "is another one"}});
+    }
     // For good, unless the store only cannot be reached now: then nothing is answered, the sender
     // asks again, and what had been committed is found.
     void fail(Error error) {
@@ -118,6 +133,9 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
             if (!request) return std::nullopt;
             return payload_of(body_keys.answer(from.pop, *link_key(from.pop), *request, now_ms));
         }
+        case MessageType::peers_request:
+            type = MessageType::peers_reply;
+            return encode(peers_of(from.pop, options.link_keys, random));
         case MessageType::query_request:
             type = MessageType::query_reply;
             return answer_query(subject, message.payload);
@@ -129,7 +147,12 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         case MessageType::query_reply:
         case MessageType::claim_reply:
         case MessageType::claim_hint:
-        case MessageType::body_key_reply: break;
+        case MessageType::body_key_reply:
+        case MessageType::peers_reply:
+        case MessageType::read_request:
+        case MessageType::read_reply:
+        case MessageType::copy_request:
+        case MessageType::copy_reply: break;
     }
     ++refused_count;
     return std::nullopt;
@@ -173,18 +196,9 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     if (failed) return;
     const std::optional<PopId> sender = claimed_sender(bytes);
     const crypto::SecretKey* key = sender ? link_key(*sender) : nullptr;
-    if (key == nullptr) {
-        ++refused_count;
-        return;
-    }
+    if (key == nullptr) return refuse(sender, {ErrorCode::not_found, ErrorSource::central});
     const Result<OpenedMessage> message = open(bytes, *key);
-    if (!message) {
-        ++refused_count;
-        log::warning(
-            "central_refused_message",
-            {{"error", message.error()}, {"pop", raw(*sender)}, {"refused_total", refused_count}});
-        return;
-    }
+    if (!message) return refuse(sender, message.error());
     Envelope envelope = message->envelope;
     const std::optional<std::string> payload = answer(*message, subject, envelope.type);
     if (!payload || failed) return;
@@ -230,7 +244,7 @@ Status Central::start(bool verify_rows) {
         !keys)
         return keys;
     for (const Bytes topic :
-         {"reg", "lease", "ship", "feed", "claim", "kek", "balance", "usage", "admin"})
+         {"reg", "lease", "ship", "feed", "claim", "kek", "peers", "balance", "usage", "admin"})
         state.server.serve(
             std::string(rpc_prefix) + std::string(topic),
             [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
@@ -253,6 +267,14 @@ void Central::tick() {
         state_->body_keys.rotate_outdated(state_->clock.wall_ms(), rotations_per_look);
     if (!rotated) return state_->fail(rotated.error());
     if (*rotated > 0) state_->publish_changes();
+}
+
+void Central::replace_link_keys(LinkKeys keys) {
+    state_->options.link_keys = std::move(keys);
+}
+
+std::uint64_t Central::refused_count() const noexcept {
+    return state_->refused_count;
 }
 
 bool Central::failed() const noexcept {

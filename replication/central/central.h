@@ -19,10 +19,12 @@
 
 namespace nodex::replication {
 
+// The POPs that may speak, each with the key of its MACs (AgentOptions::link_key at the POP).
+using LinkKeys = std::vector<std::pair<PopId, crypto::SecretKey>>;
+
 struct CentralOptions {
     crypto::SecretKey key_hash_secret;  // HMAC secret of API keys; the same at every POP
-    // The POPs that may speak, each with the key of its MACs (AgentOptions::link_key at the POP).
-    std::vector<std::pair<PopId, crypto::SecretKey>> link_keys;
+    LinkKeys link_keys;
     PlantedBug planted_bug = PlantedBug::none;
     // Wraps the accounts' body keys. Given, or else read from (at the first start: made in) the
     // file `root_key_path`. Neither: no body keys are given out (simulator).
@@ -40,6 +42,10 @@ class Central {
     // that this ledger's body keys are wrapped by (log line "root_key_refused").
     Status start(bool verify_rows);
     void tick();  // every 100 ms from the driving thread: lease expiry
+    // From now on these; a POP that is no longer among them is not heard.
+    void replace_link_keys(LinkKeys keys);
+    // Messages of unknown POPs, with a wrong MAC, or malformed: dropped without an answer.
+    [[nodiscard]] std::uint64_t refused_count() const noexcept;
     // The store failed: nothing is answered any more, and nothing that was answered is lost.
     [[nodiscard]] bool failed() const noexcept;
 

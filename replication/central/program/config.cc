@@ -1,0 +1,115 @@
+// Reads nodex-central's TOML.
+#include "replication/central/program/config.h"
+
+#include <set>
+
+#include "edge/config/toml_file.h"
+#include "edge/crypto/secret_file.h"
+
+namespace nodex::central {
+namespace {
+
+using config::File;
+using config::Section;
+
+constexpr Error bad_configuration{ErrorCode::bad_configuration, ErrorSource::configuration};
+
+void read_node(File& file, Config& target) {
+    Section section = file.section("node");
+    section.require("data_dir");
+    section.require("secrets_dir");
+    section.text("name", target.name);
+    section.text("data_dir", target.data_dir);
+    section.text("secrets_dir", target.secrets_dir);
+}
+
+void read_nats(File& file, Config& target) {
+    Section section = file.section("nats");
+    std::string url, problem;
+    section.require("url");
+    section.text("url", url);
+    if (url.empty()) return;
+    auto address = replication::parse_server_address(url, problem);
+    if (!address) return section.fail("url", "is not usable: " + problem);
+    target.nats = std::move(*address);
+}
+
+void read_storage(File& file, Config& target) {
+    {
+        Section section = file.section("durability");
+        std::string level = "power";
+        section.text("level", level);
+        if (level == "process")
+            target.durability = storage::Durability::process;
+        else if (level != "power")
+            section.fail(
+                "level",
+                "must be \"power\" (survives power loss) or \"process\" (survives kill -9)");
+    }
+    Section section = file.section("storage");
+    section.integer("free_space_floor_bytes", target.free_space_floor_bytes, 0, INT64_MAX);
+    section.integer("cache_bytes", target.cache_bytes, 1ll << 20, 1ll << 40);
+}
+
+void read_log(File& file, Config& target) {
+    Section section = file.section("log");
+    std::string level = "info";
+    section.text("level", level);
+    if (level == "debug")
+        target.log_level = log::Level::debug;
+    else if (level == "info")
+        target.log_level = log::Level::info;
+    else if (level == "warning")
+        target.log_level = log::Level::warning;
+    else if (level == "error")
+        target.log_level = log::Level::error;
+    else
+        section.fail("level", "must be debug, info, warning or error");
+}
+
+void read_pops(File& file, Config& target) {
+    std::set<std::uint16_t> seen;
+    const unsigned count = file.each("pop", [&](Section& section) {
+        section.require("id");
+        section.require("link_key");
+        std::uint16_t id = 0;
+        PopEntry entry;
+        section.integer("id", id, 1, 65'535);
+        section.text("name", entry.name);
+        section.text("link_key", entry.link_key_path);
+        if (!seen.insert(id).second) section.fail("id", "is given twice: " + std::to_string(id));
+        entry.id = PopId{id};
+        target.pops.push_back(std::move(entry));
+    });
+    if (count == 0 && file.problem().empty())
+        file.problem() = "there is no [[pop]]: the centre would hear nobody";
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::string& path, std::string& problem) {
+    auto file = File::load(path, problem);
+    if (!file) return file.error();
+    File& root = **file;
+    root.only({"node", "nats", "durability", "storage", "log", "pop"});
+    Config target;
+    read_node(root, target);
+    read_nats(root, target);
+    read_storage(root, target);
+    read_log(root, target);
+    read_pops(root, target);
+    if (!problem.empty()) return bad_configuration;
+    return target;
+}
+
+Result<replication::LinkKeys> read_link_keys(const Config& config) {
+    replication::LinkKeys keys;
+    for (const PopEntry& pop : config.pops) {
+        auto key = crypto::read_secret_file(pop.link_key_path);
+        if (!key) return key.error();
+        keys.emplace_back(pop.id, *key);
+    }
+    return keys;
+}
+
+}  // namespace nodex::central

@@ -1,0 +1,83 @@
+// nodex-central: the ledger behind NATS. Reads arguments, waits for signals; everything else is
+// service.h.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "edge/base/service_notify.h"
+#include "replication/central/program/service.h"
+
+namespace {
+
+constexpr int exit_configuration = 2;
+constexpr int exit_start = 3;
+constexpr int exit_failed = 4;  // the store failed: the service manager starts us anew
+
+sigset_t block_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+    // before any thread: they inherit it, and only the main thread takes them
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    return signals;
+}
+
+// Until somebody wants it to end, or the ledger can go on no longer.
+int wait_for_end(nodex::central::Service& service, const std::string& path,
+                 const sigset_t& signals) {
+    while (!service.failed()) {
+        const timespec look{1, 0};
+        const int number = sigtimedwait(&signals, nullptr, &look);
+        if (number == SIGHUP) service.reload(path);
+        if (number == SIGTERM || number == SIGINT) return EXIT_SUCCESS;
+    }
+    nodex::log::error("central_ends", {{"advice", "the store failed: see the lines before"}});
+    return exit_failed;
+}
+
+int serve(nodex::central::Config config, const std::string& path, const sigset_t& signals) {
+    nodex::log::start(config.log_level);
+    nodex::central::Service service(std::move(config));
+    if (!service.start()) {
+        nodex::log::error("start_failed");
+        nodex::log::stop();
+        std::_Exit(exit_start);
+    }
+    nodex::notify_service_manager("READY=1");
+    const int code = wait_for_end(service, path, signals);
+    nodex::notify_service_manager("STOPPING=1");
+    service.stop();
+    nodex::log::stop();
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"Nodex central node: accounts, keys, prices, leases and charges of all POPs."};
+    std::string path;
+    bool init = false, check = false;
+    app.add_option("--config", path, "configuration file (TOML)")->required();
+    app.add_flag("--init", init,
+                 "make folders, key_hash.key and link keys where missing, then exit");
+    app.add_flag("--check", check, "check the configuration, then exit");
+    app.set_version_flag("--version", NODEX_VERSION);
+    CLI11_PARSE(app, argc, argv);
+
+    const sigset_t signals = block_signals();
+    std::string problem;
+    auto config = nodex::central::load_config(path, problem);
+    if (!config) {
+        std::fprintf(stderr, "nodex-central: %s: %s\n", path.c_str(), problem.c_str());
+        return exit_configuration;
+    }
+    if (check) {
+        std::printf("%s: ok\n", path.c_str());
+        return EXIT_SUCCESS;
+    }
+    if (init) return nodex::central::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
+    return serve(std::move(*config), path, signals);
+}

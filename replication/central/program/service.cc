@@ -1,0 +1,102 @@
+// Start, reload and end of nodex-central.
+#include "replication/central/program/service.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "edge/crypto/secret_file.h"
+
+namespace nodex::central {
+namespace {
+
+constexpr Nanoseconds farewell = 2 * second;  // for the last answers to reach the server
+
+Status make_private_folder(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (!error && ::chmod(path.c_str(), 0700) == 0) return {};
+    log::error("init_failed", {{"path", path}, {"errno", error ? error.value() : errno}});
+    return Error{ErrorCode::io_failure, ErrorSource::kernel, false, errno};
+}
+
+}  // namespace
+
+Status initialise(const Config& config) {
+    for (const std::string& folder : {config.data_dir, config.secrets_dir})
+        if (Status status = make_private_folder(folder); !status) return status;
+    const auto make = [](const std::string& path) -> Status {
+        auto secret = crypto::read_or_create_secret_file(path, crypto::secure_random());
+        if (!secret) return secret.error();
+        return {};
+    };
+    if (Status status = make(config.secrets_dir + "/" + key_hash_file); !status) return status;
+    for (const PopEntry& pop : config.pops)
+        if (Status status = make(pop.link_key_path); !status) return status;
+    return {};
+}
+
+Status Service::start() {
+    replication::CentralOptions options;
+    auto key_hash = crypto::read_secret_file(config_.secrets_dir + "/" + key_hash_file);
+    if (!key_hash) return key_hash.error();
+    options.key_hash_secret = *key_hash;
+    auto keys = read_link_keys(config_);
+    if (!keys) return keys.error();
+    options.link_keys = std::move(*keys);
+
+    storage::RocksOptions rocks;
+    rocks.path = config_.data_dir + "/db";
+    rocks.block_cache_bytes = static_cast<std::uint64_t>(config_.cache_bytes);
+    rocks.free_bytes_min = config_.free_space_floor_bytes;
+    auto store = storage::RocksStore::open(rocks);
+    if (!store) return store.error();
+    store_ = std::move(*store);
+    ledger_store_ = std::make_unique<replication::RocksLedgerStore>(*store_, config_.durability);
+    server_ = std::make_unique<replication::NatsTransportServer>(config_.nats);
+    centre_ = std::make_unique<replication::CentralThread>(
+        *ledger_store_, *server_, system_clock(), crypto::secure_random(), std::move(options));
+    const Status status = centre_->start(true);
+    if (!status)
+        log::error("ledger_refused", {{"error", status.error()},
+                                      {"advice",
+                                       "the ledger's rows do not add up to its balances; restore a "
+                                       "backup or run with support"}});
+    else
+        log::info("central_serving",
+                  {{"node", config_.name},
+                   {"pops", static_cast<std::uint64_t>(config_.pops.size())},
+                   {"nats", config_.nats.text()},
+                   {"durability",
+                    config_.durability == storage::Durability::power ? "power" : "process"}});
+    return status;
+}
+
+void Service::reload(const std::string& path) {
+    std::string problem;
+    auto loaded = load_config(path, problem);
+    if (!loaded) return log::error("reload_refused", {{"problem", problem}});
+    auto keys = read_link_keys(*loaded);
+    if (!keys) return log::error("reload_refused", {{"problem", "a link key cannot be read"}});
+    if (loaded->data_dir != config_.data_dir || loaded->nats.url != config_.nats.url ||
+        loaded->durability != config_.durability)
+        log::warning("reload_partial",
+                     {{"advice", "data_dir, nats.url and durability change with a restart only"}});
+    const auto count = static_cast<std::uint64_t>(keys->size());
+    config_.pops = loaded->pops;
+    centre_->replace_link_keys(std::move(*keys));
+    log::info("reloaded", {{"pops", count}});
+}
+
+void Service::stop() {
+    log::info("stopping");
+    centre_->stop();
+    (void)server_->flush(farewell);
+    centre_.reset();
+    server_.reset();
+    ledger_store_.reset();
+    store_.reset();
+    log::info("stopped");
+}
+
+}  // namespace nodex::central

@@ -1,0 +1,42 @@
+// Service: the centre as a process: store, ledger, link, and the thread that drives them. Main
+// thread only.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "replication/central/central_thread.h"
+#include "replication/central/program/config.h"
+#include "replication/central/rocks_ledger_store.h"
+#include "replication/nats/nats_transport_server.h"
+#include "storage/rocks_store.h"
+
+namespace nodex::central {
+
+inline constexpr const char* key_hash_file = "key_hash.key";  // the same file as at every POP
+
+// `--init`: folders, key_hash.key and the link keys of all [[pop]], where missing. Nothing that
+// exists is touched.
+Status initialise(const Config& config);
+
+class Service {
+  public:
+    explicit Service(Config config) : config_(std::move(config)) {}
+    // Opens the store, verifies the ledger (balances against rows), serves. The log says what
+    // failed and what to do.
+    Status start();
+    // SIGHUP: the POPs and their keys. What cannot change while running is named and kept.
+    void reload(const std::string& path);
+    // SIGTERM: answers what has arrived, then closes.
+    void stop();
+    // The ledger's store failed: nothing is answered any more.
+    [[nodiscard]] bool failed() const noexcept { return centre_ != nullptr && centre_->failed(); }
+
+  private:
+    Config config_;
+    std::unique_ptr<storage::RocksStore> store_;
+    std::unique_ptr<replication::RocksLedgerStore> ledger_store_;
+    std::unique_ptr<replication::NatsTransportServer> server_;
+    std::unique_ptr<replication::CentralThread> centre_;
+};
+
+}  // namespace nodex::central
