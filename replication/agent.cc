@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "edge/base/limits.h"
+#include "edge/base/thread_role.h"
 #include "replication/agent_core.h"
 #include "replication/thread_mailbox.h"
 
@@ -83,6 +84,7 @@ struct Agent::State {
     std::atomic<bool> stopping{false};
     std::atomic<std::uint32_t> incarnation{0};
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
+    bool outbox_awaited = false;           // same
 
     std::mutex mutex;  // guards what follows
     std::condition_variable state_changed;
@@ -98,7 +100,11 @@ struct Agent::State {
     void begin_query(CentralQuery& query);
     void query_done(CentralQuery& query, Result<std::string> payload);
     void finish_all();
-    void outbox_grew() noexcept { core.outbox_grew(); }
+    void outbox_grew() noexcept {
+        outbox_awaited = false;
+        core.outbox_grew();
+    }
+    void await_outbox();
 };
 
 // The two legs of an operation's mail.
@@ -220,6 +226,7 @@ void Agent::State::turn(Nanoseconds wait_ns) {
     mailbox.run(wait_ns);
     transport.expire();
     core.tick();
+    await_outbox();
     tell_stats();
     if (core.phase() == AgentCore::Phase::refused && !refused) {
         const std::lock_guard lock(mutex);
@@ -228,7 +235,15 @@ void Agent::State::turn(Nanoseconds wait_ns) {
     }
 }
 
+// As long as something is left to send, looking again is a tick away: no mail is needed.
+void Agent::State::await_outbox() {
+    if (outbox_awaited || !core.shipper().caught_up()) return;
+    outbox_awaited = commits.await_outbox(core.shipper().last());
+    if (!outbox_awaited) core.outbox_grew();
+}
+
 void Agent::State::run() {
+    begin_helper_thread("nodex-agent");
     transport.attach(&mailbox.mailbox());
     commits.on_outbox(mailbox.mailbox(), storage::when_done<&State::outbox_grew>(this));
     core.start();

@@ -32,6 +32,8 @@ class Shipper {
     }  // newest record seen in the outbox
     [[nodiscard]] std::uint64_t shipped_count() const noexcept { return shipped_count_; }
     [[nodiscard]] std::uint64_t failures_count() const noexcept { return failures_count_; }
+    // Everything seen in the outbox is on its way or applied.
+    [[nodiscard]] bool caught_up() const noexcept { return started_ && next_ > last_; }
     [[nodiscard]] bool idle() const noexcept { return started_ && applied_ == last_; }
 
   private:

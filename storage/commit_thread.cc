@@ -9,24 +9,20 @@
 // that was submitted before it.
 #include "storage/commit_thread.h"
 
-#include <pthread.h>
-
 #include <mutex>
 #include <thread>
 
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
+#include "edge/base/parker.h"
+#include "edge/base/thread_role.h"
 
 namespace nodex::storage {
 
-struct CommitThread::State final : Waker {
+struct CommitThread::State {
     State(Store& the_store, Journal& the_journal, Clock& the_clock, Durability the_durability)
         : store(the_store), journal(the_journal), clock(the_clock), durability(the_durability) {}
 
-    void wake() noexcept override {
-        wakes.fetch_add(1, std::memory_order_release);
-        wakes.notify_one();
-    }
     void run() noexcept;
     void drain() noexcept;
     void commit_some() noexcept;
@@ -36,6 +32,7 @@ struct CommitThread::State final : Waker {
     void fail(Error error) noexcept;
     void refuse_all(std::size_t count) noexcept;
     void reply_all(std::size_t count) noexcept;
+    [[nodiscard]] MailChain& replies_to(Mailbox& mailbox_of_owner);
     void notify_outbox() noexcept;
 
     // Mail to the agent: at most one is under way, and none once off_outbox() has returned.
@@ -52,15 +49,22 @@ struct CommitThread::State final : Waker {
     Journal& journal;
     Clock& clock;
     const Durability durability;
-    Mailbox mailbox{*this};
-    std::atomic<std::uint32_t> wakes{0};
+    Parker parker;
+    Mailbox mailbox{parker};
     std::atomic<bool> stopping{false};
     std::atomic<bool> failed{false};
     Error failure{};                  // valid when failed; commit thread only
     std::vector<Operation*> waiting;  // in order of arrival; [0, next) have been answered
     std::size_t next = 0;
     std::vector<Operation*> reads;  // of the current batch
+    struct Replies {
+        Mailbox* mailbox;
+        MailChain mail;
+    };
+    std::vector<Replies> replies;  // of the current batch, gathered
     Batch batch;
+    std::atomic<std::uint64_t> outbox_last{0};  // as far as it is in the store
+    std::atomic<bool> outbox_awaited{false};    // the agent wants to be told
     std::mutex outbox_mutex;  // guards outbox_mailbox: registering races with the commit thread
     Mailbox* outbox_mailbox = nullptr;
     OutboxMail outbox_mail;
@@ -98,7 +102,7 @@ void CommitThread::start() {
 void CommitThread::stop() {
     if (!state_->thread.joinable()) return;
     state_->stopping.store(true, std::memory_order_release);
-    state_->wake();
+    state_->parker.wake();
     state_->thread.join();
 }
 
@@ -143,13 +147,12 @@ void CommitThread::run_once() noexcept {
 }
 
 void CommitThread::State::run() noexcept {
-    pthread_setname_np(pthread_self(), "nodex-commit");
+    begin_helper_thread("nodex-commit");
     for (;;) {
-        const std::uint32_t seen = wakes.load(std::memory_order_acquire);
         const bool last_round = stopping.load(std::memory_order_acquire);
         drain();
         if (last_round) return;
-        if (mailbox.may_sleep()) wakes.wait(seen, std::memory_order_acquire);
+        if (mailbox.may_sleep()) parker.park(INT64_MAX);
     }
 }
 
@@ -238,19 +241,39 @@ void CommitThread::State::refuse_all(std::size_t count) noexcept {
     for (std::size_t i = next - count; i < next; ++i) waiting[i]->status_ = failure;
 }
 
-// The last `count` operations before `next`. An operation may be destroyed or submitted again as
-// soon as it is posted.
+// The last `count` operations before `next`, each to the mailbox it came from, one wake-up a mailbox. An
+// operation may be destroyed or submitted again as soon as it is posted.
 void CommitThread::State::reply_all(std::size_t count) noexcept {
     stats.operations.fetch_add(count, std::memory_order_relaxed);
     for (std::size_t i = next - count; i < next; ++i) {
         Operation& operation = *waiting[i];
-        operation.reply_to_->post(operation.link_);
+        replies_to(*operation.reply_to_).add(operation.link_);
     }
+    for (Replies& to_one : replies) to_one.mailbox->post(to_one.mail);
+    replies.clear();
 }
 
+// A mailbox a core and the agent's: few enough to look through.
+MailChain& CommitThread::State::replies_to(Mailbox& mailbox_of_owner) {
+    for (Replies& to_one : replies)
+        if (to_one.mailbox == &mailbox_of_owner) return to_one.mail;
+    return replies.emplace_back(Replies{&mailbox_of_owner, {}}).mail;
+}
+
+// Both sides write their word before they read the other's, so one of them sees what happened.
 void CommitThread::State::notify_outbox() noexcept {
+    outbox_last.store(journal.outbox().last);
+    if (!outbox_awaited.exchange(false)) return;
     const std::lock_guard lock(outbox_mutex);
-    if (outbox_mailbox != nullptr && !outbox_mail.posted()) outbox_mailbox->post(outbox_mail);
+    if (outbox_mailbox != nullptr) outbox_mailbox->post(outbox_mail);
+}
+
+bool CommitThread::await_outbox(std::uint64_t known) noexcept {
+    State& state = *state_;
+    NX_ASSERT(!state.outbox_mail.posted());
+    state.outbox_awaited.store(true);
+    if (state.outbox_last.load() <= known) return true;
+    return !state.outbox_awaited.exchange(false);
 }
 
 }  // namespace nodex::storage

@@ -171,9 +171,12 @@ class CommitThread {
 
     // Any thread; the callback runs on the thread that owns `reply_to`.
     void submit(Operation& operation, Mailbox& reply_to, OperationDone done) noexcept;
-    // Woken after every batch that added to the outbox (the agent's mailbox), at most one mail
-    // outstanding.
+    // Whom to tell that the outbox has grown: the agent, by at most one mail, and only while it
+    // awaits it. At thousands of requests a second being told of each batch cost more than shipping.
     void on_outbox(Mailbox& mailbox, OperationDone notify) noexcept;
+    // The thread that owns that mailbox, when no such mail is on its way. True: it will be told
+    // once, as soon as the outbox holds more than `known`. False: it does already, no mail comes.
+    [[nodiscard]] bool await_outbox(std::uint64_t known) noexcept;
     // The thread that owns that mailbox, before it goes away: after this no mail of ours is in it
     // or will come.
     void off_outbox() noexcept;

@@ -4,6 +4,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "edge/base/result.h"
 
@@ -19,14 +20,39 @@ class Mail {
     Mail(const Mail&) = delete;
     Mail& operator=(const Mail&) = delete;
     ~Mail() { NX_ASSERT(!posted_.load(std::memory_order_relaxed)); }
-    // True from post() until just before run() is called.
+    // True from post(), or from when it was added to a chain, until just before run() is called.
     [[nodiscard]] bool posted() const noexcept { return posted_.load(std::memory_order_acquire); }
 
   private:
     friend class Mailbox;
+    friend class MailChain;
     Run run_;
     Mail* next_ = nullptr;
     std::atomic<bool> posted_{false};
+};
+
+// Mail for one mailbox that is posted together: in the order it was added, with one wake-up for all. A
+// receiver that shares the sender's processor runs as soon as it is woken, so a wake-up for each mail would
+// be a change of threads for each.
+class MailChain {
+  public:
+    MailChain() = default;
+    MailChain(MailChain&& other) noexcept
+        : newest_(std::exchange(other.newest_, nullptr)), oldest_(std::exchange(other.oldest_, nullptr)) {}
+    ~MailChain() { NX_ASSERT(empty()); }
+    void add(Mail& mail) noexcept {
+        NX_ASSERT(!mail.posted_.load(std::memory_order_relaxed));
+        mail.posted_.store(true, std::memory_order_relaxed);
+        mail.next_ = newest_;
+        newest_ = &mail;
+        if (oldest_ == nullptr) oldest_ = &mail;
+    }
+    [[nodiscard]] bool empty() const noexcept { return newest_ == nullptr; }
+
+  private:
+    friend class Mailbox;
+    Mail* newest_ = nullptr;  // linked towards the oldest, as in a mailbox
+    Mail* oldest_ = nullptr;
 };
 
 // Wakes the thread that owns a mailbox. Called at most once per sleep.
@@ -45,12 +71,13 @@ class Mailbox {
     void post(Mail& mail) noexcept {
         NX_ASSERT(!mail.posted_.load(std::memory_order_relaxed));
         mail.posted_.store(true, std::memory_order_relaxed);
-        Mail* head = head_.load(std::memory_order_relaxed);
-        do {
-            mail.next_ = head == asleep() ? nullptr : head;
-        } while (!head_.compare_exchange_weak(head, &mail, std::memory_order_acq_rel,
-                                              std::memory_order_relaxed));
-        if (head == asleep()) waker_.wake();
+        push(mail, mail);
+    }
+    // The same for all of `chain`, which is empty then; an empty one does nothing.
+    void post(MailChain& chain) noexcept {
+        if (chain.empty()) return;
+        Mail& newest = *std::exchange(chain.newest_, nullptr);
+        push(newest, *std::exchange(chain.oldest_, nullptr));
     }
 
     // Receiver only: runs everything that has arrived, oldest first; answers how many.
@@ -86,6 +113,15 @@ class Mailbox {
     }
 
   private:
+    // `newest` to `oldest` are linked already. They may be run and gone before this returns.
+    void push(Mail& newest, Mail& oldest) noexcept {
+        Mail* head = head_.load(std::memory_order_relaxed);
+        do {
+            oldest.next_ = head == asleep() ? nullptr : head;
+        } while (!head_.compare_exchange_weak(head, &newest, std::memory_order_acq_rel,
+                                              std::memory_order_relaxed));
+        if (head == asleep()) waker_.wake();
+    }
     Mail* asleep() noexcept {
         return reinterpret_cast<Mail*>(this);
     }  // an address no Mail can have

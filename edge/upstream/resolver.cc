@@ -16,6 +16,7 @@
 #include "edge/base/clock.h"
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
+#include "edge/base/thread_role.h"
 #include "edge/upstream/resolver_cache.h"
 
 namespace nodex::upstream {
@@ -92,6 +93,7 @@ void Resolver::start() {
     state_->running = true;
     state_->thread = std::thread([state = state_.get()] {
         block_signals();
+        begin_helper_thread("nodex-resolver");
         state->run();
     });
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "edge/base/thread_role.h"
 #include "replication/central/central.h"
 #include "replication/thread_mailbox.h"
 
@@ -47,6 +48,7 @@ class CentralThread {
   private:
     static constexpr Nanoseconds tick_ns = 100 * millisecond;
     void run() {
+        begin_helper_thread("nodex-centre");
         while (running_) {
             mailbox_.run(tick_ns);
             server_.keep();

@@ -59,6 +59,33 @@ TEST(Mailbox, WakesTheReceiverOnlyWhenItSleepsAndOnlyOnce) {
     EXPECT_EQ(seen, (std::vector<int>{1, 2, 3}));
 }
 
+TEST(Mailbox, TakesAChainInItsOrderWithOneWakeUp) {
+    CountingWaker waker;
+    Mailbox mailbox(waker);
+    std::vector<int> seen;
+    Numbered first(&seen, 1), second(&seen, 2), third(&seen, 3), fourth(&seen, 4);
+    mailbox.post(first);
+    MailChain chain;
+    chain.add(second);
+    chain.add(third);
+    EXPECT_TRUE(third.posted());
+    MailChain moved = std::move(chain);
+    mailbox.post(chain);  // empty now: nothing
+    mailbox.post(moved);
+    EXPECT_TRUE(moved.empty());
+    mailbox.post(fourth);
+    EXPECT_EQ(mailbox.deliver(), 4u);
+    EXPECT_EQ(seen, (std::vector<int>{1, 2, 3, 4}));
+    EXPECT_EQ(waker.wakes, 0);
+    EXPECT_TRUE(mailbox.may_sleep());
+    moved.add(first);
+    moved.add(second);
+    EXPECT_EQ(waker.wakes, 0);
+    mailbox.post(moved);
+    EXPECT_EQ(waker.wakes, 1);
+    mailbox.deliver();
+}
+
 TEST(Mailbox, LosesNothingWithManySenders) {
     CountingWaker waker;
     Mailbox mailbox(waker);

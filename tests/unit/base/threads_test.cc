@@ -1,46 +1,33 @@
-// Mailbox and Parcel between threads that really sleep: a lost wake-up hangs, a lost value is
+// Mailbox, Parker and Parcel between threads that really sleep: a lost wake-up hangs, a lost value is
 // counted.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "edge/base/parcel.h"
+#include "edge/base/parker.h"
 #include "tests/support/together.h"
 
 namespace nodex {
 namespace {
 
 // A thread's side of a mailbox: sleeps when there is no mail.
-struct Station final : Waker {
-    void wake() noexcept override {
-        const std::lock_guard guard(lock);
-        ++wakes;
-        woken.notify_one();
-    }
-    void wait_for_wake() {
-        std::unique_lock guard(lock);
-        woken.wait(guard, [this] { return wakes > 0; });
-        --wakes;
-    }
+struct Station {
     // Runs what arrives until `wanted` mails have been delivered.
     void serve(std::uint32_t wanted) {
         std::uint32_t delivered = 0;
         while (delivered < wanted) {
             delivered += mailbox.deliver();
-            if (delivered < wanted && mailbox.may_sleep()) wait_for_wake();
+            if (delivered < wanted && mailbox.may_sleep()) parker.park(INT64_MAX);
         }
     }
-    std::mutex lock;
-    std::condition_variable woken;
-    int wakes = 0;
-    Mailbox mailbox{*this};
+    Parker parker;
+    Mailbox mailbox{parker};
 };
 
 // Posts itself to the other station each time it is delivered, until its moves are used up.
@@ -67,6 +54,14 @@ TEST(MailboxThreads, MailThatGoesToAndFroAlwaysWakesTheSleeper) {
     for (Ball& ball : mail) stations[0].mailbox.post(ball);
     test::together(2, [&](std::size_t index) { stations[index].serve(balls * visits); });
     for (const Ball& ball : mail) EXPECT_EQ(ball.moves_left, 0u);
+}
+
+TEST(Parker, AWakeUpBeforeItSleepsIsNotLostAndCountsOnce) {
+    Parker parker;
+    parker.wake();
+    parker.wake();
+    parker.park(INT64_MAX);           // returns at once
+    parker.park(1);                   // nothing is left of the second: ends by its time
 }
 
 struct Tagged {

@@ -13,8 +13,9 @@
 namespace nodex::storage {
 namespace {
 
-struct NoWaker final : Waker {
-    void wake() noexcept override {}
+struct CountingWaker final : Waker {
+    int wakes = 0;
+    void wake() noexcept override { ++wakes; }
 };
 
 struct Counter {
@@ -45,7 +46,7 @@ class CommitThreadTest : public ::testing::Test {
     SimStore store;
     SeededRandom random{1};
     ManualClock clock;
-    NoWaker waker;
+    CountingWaker waker;
     Mailbox loop{waker};
     Counter done;
     std::unique_ptr<Journal> journal;
@@ -304,7 +305,7 @@ TEST_F(CommitThreadTest, LooksUpWithoutClaimingWhenAsked) {
     EXPECT_EQ(writes(), 0u);
 }
 
-TEST_F(CommitThreadTest, TellsTheAgentOnceUntilItHasLooked) {
+TEST_F(CommitThreadTest, TellsTheAgentOnceEachTimeItAwaitsGrowth) {
     Mailbox agent(waker);
     Counter told;
     commits->on_outbox(agent, when_done<&Counter::add>(&told));
@@ -319,17 +320,37 @@ TEST_F(CommitThreadTest, TellsTheAgentOnceUntilItHasLooked) {
         ASSERT_TRUE(finish.status().has_value());
     };
     finish_one(1);
+    EXPECT_EQ(agent.deliver(), 0u);  // nobody asked
+    EXPECT_FALSE(commits->await_outbox(0));  // it has grown already
+    EXPECT_TRUE(commits->await_outbox(1));
     finish_one(2);
-    agent.deliver();
-    EXPECT_EQ(told.count, 1);
     finish_one(3);
     agent.deliver();
-    EXPECT_EQ(told.count, 2);
+    EXPECT_EQ(told.count, 1);
+    EXPECT_TRUE(commits->await_outbox(3));
     finish_one(4);
     commits->off_outbox();
-    EXPECT_EQ(told.count, 2);
+    EXPECT_EQ(told.count, 1);
+    EXPECT_TRUE(commits->await_outbox(4));
     finish_one(5);
     EXPECT_EQ(agent.deliver(), 0u);
+}
+
+TEST_F(CommitThreadTest, AnswersABatchWithOneWakeUp) {
+    Mailbox mailbox(waker);
+    Counter answered;
+    std::deque<ClaimOperation> claims(20);
+    std::uint64_t number = 100;
+    for (ClaimOperation& claim : claims) {
+        claim.request = samples::request(++number);
+        commits->submit(claim, mailbox, when_done<&Counter::add>(&answered));
+    }
+    ASSERT_TRUE(mailbox.may_sleep());
+    const int before = waker.wakes;
+    run();
+    EXPECT_EQ(waker.wakes, before + 1);
+    EXPECT_EQ(mailbox.deliver(), 20u);
+    EXPECT_EQ(answered.count, 20);
 }
 
 // The receiving side of a real thread: sleeps until mail comes.

@@ -1,0 +1,21 @@
+// Names and scheduling classes.
+#include "edge/base/thread_role.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "edge/base/result.h"
+
+namespace nodex {
+
+void begin_loop_thread(const char* name) noexcept {
+    NX_ASSERT(pthread_setname_np(pthread_self(), name) == 0);
+}
+
+void begin_helper_thread(const char* name) noexcept {
+    begin_loop_thread(name);
+    const sched_param none{};
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+}
+
+}  // namespace nodex

@@ -1,0 +1,16 @@
+// What a thread is called and whom it gives way to. Called by a thread for itself, first thing.
+#pragma once
+
+namespace nodex {
+
+// Both: `name` is shown by top, perf and gdb; at most 15 characters (asserted). Failure to set it or the
+// scheduling class changes speed, never behaviour, so it is ignored.
+//
+// A loop: what clients wait for.
+void begin_loop_thread(const char* name) noexcept;
+// A thread that works for loops (commits, log, agent, centre). Scheduled as SCHED_BATCH: being woken it does
+// not push a loop off the processor they share. The loop ends its turn first, and the mail of that turn is
+// one batch instead of several. On an idle processor it starts as early as any other thread.
+void begin_helper_thread(const char* name) noexcept;
+
+}  // namespace nodex
