@@ -8,11 +8,19 @@
 #include <memory>
 #include <mutex>
 
+#include "edge/base/thread_role.h"
+
 namespace nodex::log {
 namespace {
 
-// Entries waiting for the background thread; the oldest are overwritten beyond it, and counted.
-constexpr std::size_t queue_entries = 16'384;
+// Entries waiting for the background thread; the oldest are overwritten beyond it, and counted. With full
+// blocks of access lines that is 64 MiB at most.
+constexpr std::size_t queue_entries = 4'096;
+constexpr std::size_t access_block_bytes = 16 * 1024;
+
+// Access lines of this thread that the background thread has not been given yet. In blocks, because each
+// entry of its queue wakes it, which costs more than writing a line.
+thread_local std::string access_block;
 
 // Shared by the writers of a process; replaced only by start(), stop() and open_access_log(), which
 // run before the loops start and after they have ended.
@@ -45,17 +53,24 @@ std::shared_ptr<spdlog::logger> make_logger(const char* logger_name, spdlog::sin
     return logger;
 }
 
+void hand_over_access() noexcept {
+    sinks().access->log(spdlog::level::debug,
+                        spdlog::string_view_t(access_block.data(), access_block.size()));
+    access_block.clear();
+}
+
 }  // namespace
 
 void start(Level level) {
     sinks().level = level;
-    sinks().pool = std::make_shared<spdlog::details::thread_pool>(queue_entries, 1);
+    sinks().pool = std::make_shared<spdlog::details::thread_pool>(
+        queue_entries, 1, [] { begin_helper_thread("nodex-log"); });
     sinks().process = make_logger("process", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     sinks().process->flush_on(spdlog::level::info);
 }
 
 void stop() {
-    if (sinks().access) sinks().access->flush();
+    flush_access();
     sinks().pool.reset();  // joins the thread after the queue is written: nobody else uses the loggers then
     sinks().access.reset();
     sinks().process.reset();
@@ -102,11 +117,15 @@ void open_access_log(const std::string& path) {
 
 void access(std::string_view line) noexcept {
     if (!sinks().access) return;
-    sinks().access->log(spdlog::level::debug, spdlog::string_view_t(line.data(), line.size()));
+    if (!access_block.empty()) access_block += '\n';
+    access_block += line;
+    if (access_block.size() >= access_block_bytes) hand_over_access();
 }
 
 void flush_access() noexcept {
-    if (sinks().access) sinks().access->flush();
+    if (!sinks().access) return;
+    if (!access_block.empty()) hand_over_access();
+    sinks().access->flush();
 }
 
 std::uint64_t dropped_count() noexcept {

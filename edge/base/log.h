@@ -53,11 +53,14 @@ inline void error(std::string_view event, std::initializer_list<Field> fields = 
 }
 
 // One finished request, already a JSON line without its newline: to the access log file or, where
-// none is configured, nowhere. Called on loops: copies into a bounded buffer, never blocks, drops
-// and counts when full.
+// none is configured, nowhere. Called on loops: gathers a block of lines a thread, gives it to the
+// background thread when it is full, never blocks. When that one's queue is full the oldest blocks
+// are dropped and counted.
 void open_access_log(const std::string& path);  // "-" is standard output
 void access(std::string_view line) noexcept;
-void flush_access() noexcept;  // to the file, soon; called about once a second
+// What the calling thread has gathered, to the file, soon. Every thread that calls access() calls it
+// about once a second and before it ends.
+void flush_access() noexcept;
 [[nodiscard]] std::uint64_t dropped_count() noexcept;
 
 // Appends `text` with JSON string escapes (everything below 0x20, '"', '\\', 0x7f and up as

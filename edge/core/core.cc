@@ -2,6 +2,7 @@
 #include "edge/core/core.h"
 
 #include "edge/base/log.h"
+#include "edge/base/thread_role.h"
 #include "edge/crypto/crypto.h"
 
 namespace nodex::core {
@@ -58,12 +59,14 @@ void Core::start() {
 }
 
 void Core::run() noexcept {
+    begin_loop_thread(("nodex-loop-" + std::to_string(index_)).c_str());
     for (auto* list : {&acceptors_, &secure_acceptors_, &local_acceptors_})
         for (const auto& acceptor : *list) acceptor->start();
     // The first publish runs as a timer, from the loop: then the ring is enabled and bound to this
     // thread.
     start_timer<&Core::publish_status>(loop_->timers(), status_timer_, 0, this);
     loop_->run();
+    log::flush_access();
 }
 
 void Core::wait_running() {
@@ -79,7 +82,7 @@ void Core::publish_status() noexcept {
         const std::lock_guard guard(status_lock_);
         status_ = upstream_->status();
     }
-    if (index_ == 0) log::flush_access();
+    log::flush_access();
     std::uint32_t connections = 0;
     for (auto* list : {&acceptors_, &secure_acceptors_})
         for (const auto& acceptor : *list) connections += acceptor->connections_count();
