@@ -93,7 +93,8 @@ void Exchange::claim(bool look_up_only) noexcept {
     claim_.look_up_only = look_up_only;
     if (!look_up_only) {
         NX_ASSERT(reserved_);
-        auto writer = gateway_.shared().vault.create_body(key_->account, gateway_.random());
+        auto writer = gateway_.shared().vault.create_body(
+            key_->account, claim_.request.created_ms, gateway_.random());
         if (!writer) return refuse_claim(api::Code::account_blocked);  // its body key was shredded
         run_ = gateway_.take_run();
         if (run_ == nullptr) return refuse_claim(api::Code::overloaded);

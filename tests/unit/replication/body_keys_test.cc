@@ -22,7 +22,7 @@ struct Body {
     std::string sealed;
 };
 Body seal(const storage::Vault& vault, AccountId id, Random& random) {
-    Result<storage::BodyWriter> writer = vault.create_body(id, random);
+    Result<storage::BodyWriter> writer = vault.create_body(id, 1, random);
     NX_ASSERT(writer.has_value());
     Body body{writer->id(), writer->key_record(), {}};
     writer->seal("the text", true, body.sealed);
@@ -92,7 +92,7 @@ TEST(BodyKeys, AreKeptForAStartWithoutTheCentre) {
     world.network.cut(0, true);
     const PopWorld::Pop& again = world.start(0);
     EXPECT_EQ(open(*again.vault, account, body), "the text");
-    EXPECT_TRUE(again.vault->create_body(account, world.random));
+    EXPECT_TRUE(again.vault->create_body(account, 1, world.random));
 }
 
 // Databases of before have keys that their POP made: versions 1 and up, of no use elsewhere.

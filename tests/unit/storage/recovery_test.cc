@@ -37,7 +37,7 @@ class RecoveryTest : public ::testing::Test {
     OpenRequest run(std::uint64_t number, const std::vector<std::string>& chunks,
                     bool last_sealed = false) {
         OpenRequest request = samples::request(number);
-        auto writer = vault->create_body(account, random);
+        auto writer = vault->create_body(account, 1, random);
         NX_ASSERT(writer.has_value());
         request.answer = writer->id();
         EXPECT_TRUE(journal->claim(request, {}, 1, batch).has_value());

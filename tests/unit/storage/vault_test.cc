@@ -50,7 +50,7 @@ class VaultTest : public testing::Test {
         return record;
     }
     Sealed seal(const std::vector<std::string>& plaintexts) {
-        Result<BodyWriter> writer = vault->create_body(account, random);
+        Result<BodyWriter> writer = vault->create_body(account, 1, random);
         NX_ASSERT(writer.has_value());
         Sealed sealed{writer->id(), writer->key_record(), {}};
         for (std::size_t i = 0; i < plaintexts.size(); ++i)
@@ -96,7 +96,7 @@ TEST_F(VaultTest, ABodyIsSmallerThanItsTextWhereThatCompresses) {
 }
 
 TEST_F(VaultTest, RefusesAnAccountWithoutAKey) {
-    const Result<BodyWriter> writer = vault->create_body(account, random);
+    const Result<BodyWriter> writer = vault->create_body(account, 1, random);
     ASSERT_FALSE(writer);
     EXPECT_EQ(writer.error().code, ErrorCode::not_found);
     EXPECT_EQ(vault->current_version(account), std::nullopt);
@@ -107,7 +107,7 @@ TEST_F(VaultTest, ShreddingMakesOldBodiesUnreadableEvenUnderANewKey) {
     const Sealed sealed = seal({"secret"});
     vault->shred(account);
     EXPECT_EQ(open_code(account, sealed), ErrorCode::forbidden);
-    EXPECT_FALSE(vault->create_body(account, random));
+    EXPECT_FALSE(vault->create_body(account, 1, random));
     add_key(account);  // version 1 again, another key
     EXPECT_EQ(open_code(account, sealed), ErrorCode::corrupt);
 }
@@ -256,7 +256,7 @@ TEST(ChunkCodec, RefusesWhatTheEncoderNeverWrites) {
     EXPECT_FALSE(decode_chunk(
         std::string(1, '\0') + std::string(limits::stored_chunk_bytes_max + 1, 'x'), target));
     std::string frame;
-    encode_chunk(std::string(1000, 'a'), frame);
+    encode_chunk(std::string(2000, 'a'), frame);
     EXPECT_FALSE(decode_chunk(Bytes(frame).substr(0, frame.size() - 1), target));
     EXPECT_FALSE(decode_chunk(frame + "x", target)) << "octets after the frame";
     EXPECT_EQ(target, "kept");

@@ -30,7 +30,7 @@ class VaultThreads : public testing::Test {
     }
     // Seals a body and opens it again; what opening said.
     ErrorCode seal_and_open(AccountId id, Random& random) {
-        Result<BodyWriter> writer = vault->create_body(id, random);
+        Result<BodyWriter> writer = vault->create_body(id, 1, random);
         if (!writer) return writer.error().code;
         std::string sealed;
         writer->seal("the text", true, sealed);
