@@ -9,7 +9,6 @@
 // that was submitted before it.
 #include "storage/commit_thread.h"
 
-#include <mutex>
 #include <thread>
 
 #include "edge/base/limits.h"
@@ -35,16 +34,6 @@ struct CommitThread::State {
     [[nodiscard]] MailChain& replies_to(Mailbox& mailbox_of_owner);
     void notify_outbox() noexcept;
 
-    // Mail to the agent: at most one is under way, and none once off_outbox() has returned.
-    struct OutboxMail final : Mail {
-        OutboxMail() noexcept
-            : Mail([](Mail& mail) noexcept {
-                  const OperationDone done = static_cast<OutboxMail&>(mail).notify;
-                  if (done.run != nullptr) done.run(done.owner);
-              }) {}
-        OperationDone notify{};
-    };
-
     Store& store;
     Journal& journal;
     Clock& clock;
@@ -65,9 +54,8 @@ struct CommitThread::State {
     Batch batch;
     std::atomic<std::uint64_t> outbox_last{0};  // as far as it is in the store
     std::atomic<bool> outbox_awaited{false};    // the agent wants to be told
-    std::mutex outbox_mutex;  // guards outbox_mailbox: registering races with the commit thread
-    Mailbox* outbox_mailbox = nullptr;
-    OutboxMail outbox_mail;
+    Notice outbox_notice;
+    AppendTap appends;
     CommitStats stats;
     std::thread thread;
 };
@@ -118,21 +106,13 @@ void CommitThread::submit(Operation& operation, Mailbox& reply_to, OperationDone
 }
 
 void CommitThread::on_outbox(Mailbox& mailbox, OperationDone notify) noexcept {
-    const std::lock_guard lock(state_->outbox_mutex);
-    NX_ASSERT(state_->outbox_mailbox == nullptr);
-    state_->outbox_mail.notify = notify;
-    state_->outbox_mailbox = &mailbox;
+    state_->outbox_notice.on(mailbox, notify);
 }
-
 void CommitThread::off_outbox() noexcept {
-    Mailbox* mailbox = nullptr;
-    {
-        const std::lock_guard lock(state_->outbox_mutex);
-        mailbox = std::exchange(state_->outbox_mailbox, nullptr);
-    }
-    if (mailbox == nullptr) return;
-    state_->outbox_mail.notify = {};
-    while (state_->outbox_mail.posted()) mailbox->deliver();
+    state_->outbox_notice.off();
+}
+AppendTap& CommitThread::appends() noexcept {
+    return state_->appends;
 }
 
 bool CommitThread::failed() const noexcept {
@@ -170,7 +150,6 @@ void CommitThread::State::commit_some() noexcept {
     const std::size_t first = next;
     const std::size_t end_limit =
         std::min(waiting.size(), first + limits::commit_batch_operations_max);
-    const std::uint64_t outbox_before = journal.outbox().last;
     const Durability needed = apply_some(end_limit);
     if (!batch.empty()) write(needed);
     if (failed) refuse_all(next - first);
@@ -179,10 +158,11 @@ void CommitThread::State::commit_some() noexcept {
         read->status_ = read->apply(journal, store, batch, clock.wall_ms());
     }
     reads.clear();
+    if (!failed) appends.record(batch);
     batch.clear();
-    const bool outbox_grew = !failed && journal.outbox().last != outbox_before;
     reply_all(next - first);
-    if (outbox_grew) notify_outbox();
+    if (!failed && journal.outbox().last != outbox_last.load(std::memory_order_relaxed))
+        notify_outbox();
 }
 
 // After a failed write: each operation answers from what the store has, or is refused.
@@ -264,13 +244,11 @@ MailChain& CommitThread::State::replies_to(Mailbox& mailbox_of_owner) {
 void CommitThread::State::notify_outbox() noexcept {
     outbox_last.store(journal.outbox().last);
     if (!outbox_awaited.exchange(false)) return;
-    const std::lock_guard lock(outbox_mutex);
-    if (outbox_mailbox != nullptr) outbox_mailbox->post(outbox_mail);
+    outbox_notice.post();
 }
 
 bool CommitThread::await_outbox(std::uint64_t known) noexcept {
     State& state = *state_;
-    NX_ASSERT(!state.outbox_mail.posted());
     state.outbox_awaited.store(true);
     if (state.outbox_last.load() <= known) return true;
     return !state.outbox_awaited.exchange(false);

@@ -13,22 +13,14 @@
 #include "edge/base/clock.h"
 #include "edge/base/histogram.h"
 #include "edge/base/mailbox.h"
+#include "storage/append_tap.h"
 #include "storage/journal.h"
+#include "storage/operation_done.h"
 #include "storage/store.h"
 
 namespace nodex::storage {
 
 class CommitThread;
-
-// What runs on the requesting thread when the operation is durable (or failed).
-struct OperationDone {
-    void (*run)(void* owner) noexcept = nullptr;
-    void* owner = nullptr;
-};
-template <auto Method, class Owner>
-OperationDone when_done(Owner* owner) noexcept {
-    return {[](void* self) noexcept { (static_cast<Owner*>(self)->*Method)(); }, owner};
-}
 
 // Base of all operations. After the callback `status()` tells success; results are in the derived
 // class.
@@ -145,9 +137,11 @@ class CallOperation final : public Operation {
   public:
     std::function<Status(Journal&, Store&, Batch&)> call;  // in
     bool sync = true;  // in: false when a power loss may undo it (B5 truncation, B6 feeds)
+    bool reads_only = false;  // in: adds nothing, and sees what was submitted before it
   protected:
     Status apply(Journal&, Store&, Batch&, std::int64_t now_ms) override;
     [[nodiscard]] bool must_survive_power_loss() const noexcept override { return sync; }
+    [[nodiscard]] bool after_write() const noexcept override { return reads_only; }
 };
 
 struct CommitStats {
@@ -180,6 +174,8 @@ class CommitThread {
     // The thread that owns that mailbox, before it goes away: after this no mail of ours is in it
     // or will come.
     void off_outbox() noexcept;
+    // What is written about running answers, for the agent.
+    [[nodiscard]] AppendTap& appends() noexcept;
 
     // A write failed: none will succeed any more. Claims whose answer is stored, and reads, still do.
     [[nodiscard]] bool failed() const noexcept;

@@ -12,6 +12,14 @@ std::optional<Journal::Scope> parse_lease_key(Bytes key) noexcept {
     return Journal::Scope{static_cast<Journal::Scope::Kind>(kind), read_ordered64(key.substr(1))};
 }
 
+std::optional<BodyKeyParts> parse_body_key(Bytes key) noexcept {
+    if (key.size() != BodyId::size + 4) return std::nullopt;
+    BodyKeyParts parts{BodyId::from(key.substr(0, BodyId::size)), 0};
+    for (const char octet : key.substr(BodyId::size))
+        parts.number = parts.number << 8 | static_cast<unsigned char>(octet);
+    return parts;
+}
+
 const char* name(Family family) noexcept {
     switch (family) {
         case Family::meta: return "meta";
@@ -21,6 +29,7 @@ const char* name(Family family) noexcept {
         case Family::outbox: return "outbox";
         case Family::body: return "body";
         case Family::dek: return "dek";
+        case Family::buddy: return "buddy";
         case Family::c_account: return "c_account";
         case Family::c_key: return "c_key";
         case Family::c_lease: return "c_lease";

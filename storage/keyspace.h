@@ -3,13 +3,14 @@
 // chunks rely on it).
 //
 //   - meta    "schema" | "install" | "outbox" | "kek/" account u64 version u32 (kek_rows.cc) |
-//             "shred/" account u64 (replication/feed_follower.cc)
+//             "shred/" account u64 (replication/feed_follower.cc) | "buddy/" hour u32 (buddy_copies.cc)
 //   - lease   kind u8, id u64
 //   - open    request id[16]
 //   - idem    account u64, idempotency id[16]
 //   - outbox  sequence u64
 //   - body    body id[16], number u32
 //   - dek     body id[16]
+//   - buddy   account u64, idempotency id[16], owner's pop u16
 #pragma once
 #include <array>
 #include <cstdint>
@@ -48,7 +49,7 @@ class Key {
     [[nodiscard]] Bytes view() const noexcept { return {octets_.data(), size_}; }
 
   private:
-    std::array<char, 24> octets_{};
+    std::array<char, 32> octets_{};
     std::size_t size_ = 0;
 };
 
@@ -69,8 +70,21 @@ inline Key outbox_key(std::uint64_t sequence) noexcept {
 inline Key body_key(const BodyId& body, std::uint32_t number) noexcept {
     return Key().append(body.view()).number(number);
 }
+struct BodyKeyParts {
+    BodyId body;
+    std::uint32_t number = 0;
+};
+std::optional<BodyKeyParts> parse_body_key(Bytes key) noexcept;  // nothing: not a body key
 inline Key dek_key(const BodyId& body) noexcept {
     return Key().append(body.view());
+}
+
+inline Key buddy_key(AccountId account, const IdempotencyId& idempotency, PopId owner) noexcept {
+    return Key().number(raw(account)).append(idempotency.view()).number(raw(owner));
+}
+// Buddy copies of one account are in [buddy_account_key(account), buddy_account_key(next account)).
+inline Key buddy_account_key(AccountId account) noexcept {
+    return Key().number(raw(account));
 }
 
 // CF meta "outbox": the newest record the ledger has applied, and the chain there.
@@ -93,10 +107,12 @@ void encode(const Settlement&, std::string& target);
 void encode(const LeaseCounters&, std::string& target);
 void encode(const OutboxMark&, std::string& target);
 void encode(const BodyKey&, std::string& target);
+void encode(const BuddyCopy&, std::string& target);
 Result<OutboxMark> decode_outbox_mark(Bytes) noexcept;
 Result<BodyKey> decode_body_key(Bytes) noexcept;  // borrows the source
 
 // When a stored Answer may be dropped, without decoding it; nothing when it is not one.
 std::optional<std::int64_t> expiry_of_answer(Bytes record) noexcept;
+std::optional<std::int64_t> expiry_of_buddy_copy(Bytes record) noexcept;  // as expiry_of_answer
 
 }  // namespace nodex::storage

@@ -260,6 +260,41 @@ Result<BodyKey> decode_body_key(Bytes bytes) noexcept {
     return record;
 }
 
+// buddy = version u8, expires_ms i64, owner_life u64, chunks_count u32, open (u32 size, octets),
+//         answer (u32 size, octets; empty while it runs)
+// expires_ms comes first, as in an answer.
+void encode(const BuddyCopy& record, std::string& target) {
+    ByteWriter writer(target);
+    writer.integer(version_1);
+    writer.integer(record.expires_ms);
+    writer.integer(record.owner_life);
+    writer.integer(record.chunks_count);
+    writer.string(encode(record.open));
+    writer.string(record.answer ? encode(*record.answer) : std::string());
+}
+
+Result<BuddyCopy> decode_buddy_copy(Bytes bytes) noexcept {
+    RecordReader reader(bytes);
+    BuddyCopy record;
+    record.expires_ms = reader.integer<std::int64_t>();
+    record.owner_life = reader.integer<std::uint64_t>();
+    record.chunks_count = reader.integer<std::uint32_t>();
+    const Bytes open = reader.string(), answer = reader.string();
+    if (!reader.complete()) return corrupt_record;
+    auto decoded = decode_open_request(open);
+    if (!decoded) return decoded.error();
+    record.open = *decoded;
+    if (answer.empty()) return record;
+    auto ended = decode_answer(answer);
+    if (!ended) return ended.error();
+    record.answer = std::move(*ended);
+    return record;
+}
+
+std::optional<std::int64_t> expiry_of_buddy_copy(Bytes record) noexcept {
+    return expiry_of_answer(record);
+}
+
 namespace {
 template <class Record>
 std::string encoded(const Record& record) {
@@ -279,6 +314,9 @@ std::string encode(const Settlement& record) {
     return encoded(record);
 }
 std::string encode(const LeaseCounters& record) {
+    return encoded(record);
+}
+std::string encode(const BuddyCopy& record) {
     return encoded(record);
 }
 

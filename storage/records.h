@@ -96,14 +96,26 @@ struct LeaseCounters {
     Nano returned = 0;
 };
 
+// CF buddy: the copy of another POP's answer, for the time when that POP cannot be reached. Its
+// chunks and its key record are in `body` and `dek` under open.answer. Nobody is charged from it.
+struct BuddyCopy {
+    std::int64_t expires_ms = 0;
+    std::uint64_t owner_life = 0;    // which process of the owner sent the newest part of it
+    std::uint32_t chunks_count = 0;  // that are here, from the first without a gap
+    OpenRequest open;                // as in the owner's `open`
+    std::optional<Answer> answer;    // once it has ended there
+};
+
 std::string encode(const OpenRequest&);
 std::string encode(const Answer&);
 std::string encode(const Settlement&);
 std::string encode(const LeaseCounters&);
+std::string encode(const BuddyCopy&);
 // corrupt(storage) for anything that encode() cannot have written.
 Result<OpenRequest> decode_open_request(Bytes) noexcept;
 Result<Answer> decode_answer(Bytes) noexcept;
 Result<Settlement> decode_settlement(Bytes) noexcept;
 Result<LeaseCounters> decode_lease_counters(Bytes) noexcept;
+Result<BuddyCopy> decode_buddy_copy(Bytes) noexcept;
 
 }  // namespace nodex::storage

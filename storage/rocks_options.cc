@@ -31,6 +31,10 @@ class ExpiryFilter final : public rocksdb::CompactionFilter {
             const auto expires_ms = expiry_of_answer(bytes_of(value));
             return expires_ms && *expires_ms <= now_ms_;
         }
+        if (family_ == Family::buddy) {
+            const auto expires_ms = expiry_of_buddy_copy(bytes_of(value));
+            return expires_ms && *expires_ms <= now_ms_;
+        }
         const auto key = decode_body_key(bytes_of(value));
         return key && key->stored_ms <= now_ms_ - retention_ms_;
     }
@@ -177,6 +181,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             ask_memtable_filter_first(result);
             [[fallthrough]];
         case Family::dek:
+        case Family::buddy:
             result.write_buffer_size = 16 * mebibyte;
             if (family == Family::dek)
                 result.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentKeys>();

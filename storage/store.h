@@ -24,6 +24,7 @@ enum class Family : std::uint8_t {
     outbox,  // settlements not yet applied by the ledger; FIFO by sequence
     body,    // sealed chunks of answers and stream logs; TTL
     dek,     // wrapped body keys; TTL
+    buddy,   // what another POP wants kept of its answers; TTL
     c_account,
     c_key,
     c_lease,

@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace nodex::storage;
     if (size == 0) return 0;
     const nodex::Bytes bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
         case 0: check(bytes, decode_open_request); break;
         case 1: {
             check(bytes, decode_answer);
@@ -39,6 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 3: check(bytes, decode_lease_counters); break;
         case 4: check(bytes, decode_outbox_mark); break;
         case 5: check(bytes, decode_body_key); break;
+        case 6: check(bytes, decode_buddy_copy); break;
     }
     return 0;
 }

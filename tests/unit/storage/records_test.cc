@@ -48,6 +48,18 @@ TEST(Records, KeepEveryOctetOfLeaseCounters) {
         decode_lease_counters);
 }
 
+TEST(Records, KeepEveryOctetOfABuddyCopy) {
+    BuddyCopy copy;
+    copy.expires_ms = 1'900'000'000'000;
+    copy.owner_life = 77;
+    copy.chunks_count = 4;
+    copy.open = samples::request(77);
+    expect_exact(encode(copy), decode_buddy_copy);
+    copy.answer = samples::finish(copy.open, 5).answer;
+    expect_exact(encode(copy), decode_buddy_copy);
+    EXPECT_EQ(expiry_of_buddy_copy(encode(copy)), copy.expires_ms);
+}
+
 TEST(Records, ReadBackTheFieldsThatWereWritten) {
     const OpenRequest request = samples::request(5);
     const auto decoded = decode_open_request(encode(request));
