@@ -31,6 +31,7 @@ class ThreadCommitPort final : public CommitPort {
         Pending* pending = std::make_unique<Pending>(*this, std::move(done)).release();
         pending->operation.call = std::move(work);
         pending->operation.sync = durable == Durable::synced;
+        pending->operation.reads_only = durable == Durable::reads;
         ++outstanding_;
         commits_.submit(pending->operation, mailbox_,
                         storage::when_done<&Pending::finished>(pending));
@@ -68,8 +69,10 @@ struct Agent::State {
                [this](std::shared_ptr<const Directory> next) { publish(std::move(next)); }) {}
 
     static AgentCore::Options core_options(const AgentOptions& options) {
-        return {options.pop,           options.link_key,    options.heartbeat_ns,
-                options.ship_delay_ns, options.lease_slice, PlantedBug::none};
+        return {options.pop,          options.link_key,
+                options.heartbeat_ns, options.ship_delay_ns,
+                options.lease_slice,  {options.copies_bytes_max, options.copies_retention_ms},
+                PlantedBug::none};
     }
 
     Transport& transport;
@@ -83,6 +86,7 @@ struct Agent::State {
     std::thread thread;
     std::atomic<bool> stopping{false};
     std::atomic<std::uint32_t> incarnation{0};
+    bool listening = false;                // for what the commit thread appends
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
     bool outbox_awaited = false;           // same
 
@@ -96,8 +100,10 @@ struct Agent::State {
     void run();
     void turn(Nanoseconds wait_ns);
     void tell_stats();
+    void tell_peer_stats();
     void begin_ask(LeaseAsk& ask);
     void begin_query(CentralQuery& query);
+    void begin_read(RemoteRead& read);
     void query_done(CentralQuery& query, Result<std::string> payload);
     void finish_all();
     void outbox_grew() noexcept {
@@ -105,6 +111,8 @@ struct Agent::State {
         core.outbox_grew();
     }
     void await_outbox();
+    void appended() noexcept { core.appended(commits.appends().take()); }
+    void listen_for_peers();
 };
 
 // The two legs of an operation's mail.
@@ -119,6 +127,8 @@ struct AgentAccess {
         auto& agent = *static_cast<Agent::State*>(operation.agent_);
         if (operation.kind_ == AgentOperation::Kind::ask)
             return agent.begin_ask(static_cast<LeaseAsk&>(operation));
+        if (operation.kind_ == AgentOperation::Kind::read)
+            return agent.begin_read(static_cast<RemoteRead&>(operation));
         agent.begin_query(static_cast<CentralQuery&>(operation));
     }
     static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to,
@@ -210,6 +220,40 @@ void Agent::State::query_done(CentralQuery& query, Result<std::string> payload) 
     AgentAccess::send_back(query);
 }
 
+void Agent::State::begin_read(RemoteRead& read) {
+    read.reached = false;
+    read.reply = {};
+    core.peers().remote().read(read.request, [&read](Result<ReadReply> reply, bool copied) {
+        read.copied = copied;
+        read.reached = reply.has_value();
+        if (reply) read.reply = std::move(*reply);
+        AgentAccess::send_back(read);
+    });
+}
+
+// Without other POPs the commit thread need not tell what it writes.
+void Agent::State::listen_for_peers() {
+    if (listening || !core.peers().wants_news()) return;
+    listening = true;
+    commits.appends().listen(mailbox.mailbox(), storage::when_done<&State::appended>(this));
+}
+
+void Agent::State::tell_peer_stats() {
+    PeerService& peers = core.peers();
+    constexpr auto relaxed = std::memory_order_relaxed;
+    stats.remote_reads.store(peers.remote().reads_count(), relaxed);
+    stats.remote_reads_of_copies.store(peers.remote().copies_read_count(), relaxed);
+    stats.remote_reads_failed.store(peers.remote().failures_count(), relaxed);
+    stats.reads_served.store(peers.reads().served_count(), relaxed);
+    stats.copies_finished.store(peers.sender().finished_count(), relaxed);
+    stats.copies_dropped.store(peers.sender().dropped_count(), relaxed);
+    stats.copies_lag_bytes.store(peers.sender().lag_bytes(), relaxed);
+    stats.copies_kept_bytes.store(peers.taker().kept_bytes(), relaxed);
+    stats.copy_messages_dropped.store(peers.taker().dropped_count(), relaxed);
+    stats.peer_messages_refused.store(peers.link().refused_count(), relaxed);
+    stats.peers.store(peers.roster().count(), relaxed);
+}
+
 void Agent::State::tell_stats() {
     const Shipper& shipper = core.shipper();
     stats.shipped_records.store(shipper.shipped_count(), std::memory_order_relaxed);
@@ -220,11 +264,13 @@ void Agent::State::tell_stats() {
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
     stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);
     incarnation.store(core.link().incarnation(), std::memory_order_relaxed);
+    tell_peer_stats();
 }
 
 void Agent::State::turn(Nanoseconds wait_ns) {
     mailbox.run(wait_ns);
     transport.expire();
+    listen_for_peers();  // before the copies of what runs are begun
     core.tick();
     await_outbox();
     tell_stats();
@@ -247,7 +293,9 @@ void Agent::State::run() {
     transport.attach(&mailbox.mailbox());
     commits.on_outbox(mailbox.mailbox(), storage::when_done<&State::outbox_grew>(this));
     core.start();
-    const auto busy = [this] { return !core.shipper().idle() || core.leases().asks_waiting() > 0; };
+    const auto busy = [this] {
+        return !core.shipper().idle() || core.leases().asks_waiting() > 0 || core.peers().busy();
+    };
     while (!stopping.load(std::memory_order_acquire)) turn(busy() ? busy_tick : quiet_tick);
     const Nanoseconds until = clock.now_ns() + farewell;
     while (core.phase() == AgentCore::Phase::registered && !core.shipper().idle() &&
@@ -260,7 +308,9 @@ void Agent::State::run() {
 void Agent::State::finish_all() {
     transport.attach(nullptr);
     commits.off_outbox();
+    if (listening) commits.appends().stop_listening();
     core.leases().stop();
+    core.peers().remote().stop();
     while (!queries.empty())
         query_done(static_cast<CentralQuery&>(*queries.back()),
                    Error{ErrorCode::unavailable, ErrorSource::central});
@@ -300,6 +350,10 @@ void Agent::ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) n
 
 void Agent::query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept {
     AgentAccess::send(query, *state_, reply_to, done);
+}
+
+void Agent::read(RemoteRead& read, Mailbox& reply_to, storage::OperationDone done) noexcept {
+    AgentAccess::send(read, *state_, reply_to, done);
 }
 
 std::shared_ptr<const Directory> Agent::directory() const noexcept {

@@ -8,8 +8,10 @@
 #include <memory>
 #include <string>
 
+#include "edge/base/limits.h"
 #include "edge/base/mailbox.h"
 #include "replication/directory.h"
+#include "replication/peer_messages.h"
 #include "replication/transport.h"
 #include "storage/commit_thread.h"
 #include "storage/vault.h"
@@ -23,7 +25,7 @@ class AgentOperation {
     virtual ~AgentOperation() { NX_ASSERT(!in_flight_); }
 
   protected:
-    enum class Kind : std::uint8_t { ask, query };
+    enum class Kind : std::uint8_t { ask, query, read };
     explicit AgentOperation(Kind kind) noexcept;
 
   private:
@@ -68,9 +70,26 @@ class CentralQuery final : public AgentOperation {
     std::string reply;    // out: JSON
 };
 
+// An answer that another POP owns: its state, and sealed chunks from a position on. Read from the
+// owner or, when it cannot be reached, from whoever has the copies. Ends within
+// limits::read_wait_max and the deadlines of two attempts each (some seconds).
+class RemoteRead final : public AgentOperation {
+  public:
+    RemoteRead() noexcept : AgentOperation(Kind::read) {}
+    ReadRequest request;   // in
+    bool reached = false;  // out; false: neither owner nor copies could be reached
+    bool copied = false;   // out: by the copies, the owner cannot be reached
+    ReadReply reply;       // out, when reached
+};
+
 struct AgentStats {
     std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0},
         lease_requests{0}, lease_asks{0}, outbox_depth{0};
+    // Between POPs: reads of others' answers here (of copies; without an answer), of ours there;
+    // copies sent and given up, sealed bytes not yet at the buddy; sealed bytes kept for others.
+    std::atomic<std::uint64_t> remote_reads{0}, remote_reads_of_copies{0}, remote_reads_failed{0},
+        reads_served{0}, copies_finished{0}, copies_dropped{0}, copies_lag_bytes{0},
+        copies_kept_bytes{0}, copy_messages_dropped{0}, peer_messages_refused{0}, peers{0};
     std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
 };
 
@@ -83,6 +102,8 @@ struct AgentOptions {
     Nanoseconds ship_delay_ns =
         10 * millisecond;                   // to gather a batch; at once when ship_records_max wait
     Nano lease_slice = 20 * nano_per_unit;  // most that one refill keeps ahead
+    std::uint64_t copies_bytes_max = limits::buddy_bytes_max;  // kept for other POPs
+    std::int64_t copies_retention_ms = 26 * 3'600'000;         // as RocksOptions::body_retention_s
 };
 
 class Agent {
@@ -105,6 +126,7 @@ class Agent {
     // Any thread.
     void ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept;
+    void read(RemoteRead& read, Mailbox& reply_to, storage::OperationDone done) noexcept;
     [[nodiscard]] std::shared_ptr<const Directory> directory()
         const noexcept;  // takes a lock: at start and on change only
     // `changed` runs on the agent's thread after every new snapshot; it posts mail to the loops.

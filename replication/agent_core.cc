@@ -22,7 +22,8 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
           link_, commits, clock, {options.heartbeat_ns, options.lease_slice, options.planted_bug},
           [this] { feed_.rebuild(); }, [this](std::uint64_t version) { feed_.seen(version); }),
       feed_(link_, commits, clock, leases_, vault, random, std::move(published)),
-      shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}) {
+      shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}),
+      peers_(transport, link_, options.link_key, commits, clock, random.next_u64(), options.copies) {
     link_.on_hint([this](const FeedHint& hint) { feed_.seen(hint.version); });
 }
 
@@ -91,6 +92,7 @@ void AgentCore::register_done(const Result<std::string>& payload) {
             enter(Phase::registered);
             leases_.start();
             feed_.start(version);
+            peers_.start();
         });
 }
 
@@ -104,6 +106,7 @@ void AgentCore::tick() {
         case Phase::registered:
             leases_.tick();
             feed_.tick();
+            peers_.tick();
             return shipper_.tick();
     }
 }

@@ -6,6 +6,7 @@
 
 #include "replication/feed_follower.h"
 #include "replication/lease_keeper.h"
+#include "replication/peer_service.h"
 #include "replication/pop_link.h"
 #include "replication/shipper.h"
 
@@ -19,6 +20,7 @@ class AgentCore {
         Nanoseconds heartbeat_ns = second;
         Nanoseconds ship_delay_ns = 10 * millisecond;
         Nano lease_slice = 20 * nano_per_unit;
+        storage::BuddyCopies::Options copies;
         PlantedBug planted_bug = PlantedBug::none;
     };
     AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
@@ -27,10 +29,12 @@ class AgentCore {
     void start();  // asks to be registered, again and again until it is
     void tick();   // at least every 10 ms while there is work, else every heartbeat
     void outbox_grew() { shipper_.outbox_grew(); }
+    void appended(const storage::AppendNews& news) { peers_.appended(news); }
 
     [[nodiscard]] LeaseKeeper& leases() noexcept { return leases_; }
     [[nodiscard]] const Shipper& shipper() const noexcept { return shipper_; }
     [[nodiscard]] PopLink& link() noexcept { return link_; }
+    [[nodiscard]] PeerService& peers() noexcept { return peers_; }
 
     //   unregistered --reply accepted, chains agree--> registered
     //   unregistered --must_reinstall, chains differ--> refused (an operator must look at this
@@ -51,6 +55,7 @@ class AgentCore {
     LeaseKeeper leases_;
     FeedFollower feed_;
     Shipper shipper_;
+    PeerService peers_;
     Phase phase_ = Phase::loading;
     RegisterRequest registration_;  // valid once loaded
     bool in_flight_ = false;        // loading or a registration

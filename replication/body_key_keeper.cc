@@ -9,6 +9,7 @@
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
+#include "storage/buddy_copies.h"
 #include "storage/kek_rows.h"
 
 namespace nodex::replication {
@@ -82,6 +83,7 @@ void BodyKeyKeeper::destroy(std::function<void(const Status&)> done) {
                 if (!carried_out) return carried_out.error();
                 if (*carried_out >= account.shreds) continue;
                 storage::erase_keks(account.id, batch);
+                storage::BuddyCopies::forget(account.id, batch);
                 vault_->shred(account.id);
                 std::string count;
                 ByteWriter(count).integer(account.shreds);

@@ -18,6 +18,7 @@ class CommitPort {
     enum class Durable : std::uint8_t {
         synced,  // before `done`
         later,   // a loss of power may undo it: what is repeated harmlessly (truncation)
+        reads,   // adds nothing, and sees everything that was submitted before it
     };
     // `done` runs later, never inside call(), when what `work` added to the batch is written.
     virtual void call(Work work, Done done, Durable durable) = 0;

@@ -36,7 +36,13 @@ enum class MessageType : std::uint8_t {
     claim_hint,
     body_key_request,  // body_keys.h
     body_key_reply,
-    last = body_key_reply,
+    peers_request,  // peer_messages.h, from here on
+    peers_reply,
+    read_request,
+    read_reply,
+    copy_request,
+    copy_reply,
+    last = copy_reply,
 };
 
 struct Envelope {

@@ -6,6 +6,7 @@
 #include "replication/body_keys.h"
 #include "replication/feed_records.h"
 #include "replication/messages.h"
+#include "replication/peer_messages.h"
 
 namespace nodex::replication {
 namespace {
@@ -46,7 +47,7 @@ void check_envelope(Bytes bytes) {
 }  // namespace
 
 void fuzz_message(std::uint8_t choice, Bytes bytes) {
-    switch (choice % 18) {
+    switch (choice % 23) {
         case 0: check(bytes, decode_register_request); break;
         case 1: check(bytes, decode_register_reply); break;
         case 2: check(bytes, decode_lease_request); break;
@@ -64,7 +65,12 @@ void fuzz_message(std::uint8_t choice, Bytes bytes) {
         case 14: check(bytes, decode_claim_reply); break;
         case 15: check(bytes, decode_claim_hint); break;
         case 16: check(bytes, decode_body_key_request); break;
-        default: check(bytes, decode_body_key_reply); break;
+        case 17: check(bytes, decode_body_key_reply); break;
+        case 18: check(bytes, decode_peers_reply); break;
+        case 19: check(bytes, decode_read_request); break;
+        case 20: check(bytes, decode_read_reply); break;
+        case 21: check(bytes, decode_copy_request); break;
+        default: check(bytes, decode_copy_reply); break;
     }
 }
 
