@@ -66,6 +66,7 @@ class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
 // Where a new key of a family that grows at its end belongs: beside the one before it. The memtable keeps a
 // hint for each prefix and searches from there; without one every insert that is not strictly in order (two
 // bodies of one millisecond, the end of a request among the beginnings of others) searches from the top.
+// Only for families of which may_erase_range() is false (store.h).
 class RecentKeys : public rocksdb::SliceTransform {
   public:
     const char* Name() const override { return "nodex.recent_keys"; }

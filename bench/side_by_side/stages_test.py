@@ -4,26 +4,26 @@ import unittest
 
 import stages
 
-SCRIPT = """nodex-loop-0  101 
+SCRIPT = """nodex-loop-0  101
 \t           1000 [unknown] (/usr/lib/libcrypto.so.0)
 \t           2000 nodex::crypto::hash_api_key (/x/nodex-edge)
 \t           3000 nodex::http::RequestParser::feed (/x/nodex-edge)
 
-nodex-loop-0  101 
+nodex-loop-0  101
 \t           1000 [unknown] (/usr/lib/libcrypto.so.0)
 \t           2000 nodex::tls::Session::feed+0x12 (/x/nodex-edge)
 
-nodex-commit  102 
+nodex-commit  102
 \tffffffff81000000 finish_task_switch.isra.0 ([kernel.kallsyms])
 \tffffffff81000001 __schedule ([kernel.kallsyms])
 \tffffffff81000002 do_syscall_64 ([kernel.kallsyms])
 \t           4000 rocksdb::DBImpl::Write (/usr/lib/librocksdb.so.7)
 
-nodex-loop-0  101 
+nodex-loop-0  101
 \tffffffff81000000 __schedule ([kernel.kallsyms])
 \tffffffff81000001 asm_exc_page_fault ([kernel.kallsyms])
 
-python3  7 
+python3  7
 \t           1000 malloc (/usr/lib/libc.so.6)
 """
 
