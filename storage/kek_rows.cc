@@ -1,6 +1,8 @@
 // Rows of wrapped body keys.
 #include "storage/kek_rows.h"
 
+#include <functional>
+
 #include "edge/base/codec.h"
 #include "edge/base/log.h"
 
@@ -16,6 +18,31 @@ std::string row_key(AccountId account, std::uint32_t version) {
     append_ordered(key, raw(account));
     append_ordered(key, version);
     return key;
+}
+
+// Every row, until the visitor answers an error; corrupt(storage) for a key of another shape.
+Status scan_keks(Store& store, const std::function<Status(const Vault::KekRecord&)>& visit) {
+    Status result;
+    const Status scanned =
+        store.scan(Family::meta, prefix, prefix_end, [&](Bytes key, Bytes value) {
+            if (key.size() != key_bytes) {
+                result = Error{ErrorCode::corrupt, ErrorSource::storage};
+                return false;
+            }
+            std::uint32_t version = 0;
+            for (const char octet : key.substr(12))
+                version = version << 8 | static_cast<unsigned char>(octet);
+            const AccountId account{read_ordered64(key.substr(4))};
+            result = visit({account, version, std::string(value)});
+            return result.has_value();
+        });
+    return scanned ? result : scanned;
+}
+
+void log_refusal(const Vault::KekRecord& record, const char* advice) {
+    log::error("kek_refused", {{"account", raw(record.account)},
+                               {"version", record.version},
+                               {"advice", advice}});
 }
 
 }  // namespace
@@ -36,29 +63,43 @@ void erase_keks_below(AccountId account, std::uint32_t version, Batch& batch) {
 }
 
 Status load_keks(Store& store, Vault& vault) {
-    Status result;
-    const Status scanned =
-        store.scan(Family::meta, prefix, prefix_end, [&](Bytes key, Bytes value) {
-            if (key.size() != key_bytes) {
-                result = Error{ErrorCode::corrupt, ErrorSource::storage};
-                return false;
-            }
-            std::uint32_t version = 0;
-            for (const char octet : key.substr(12))
-                version = version << 8 | static_cast<unsigned char>(octet);
-            const AccountId account{read_ordered64(key.substr(4))};
-            result = vault.load({account, version, std::string(value)});
-            if (!result)
-                log::error("kek_refused",
-                           {{"account", raw(account)},
-                            {"version", version},
-                            {"advice",
-                             "the node key does not open this account's body key: is "
-                             "secrets_dir/node.key the one of this data directory?"}});
-            return result.has_value();
-        });
-    if (!scanned) return scanned;
-    return result;
+    return scan_keks(store, [&vault](const Vault::KekRecord& record) {
+        const Status loaded = vault.load(record);
+        if (!loaded)
+            log_refusal(record,
+                        "the node key does not open this account's body key: is "
+                        "secrets_dir/node.key the one of this data directory?");
+        return loaded;
+    });
+}
+
+Result<RewrapCount> rewrap_keks(Store& store, const crypto::SecretKey& from,
+                                const crypto::SecretKey& to, Random& random) {
+    RewrapCount count;
+    Batch batch;
+    const auto write = [&store, &batch]() -> Status {
+        if (batch.empty()) return {};
+        const Status written = store.write(batch, Durability::power);
+        batch.clear();
+        return written;
+    };
+    const Status scanned = scan_keks(store, [&](const Vault::KekRecord& record) -> Status {
+        auto rewrapped = Vault::rewrap(record, from, to, random);
+        if (!rewrapped) {
+            log_refusal(record, "neither the old nor the new node key opens this account's body key");
+            return rewrapped.error();
+        }
+        if (!rewrapped->has_value()) {
+            ++count.already;
+            return {};
+        }
+        put_kek(**rewrapped, batch);
+        ++count.rewrapped;
+        return batch.count() < rewrap_batch_rows ? Status() : write();
+    });
+    if (!scanned) return scanned.error();
+    if (const Status written = write(); !written) return written.error();
+    return count;
 }
 
 }  // namespace nodex::storage

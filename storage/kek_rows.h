@@ -16,4 +16,16 @@ void erase_keks_below(AccountId account, std::uint32_t version, Batch& batch);
 // "kek_refused").
 Status load_keks(Store& store, Vault& vault);
 
+struct RewrapCount {
+    std::uint64_t rewrapped = 0;
+    std::uint64_t already = 0;  // under the new key before: an earlier run was ended in the middle
+};
+inline constexpr std::size_t rewrap_batch_rows = 1'024;  // rows in one synced write
+// Another node key: every row opened with `from` and wrapped by `to`. Rows change in synced batches, so a run
+// that is killed leaves rows of both kinds, and another run with the same two keys ends it. When it answers
+// success every row is durable under `to`. corrupt(storage): a row that neither opens (log line
+// "kek_refused"); rows before it may have changed.
+Result<RewrapCount> rewrap_keks(Store& store, const crypto::SecretKey& from,
+                                const crypto::SecretKey& to, Random& random);
+
 }  // namespace nodex::storage

@@ -194,6 +194,16 @@ Status Vault::load(const KekRecord& record) {
     return {};
 }
 
+Result<std::optional<Vault::KekRecord>> Vault::rewrap(const KekRecord& record, const crypto::SecretKey& from,
+                                                      const crypto::SecretKey& to, Random& random) {
+    const std::string context = kek_context(record.account, record.version);
+    if (crypto::unwrap_key(to, record.wrapped, context)) return std::optional<KekRecord>();
+    const std::optional<crypto::SecretKey> key = crypto::unwrap_key(from, record.wrapped, context);
+    if (!key) return corrupt();
+    return std::optional<KekRecord>(
+        {record.account, record.version, crypto::wrap_key(to, *key, context, random)});
+}
+
 Vault::KekRecord Vault::wrap(AccountId account, std::uint32_t version, const crypto::SecretKey& key,
                              Random& random) const {
     return {account, version,

@@ -71,6 +71,10 @@ class Vault {
     };
     // Loads a stored record; corrupt(storage) when the node key does not open it.
     Status load(const KekRecord& record);
+    // The record wrapped by `to` instead of `from`; nothing when `to` opens it already. corrupt(storage):
+    // neither does. Pure.
+    static Result<std::optional<KekRecord>> rewrap(const KekRecord& record, const crypto::SecretKey& from,
+                                                   const crypto::SecretKey& to, Random& random);
     // A key that the centre has given, as a record to be stored; activate() makes it known once it
     // is. Bodies are sealed under the highest version.
     [[nodiscard]] KekRecord wrap(AccountId account, std::uint32_t version,

@@ -2,12 +2,11 @@
 #include "edge/base/log.h"
 
 #include <spdlog/async.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
+#include <atomic>
 #include <memory>
-#include <mutex>
 
+#include "edge/base/log_sink.h"
 #include "edge/base/thread_role.h"
 
 namespace nodex::log {
@@ -17,18 +16,23 @@ namespace {
 // blocks of access lines that is 64 MiB at most.
 constexpr std::size_t queue_entries = 4'096;
 constexpr std::size_t access_block_bytes = 16 * 1024;
+// For flush(): the most that a start which failed waits for its own last lines.
+constexpr Nanoseconds flush_limit = 2 * second;
 
 // Access lines of this thread that the background thread has not been given yet. In blocks, because each
 // entry of its queue wakes it, which costs more than writing a line.
 thread_local std::string access_block;
 
-// Shared by the writers of a process; replaced only by start(), stop() and open_access_log(), which
-// run before the loops start and after they have ended.
+// Shared by the writers of a process. The loggers are replaced only by start() and stop(), which run before
+// the other threads start and after they have ended; level and files change at any time.
 struct Sinks {
     std::shared_ptr<spdlog::details::thread_pool> pool;
+    std::shared_ptr<FileSink> process_file;
+    std::shared_ptr<FileSink> access_file;
     std::shared_ptr<spdlog::logger> process;
     std::shared_ptr<spdlog::logger> access;
-    Level level = Level::info;
+    std::atomic<bool> access_wanted{false};
+    std::atomic<Level> level{Level::info};
 };
 Sinks& sinks() {
     static Sinks instance;
@@ -48,7 +52,6 @@ const char* name(Level level) noexcept {
 std::shared_ptr<spdlog::logger> make_logger(const char* logger_name, spdlog::sink_ptr sink) {
     auto logger = std::make_shared<spdlog::async_logger>(
         logger_name, std::move(sink), sinks().pool, spdlog::async_overflow_policy::overrun_oldest);
-    logger->set_pattern("%v");
     logger->set_level(spdlog::level::trace);
     return logger;
 }
@@ -62,22 +65,38 @@ void hand_over_access() noexcept {
 }  // namespace
 
 void start(Level level) {
-    sinks().level = level;
-    sinks().pool = std::make_shared<spdlog::details::thread_pool>(
+    Sinks& all = sinks();
+    all.level = level;
+    all.pool = std::make_shared<spdlog::details::thread_pool>(
         queue_entries, 1, [] { begin_helper_thread("nodex-log"); });
-    sinks().process = make_logger("process", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    sinks().process->flush_on(spdlog::level::info);
+    all.process_file = std::make_shared<FileSink>(FileSink::Flushing::each_line);
+    all.process_file->use_standard_error();
+    all.process = make_logger("process", all.process_file);
+    all.access_file = std::make_shared<FileSink>(FileSink::Flushing::when_told);
+    all.access = make_logger("access", all.access_file);
+}
+
+void set_level(Level level) noexcept {
+    sinks().level.store(level, std::memory_order_relaxed);
+}
+
+void flush() noexcept {
+    if (!sinks().process) return;
+    const std::uint64_t seen = sinks().process_file->flushes();
+    sinks().process->flush();
+    sinks().process_file->wait_flushed(seen, flush_limit);
 }
 
 void stop() {
     flush_access();
+    sinks().access_wanted = false;
     sinks().pool.reset();  // joins the thread after the queue is written: nobody else uses the loggers then
     sinks().access.reset();
     sinks().process.reset();
 }
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
-    if (level < sinks().level) return;
+    if (level < sinks().level.load(std::memory_order_relaxed)) return;
     std::string line = "{\"time\":";
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
@@ -105,25 +124,22 @@ void write(Level level, std::string_view event, std::initializer_list<Field> fie
         std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-void open_access_log(const std::string& path) {
+Status open_access_log(const std::string& path) {
     NX_ASSERT(sinks().pool != nullptr);
-    spdlog::sink_ptr sink;
-    if (path == "-")
-        sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
-    else
-        sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
-    sinks().access = make_logger("access", std::move(sink));
+    Status opened = sinks().access_file->open(path);
+    if (opened) sinks().access_wanted = !path.empty();
+    return opened;
 }
 
 void access(std::string_view line) noexcept {
-    if (!sinks().access) return;
+    if (!sinks().access_wanted.load(std::memory_order_relaxed)) return;
     if (!access_block.empty()) access_block += '\n';
     access_block += line;
     if (access_block.size() >= access_block_bytes) hand_over_access();
 }
 
 void flush_access() noexcept {
-    if (!sinks().access) return;
+    if (!sinks().access_wanted.load(std::memory_order_relaxed)) return access_block.clear();
     if (!access_block.empty()) hand_over_access();
     sinks().access->flush();
 }

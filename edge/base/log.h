@@ -39,7 +39,11 @@ struct Field {
 
 // Before start() and after stop() lines are written directly. `level` is the least that is written.
 void start(Level level);
-void stop();
+void stop();  // no other thread may write any more
+void set_level(Level level) noexcept;  // any thread
+// Waits until what was written before is out, at most 2 s: for a process that ends without stop(), because
+// threads of it still write.
+void flush() noexcept;
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 
 inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
@@ -56,7 +60,9 @@ inline void error(std::string_view event, std::initializer_list<Field> fields = 
 // none is configured, nowhere. Called on loops: gathers a block of lines a thread, gives it to the
 // background thread when it is full, never blocks. When that one's queue is full the oldest blocks
 // are dropped and counted.
-void open_access_log(const std::string& path);  // "-" is standard output
+// Any thread, after start(); "-" is standard output, "" none. A file is appended to; opening the same path
+// again goes on in a new file where the old one was renamed. io_failure(kernel): nothing changes.
+Status open_access_log(const std::string& path);
 void access(std::string_view line) noexcept;
 // What the calling thread has gathered, to the file, soon. Every thread that calls access() calls it
 // about once a second and before it ends.

@@ -38,6 +38,8 @@ struct Acceptor::State {
     void enter(Phase next) noexcept;
     void accept() noexcept;
     void accept_done(std::int32_t result) noexcept;
+    void pause() noexcept;
+    void go_on_if_room() noexcept;
     void open(int fd) noexcept;
     Slot& take_slot() noexcept;
     [[nodiscard]] bool count_address(Slot& slot) noexcept;
@@ -88,10 +90,7 @@ void Acceptor::State::accept() noexcept {
 void Acceptor::State::accept_done(std::int32_t result) noexcept {
     if (result >= 0) open(result);
     if (accept_operation.in_flight()) {
-        if (phase == Phase::accepting && live.size() >= options.connections_max) {
-            enter(Phase::paused);
-            loop.io().cancel(accept_operation);
-        }
+        if (phase == Phase::accepting && live.size() >= options.connections_max) pause();
         return;
     }
     if (phase == Phase::draining) return close_listener();
@@ -100,6 +99,17 @@ void Acceptor::State::accept_done(std::int32_t result) noexcept {
     // Out of descriptors or memory: a closing connection or the timer tries again, whichever comes first.
     if (phase == Phase::accepting) enter(Phase::paused);
     start_timer<&State::accept>(loop.timers(), retry_timer, loop.now_ns() + limits::accept_retry_delay, this);
+}
+
+void Acceptor::State::pause() noexcept {
+    enter(Phase::paused);
+    loop.io().cancel(accept_operation);
+}
+
+void Acceptor::State::go_on_if_room() noexcept {
+    if (phase != Phase::paused || live.size() >= options.connections_max) return;
+    loop.timers().cancel(retry_timer);
+    accept();
 }
 
 void Acceptor::State::open(int fd) noexcept {
@@ -166,6 +176,16 @@ void Acceptor::replace_context(std::shared_ptr<tls::ServerContext> context) noex
     state_->context = std::move(context);
 }
 
+void Acceptor::replace_options(AcceptorOptions options) noexcept {
+    NX_ASSERT(options.connections_max > 0);
+    State& state = *state_;
+    state.options = options;
+    for (Slot* const slot : state.live) slot->connection.set_keep_alive(options.keep_alive);
+    const bool full = state.live.size() >= options.connections_max;
+    if (state.phase == State::Phase::accepting && full && state.accept_operation.in_flight()) state.pause();
+    state.go_on_if_room();
+}
+
 void Acceptor::drain() noexcept {
     if (state_->phase == State::Phase::draining || state_->phase == State::Phase::closed) return;
     state_->enter(State::Phase::draining);
@@ -202,10 +222,7 @@ void Acceptor::connection_closed(ServerConnection& connection) noexcept {
     state.live[slot.live_index] = last;
     state.live.pop_back();
     state.free.push_back(&slot);
-    if (state.phase == State::Phase::paused && state.live.size() < state.options.connections_max) {
-        state.loop.timers().cancel(state.retry_timer);
-        state.accept();
-    }
+    state.go_on_if_room();
 }
 
 }  // namespace nodex

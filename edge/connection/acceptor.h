@@ -22,6 +22,9 @@ class Acceptor final : public ServerConnectionOwner {
     ~Acceptor();
     void start() noexcept;
     void replace_context(std::shared_ptr<tls::ServerContext> context) noexcept;  // new connections only
+    // A lower limit closes nothing: accepting pauses until there are fewer. The keep-alive of open
+    // connections counts from their next response.
+    void replace_options(AcceptorOptions options) noexcept;
     // Stops accepting, closes idle connections, lets running responses finish. drained() becomes true when
     // none is left.
     void drain() noexcept;

@@ -68,7 +68,7 @@ class ServerConnection {
     ~ServerConnection();
 
     void open(int fd, std::shared_ptr<tls::ServerContext> context, bool secure_listener) noexcept;
-    // How long it may wait between requests; before open().
+    // How long it may wait between requests; when it is open, from the next response on.
     void set_keep_alive(Nanoseconds keep_alive) noexcept;
     // Draining (SIGTERM): no further request after the current one; an idle connection closes now.
     void drain() noexcept;

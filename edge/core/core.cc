@@ -17,8 +17,7 @@ constexpr Nanoseconds cutting_grace = 3 * second;  // for sockets to close
 
 Core::Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared& shared,
            upstream::Resolver& resolver, CoreUpdate initial,
-           std::shared_ptr<const replication::Directory> directory,
-           AcceptorOptions acceptor_options)
+           std::shared_ptr<const replication::Directory> directory)
     : index_(index),
       loop_(std::move(loop)),
       upstream_(std::make_unique<upstream::Upstream>(*loop_, initial.endpoints, resolver,
@@ -26,7 +25,7 @@ Core::Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared
       gateway_(std::make_unique<gateway::Gateway>(*loop_, index, shared, *upstream_,
                                                   crypto::secure_random(), initial.settings,
                                                   std::move(directory))),
-      acceptor_options_(acceptor_options),
+      acceptor_options_(initial.acceptor_options),
       context_(initial.context),
       update_parcel_(loop_->mailbox(), *this),
       directory_parcel_(loop_->mailbox(), *this),
@@ -102,6 +101,8 @@ void Core::receive_update(CoreUpdate update) {
     upstream_->replace_endpoints(std::move(update.endpoints));
     context_ = update.context;
     for (const auto& acceptor : secure_acceptors_) acceptor->replace_context(context_);
+    for (auto* list : {&acceptors_, &secure_acceptors_})
+        for (const auto& acceptor : *list) acceptor->replace_options(update.acceptor_options);
 }
 
 void Core::receive_directory(std::shared_ptr<const replication::Directory> directory) {

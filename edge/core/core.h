@@ -24,13 +24,14 @@ struct CoreUpdate {
     std::shared_ptr<const gateway::Settings> settings;
     std::shared_ptr<tls::ServerContext> context;  // null: no TLS listener
     std::vector<std::shared_ptr<const upstream::EndpointConfig>> endpoints;
+    AcceptorOptions acceptor_options;  // of the public listeners
 };
 
 class Core {
   public:
     Core(std::uint16_t index, std::unique_ptr<UringLoop> loop, gateway::Shared& shared,
          upstream::Resolver& resolver, CoreUpdate initial,
-         std::shared_ptr<const replication::Directory> directory, AcceptorOptions acceptor_options);
+         std::shared_ptr<const replication::Directory> directory);
     ~Core();
 
     // Before start(): listeners (bound descriptors) and, on one core, the operator's pages.

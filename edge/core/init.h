@@ -10,6 +10,7 @@ namespace nodex::core {
 
 // Where secrets stand in secrets_dir; each is 32 octets in hex, mode 0600.
 inline constexpr const char* node_key_file = "node.key";      // wraps the accounts' body keys
+inline constexpr const char* node_key_next_file = "node.key.next";  // during a rotation only
 inline constexpr const char* key_hash_file = "key_hash.key";  // HMAC secret of API keys
 inline constexpr const char* idempotency_file =
     "idempotency.key";  // HMAC secret of idempotency keys

@@ -10,6 +10,7 @@
 #include "edge/core/config.h"
 #include "edge/core/init.h"
 #include "edge/core/node.h"
+#include "edge/core/rotate.h"
 
 namespace {
 
@@ -36,15 +37,20 @@ bool stop_is_pending() {
 int serve(nodex::core::Config config, const std::string& path, bool standalone,
           const sigset_t& signals) {
     nodex::log::start(config.log_level);
-    if (!config.access_log.empty()) nodex::log::open_access_log(config.access_log);
+    if (const nodex::Status opened = nodex::log::open_access_log(config.access_log); !opened) {
+        nodex::log::error("access_log_not_opened",
+                          {{"path", config.access_log}, {"errno", opened.error().os_errno}});
+        nodex::log::stop();
+        return exit_configuration;
+    }
     nodex::core::Node node(std::move(config));
     const nodex::Status started = node.start(standalone, stop_is_pending);
     if (!started) {
         const bool asked = started.error().code == nodex::ErrorCode::cancelled;
         nodex::log::write(asked ? nodex::log::Level::info : nodex::log::Level::error,
                           asked ? "stopped_before_serving" : "start_failed");
-        nodex::log::stop();
-        // threads of a half-started node are not joined one by one
+        // Threads of a half-started node are not joined one by one, and may still write to the log.
+        nodex::log::flush();
         std::_Exit(asked ? EXIT_SUCCESS : exit_start);
     }
     for (int number = 0; sigwait(&signals, &number) == 0;) {
@@ -65,11 +71,13 @@ int main(int argc, char** argv) {
     CLI::App app{
         "Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
     std::string path;
-    bool standalone = false, init = false, check = false;
+    bool standalone = false, init = false, check = false, rotate = false;
     app.add_option("--config", path, "configuration file (TOML)")->required();
     app.add_flag("--standalone", standalone, "run the central node inside this process");
     app.add_flag("--init", init,
                  "make folders, secrets and a development certificate where missing, then exit");
+    app.add_flag("--rotate-node-key", rotate,
+                 "wrap the accounts' body keys under a new node.key, then exit; the node must be stopped");
     app.add_flag("--check", check, "check the configuration, then exit");
     app.set_version_flag("--version", NODEX_VERSION);
     CLI11_PARSE(app, argc, argv);
@@ -87,5 +95,6 @@ int main(int argc, char** argv) {
         return EXIT_SUCCESS;
     }
     if (init) return nodex::core::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
+    if (rotate) return nodex::core::rotate_node_key(*config) ? EXIT_SUCCESS : exit_configuration;
     return serve(std::move(*config), path, standalone, signals);
 }

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "edge/base/log.h"
+#include "edge/core/rotate.h"
 #include "edge/core/sandbox.h"
 #include "edge/crypto/crypto.h"
 #include "edge/gateway/recovery_meter.h"
@@ -89,6 +90,7 @@ Status Node::read_files() {
     auto secrets = read_secrets(config_);
     if (!secrets) return secrets.error();
     secrets_ = *secrets;
+    if (Status status = check_no_rotation(config_); !status) return status;
     auto vault = storage::Vault::open(config_.secrets_dir + "/" + node_key_file, false,
                                       crypto::secure_random());
     if (!vault) return vault.error();
@@ -249,8 +251,12 @@ Status Node::register_pop(const std::function<bool()>& stop_asked) {
 }
 
 CoreUpdate Node::core_update() const {
+    AcceptorOptions options;
+    options.connections_max = std::max(config_.connections_max / cores_count_, 1u);
+    options.connections_per_address_max = config_.connections_per_address_max;
+    options.keep_alive = config_.keep_alive;
     return {std::make_shared<gateway::Settings>(config_.gateway), server_context_,
-            config_.endpoints};
+            config_.endpoints, options};
 }
 
 Status Node::make_cores() {
@@ -258,16 +264,12 @@ Status Node::make_cores() {
         gateway::Shared{*commits_, *vault_, *agent_, sdk_retries_, secrets_.key_hash,
                         secrets_.idempotency, PopId{config_.pop_id}, agent_->incarnation()});
     resolver_.start();
-    AcceptorOptions acceptor_options;
-    acceptor_options.connections_max = std::max(config_.connections_max / cores_count_, 1u);
-    acceptor_options.connections_per_address_max = config_.connections_per_address_max;
-    acceptor_options.keep_alive = config_.keep_alive;
     for (unsigned index = 0; index < cores_count_; ++index) {
         auto loop = UringLoop::create({});
         if (!loop) return loop.error();
         cores_.push_back(std::make_unique<Core>(static_cast<std::uint16_t>(index), std::move(*loop),
                                                 *shared_, resolver_, core_update(),
-                                                agent_->directory(), acceptor_options));
+                                                agent_->directory()));
         for (const Listener& listener : listeners_[index])
             cores_.back()->add_listener(listener.fd, listener.secure);
     }
@@ -406,6 +408,11 @@ void Node::reload(const std::string& config_path) {
                               {{"problem", "the certificates cannot be loaded; see above"}});
         context = *made;
     }
+    // Also where the path is the same: a rotation has renamed the file.
+    if (const Status opened = log::open_access_log(loaded->access_log); !opened)
+        return log::error("reload_refused", {{"problem", "log.access cannot be opened"},
+                                             {"path", loaded->access_log},
+                                             {"errno", opened.error().os_errno}});
     const bool fixed_changed =
         loaded->tls_listeners != config_.tls_listeners ||
         loaded->plain_listeners != config_.plain_listeners ||
@@ -419,6 +426,13 @@ void Node::reload(const std::string& config_path) {
     config_.gateway = loaded->gateway;
     config_.endpoints = loaded->endpoints;
     config_.certificates = loaded->certificates;
+    config_.connections_max = loaded->connections_max;
+    config_.connections_per_address_max = loaded->connections_per_address_max;
+    config_.keep_alive = loaded->keep_alive;
+    config_.drain_deadline = loaded->drain_deadline;
+    config_.access_log = loaded->access_log;
+    config_.log_level = loaded->log_level;
+    log::set_level(config_.log_level);
     server_context_ = std::move(context);
     for (const auto& core : cores_) core->update(core_update());
     log::info("reloaded", {{"providers", static_cast<std::uint64_t>(config_.endpoints.size())}});

@@ -42,6 +42,32 @@ TEST_F(AcceptorTest, BoundsConnectionsOfOneAddress) {
     EXPECT_TRUE(until([&] { return fourth.received.ends_with("/a:"); }));
 }
 
+TEST_F(AcceptorTest, TakesNewLimitsWithoutClosingAnything) {
+    start({.connections_max = 2});
+    RawClient& first = connect();
+    RawClient& second_client = connect();
+    settle();
+    acceptor_->replace_options({.connections_max = 1});
+    RawClient& third = connect();
+    third.channel.write(get);
+    settle();
+    EXPECT_FALSE(first.closed || second_client.closed);
+    EXPECT_EQ(third.received, "");
+    first.channel.close();
+    ASSERT_TRUE(until([&] { return acceptor_->connections_count() == 1; }));
+    settle();
+    EXPECT_EQ(third.received, "") << "one is as many as there may be";
+    acceptor_->replace_options({.connections_max = 3});
+    ASSERT_TRUE(until([&] { return third.received.ends_with("/a:"); }));
+    acceptor_->replace_options({.connections_max = 2});
+    RawClient& fourth = connect();
+    fourth.channel.write(get);
+    settle();
+    EXPECT_EQ(fourth.received, "");
+    second_client.channel.close();
+    EXPECT_TRUE(until([&] { return fourth.received.ends_with("/a:"); }));
+}
+
 TEST_F(AcceptorTest, TriesAgainWhenDescriptorsRunOut) {
     start();
     RawClient& first = connect();
