@@ -140,6 +140,12 @@ void Worker::release_more() noexcept {
 void Worker::pump(bool waited) noexcept {
     if (phase_ != WorkerPhase::running && phase_ != WorkerPhase::draining) return;
     while (!free_.empty() && busy_count_ < released_count_) {
+        // The server has ended it (its deadline for connections that never spoke): it opens again, and comes
+        // back.
+        if (free_.back()->phase() != ClientPhase::ready) {
+            free_.pop_back();
+            continue;
+        }
         const auto intended_ns = schedule_.take(loop_->clock().now_ns());
         if (!intended_ns) return;
         Client* client = free_.back();

@@ -114,6 +114,10 @@ void Run::read_refusal() noexcept {
 void Run::call_failed(Error error, bool sent) noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
     const bool timed_out = error.code == ErrorCode::timed_out;
+    // All connections that this core may have to the provider are in use: ours to say, and when to come back,
+    // or a crowd of clients asks again and again at once.
+    if (error.code == ErrorCode::limit_exceeded && error.source == ErrorSource::self)
+        return attempt_failed(api::Code::overloaded, {}, 1'000, true);
     if (phase_ == Phase::relaying)
         return lose_stream(timed_out ? api::Code::upstream_timeout : api::Code::upstream_lost);
     // A model that is slow to begin may be running: a second one would cost twice.

@@ -29,7 +29,9 @@ struct EndpointConfig {
     Nanoseconds first_byte_timeout = 120 * second;
     Nanoseconds idle_timeout = 120 * second;   // between bytes of a running answer
     Nanoseconds total_timeout = 870 * second;  // < limits::request_deadline
-    std::uint32_t connections_max = 2'000;     // per core; at it the next endpoint is tried, then 503
+    // Per core; at it the next endpoint is tried, then 503. Clients fall on cores unevenly (SO_REUSEPORT), so
+    // a core needs more than its share of the streams.
+    std::uint32_t connections_max = 8'192;
     std::uint32_t idle_connections_max = 256;  // kept alive per core
 };
 
