@@ -1,4 +1,5 @@
 """Start, reload, drain and end of the node; and what it says when something it needs is missing."""
+import json
 import os
 import shutil
 import signal
@@ -6,11 +7,12 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 
 from support.pop import Pop, Stream, chat_body, statuses, unique
 from support.runner import test
 from support.waiting import until
-from support.wire import Answer, request
+from support.wire import Answer, Cut, request
 
 
 @test
@@ -110,6 +112,116 @@ def a_reload_takes_new_certificates_providers_and_limits():
         with pop.wire() as wire:
             assert wire.socket.getpeercert(binary_form=True) != old
         until(lambda: client.chat("x" * 3000).status == 413, 5, "the new limit")
+
+
+@test
+def a_reload_takes_connection_limits_and_keep_alive():
+    with Pop() as pop:
+        client = pop.client()
+        with pop.wire(plain=True) as kept, pop.wire(plain=True) as other:
+            for wire in (kept, other):
+                assert client.get("/healthz", wire=wire).status == 200
+            pop.config["limits"] = {"connections_per_address": 1, "keep_alive_ms": 300}
+            pop.write_config()
+            pop.reload()
+            # Nothing is closed for the new limit, but a third one is.
+            assert client.get("/healthz", wire=kept).status == 200
+            until(lambda: connection_is_refused(pop), 5, "one connection of an address on each core")
+            # The new keep-alive counts from the next response.
+            assert client.get("/healthz", wire=kept).status == 200
+            until(kept.ended, 5, "the kept connection is closed after 0.3 s")
+        pop.config["limits"] = {"connections_per_address": 100, "keep_alive_ms": 60_000}
+        pop.write_config()
+        pop.reload()
+        until(lambda: client.get("/healthz").status == 200, 5, "many again")
+
+
+def connection_is_refused(pop):
+    """Whether the node closes one of some connections at once, although each core has room for one of them."""
+    wires = [pop.wire(plain=True) for _ in range(6)]
+    try:
+        for wire in wires:
+            try:
+                wire.send(request("GET", "/healthz"))
+                wire.answer()
+            except (OSError, Cut):
+                return True
+        return False
+    finally:
+        for wire in wires:
+            wire.close()
+
+
+@test
+def a_reload_opens_the_access_log_anew_and_takes_log_options():
+    with Pop() as pop:
+        client = pop.client()
+        log = os.path.join(pop.folder, "access.log")
+
+        def lines(path):
+            if not os.path.exists(path):
+                return []
+            with open(path, encoding="utf-8") as file:
+                return [json.loads(line) for line in file if line.endswith("\n")]  # the last may be half written
+        client.get("/v1/models")
+        until(lambda: len(lines(log)) > 0, 5, "the access log is written")
+        os.rename(log, log + ".1")  # logrotate, then systemctl reload
+        pop.reload()
+        before = len(lines(log + ".1"))
+        client.get("/v1/balance")
+        until(lambda: any(line["route"] == "balance" for line in lines(log)), 5, "a new file is written")
+        assert len(lines(log + ".1")) == before
+        assert os.stat(log).st_mode & 0o007 == 0, "others cannot read it"
+        pop.config["log"].update({"access": log + ".elsewhere", "level": "error"})
+        pop.write_config()
+        # At level error a reload is not told; the next line that shows it is the access log's.
+        pop.edge.signal(signal.SIGHUP)
+        until(lambda: client.get("/v1/balance").status == 200 and lines(log + ".elsewhere"), 10, "the other file")
+        pop.config["log"]["access"] = os.path.join(pop.folder, "missing", "access.log")
+        pop.write_config()
+        pop.edge.signal(signal.SIGHUP)
+        until(lambda: "reload_refused" in pop.edge_log() and "log.access" in pop.edge_log(), 10, "refused")
+        assert client.get("/v1/balance").status == 200
+
+
+@test
+def the_node_key_is_rotated_although_it_is_killed_in_the_middle(random):
+    with Pop() as pop:
+        stored = []
+        for number in range(12):
+            client = pop.client()
+            key, body = unique(), chat_body(f"sealed {number}", tokens=3, stream=number % 2 == 0)
+            stored.append((client, key, body, client.send(client.chat_request(body, key))))
+        pop.until_quiet()
+        path = os.path.join(pop.secrets_dir, "node.key")
+        running = pop.program("--rotate-node-key")
+        assert running.wait(20) != 0 and "store_not_opened" in pop.edge_log(), "the node still runs"
+        assert not os.path.exists(path + ".next"), "nothing was begun"
+        pop.edge.terminate()
+        with open(path, encoding="ascii") as file:
+            old = file.read()
+        for _ in range(12):
+            ended = time.monotonic() + random.uniform(0.0, 0.06)
+            rotation = pop.program("--rotate-node-key")
+            until(lambda limit=ended: time.monotonic() >= limit, 2, "the moment of the kill")
+            rotation.kill()
+        if os.path.exists(path + ".next"):
+            fails_to_start(pop, "key_rotation_unfinished")
+            assert pop.program("--rotate-node-key").wait(20) == 0, pop.edge_log()
+        assert pop.program("--rotate-node-key").wait(20) == 0, pop.edge_log()
+        with open(path, encoding="ascii") as file:
+            assert file.read() != old
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and not os.path.exists(path + ".next")
+        pop.restart()
+        for client, key, body, answer in stored:
+            again = client.send(client.chat_request(body, key))
+            assert again.status == 200 and again.body == answer.body, again
+            assert again.field("x-nodex-idempotent-replay") == "true"
+        pop.edge.terminate()
+        # The old key opens nothing any more.
+        with open(path, "w", encoding="ascii") as file:
+            file.write(old)
+        fails_to_start(pop, "kek_refused")
 
 
 @test

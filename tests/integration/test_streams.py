@@ -43,7 +43,9 @@ def a_finished_stream_resumes_after_every_event(pop):
 @test
 def a_running_stream_resumes_after_every_event(pop):
     client = pop.client()
-    for cut in range(1, 8):
+    events_count = len(uncut(client, tokens=8)[2].events)
+    assert events_count >= 10, "a role, eight tokens, an end"
+    for cut in range(1, events_count):
         key = unique()
         body = chat_body(f"running {cut}", stream=True, tokens=8, pace_ms=15)
         octets = client.chat_request(body, key)
@@ -112,6 +114,37 @@ def a_stream_that_was_killed_half_way_keeps_what_was_delivered():
         # No more than a token for each octet of text that was produced: the framing is not billed.
         text = text_of(events_of(whole.body)[:-1]).encode()
         assert 0 < charge["units"]["output"] <= len(text), (charge, text)
+        pop.verify_ledger()
+
+
+@test
+def a_stream_killed_after_any_event_resumes_to_the_same_bytes(scale, random):
+    """Each time another boundary, in random order; what was finished before the kills stays as it was."""
+    with Pop() as pop:
+        client = pop.client()
+        key, body, answer = uncut(client, tokens=8)
+        boundaries = list(range(1, len(answer.events)))
+        random.shuffle(boundaries)
+        for cut in boundaries[:None if scale.extended else 4]:
+            running_key = unique()
+            running = chat_body(f"killed after {cut}", stream=True, tokens=8, pace_ms=60)
+            with Stream(client, client.chat_request(running, running_key)) as stream:
+                stream.read_events(cut)
+                got, session = whole_prefix(stream.body), stream.answer.field("x-nodex-session-id")
+                pop.kill()
+            pop.restart()
+            rest = client.send(resume(client, running, running_key, len(data_events(got)), session))
+            assert rest.status == 200, rest
+            numbers = [event.number for event in data_events(got + rest.body)]
+            assert numbers == list(range(1, len(numbers) + 1)), (cut, numbers)
+            assert got + rest.body == client.send(client.chat_request(running, running_key)).body, cut
+            offset = 0
+            for number in range(len(answer.events) + 1):
+                part = client.send(resume(client, body, key, number, answer.field("x-nodex-session-id")))
+                assert answer.body[:offset] + part.body == answer.body, (cut, number)
+                if number < len(answer.events):
+                    offset += len(answer.events[number].raw) + 2
+        pop.until_quiet()
         pop.verify_ledger()
 
 
