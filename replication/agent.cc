@@ -259,8 +259,9 @@ void Agent::State::tell_stats() {
     stats.shipped_records.store(shipper.shipped_count(), std::memory_order_relaxed);
     stats.applied_records.store(shipper.applied(), std::memory_order_relaxed);
     stats.ship_failures.store(shipper.failures_count(), std::memory_order_relaxed);
-    stats.outbox_depth.store(shipper.last() - std::min(shipper.last(), shipper.applied()),
-                             std::memory_order_relaxed);
+    const std::uint64_t last =
+        std::max(shipper.last(), commits.stats().outbox_last.load(std::memory_order_relaxed));
+    stats.outbox_depth.store(last - std::min(last, shipper.applied()), std::memory_order_relaxed);
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
     stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);
     incarnation.store(core.link().incarnation(), std::memory_order_relaxed);

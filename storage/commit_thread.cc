@@ -20,7 +20,9 @@ namespace nodex::storage {
 
 struct CommitThread::State {
     State(Store& the_store, Journal& the_journal, Clock& the_clock, Durability the_durability)
-        : store(the_store), journal(the_journal), clock(the_clock), durability(the_durability) {}
+        : store(the_store), journal(the_journal), clock(the_clock), durability(the_durability) {
+        stats.outbox_last.store(journal.outbox().last, std::memory_order_relaxed);
+    }
 
     void run() noexcept;
     void drain() noexcept;
@@ -52,7 +54,6 @@ struct CommitThread::State {
     };
     std::vector<Replies> replies;  // of the current batch, gathered
     Batch batch;
-    std::atomic<std::uint64_t> outbox_last{0};  // as far as it is in the store
     std::atomic<bool> outbox_awaited{false};    // the agent wants to be told
     Notice outbox_notice;
     AppendTap appends;
@@ -161,7 +162,7 @@ void CommitThread::State::commit_some() noexcept {
     if (!failed) appends.record(batch);
     batch.clear();
     reply_all(next - first);
-    if (!failed && journal.outbox().last != outbox_last.load(std::memory_order_relaxed))
+    if (!failed && journal.outbox().last != stats.outbox_last.load(std::memory_order_relaxed))
         notify_outbox();
 }
 
@@ -242,7 +243,7 @@ MailChain& CommitThread::State::replies_to(Mailbox& mailbox_of_owner) {
 
 // Both sides write their word before they read the other's, so one of them sees what happened.
 void CommitThread::State::notify_outbox() noexcept {
-    outbox_last.store(journal.outbox().last);
+    stats.outbox_last.store(journal.outbox().last);
     if (!outbox_awaited.exchange(false)) return;
     outbox_notice.post();
 }
@@ -250,7 +251,7 @@ void CommitThread::State::notify_outbox() noexcept {
 bool CommitThread::await_outbox(std::uint64_t known) noexcept {
     State& state = *state_;
     state.outbox_awaited.store(true);
-    if (state.outbox_last.load() <= known) return true;
+    if (state.stats.outbox_last.load() <= known) return true;
     return !state.outbox_awaited.exchange(false);
 }
 

@@ -150,6 +150,9 @@ struct CommitStats {
     std::atomic<std::uint64_t> bytes{0};
     std::atomic<std::uint64_t> failures{0};
     Histogram batch_ns;  // one write, fsync included
+    // The newest outbox record that is written. The agent's own position says how far it has read, and it
+    // stops reading while the centre does not answer.
+    std::atomic<std::uint64_t> outbox_last{0};
 };
 
 class CommitThread {

@@ -353,6 +353,24 @@ TEST_F(CommitThreadTest, AnswersABatchWithOneWakeUp) {
     EXPECT_EQ(answered.count, 20);
 }
 
+// The lab cut a POP off under load: nodex_outbox_depth stood still for ten seconds at a time, because it
+// counted what the agent had read, and the agent reads nothing while the centre does not answer.
+TEST_F(CommitThreadTest, TellsTheNewestOutboxRecordThoughNobodyReadsIt) {
+    EXPECT_EQ(commits->stats().outbox_last, 0u);
+    for (std::uint64_t number = 1; number <= 3; ++number) {
+        ClaimOperation claim;
+        claim.request = samples::request(number);
+        FinishOperation finish;
+        finish.finish = samples::finish(claim.request, 1);
+        submit(claim);
+        submit(finish);
+        run();
+        EXPECT_EQ(commits->stats().outbox_last, number);
+    }
+    commits = std::make_unique<CommitThread>(store, *journal, clock, Durability::power);
+    EXPECT_EQ(commits->stats().outbox_last, 3u);
+}
+
 // The receiving side of a real thread: sleeps until mail comes.
 struct SleepingWaker final : Waker {
     std::atomic<std::uint32_t> wakes{0};
