@@ -89,6 +89,7 @@ struct Agent::State {
     bool listening = false;                // for what the commit thread appends
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
     bool outbox_awaited = false;           // same
+    Nanoseconds headroom_at_ns = 0;        // when it is counted again; agent's thread
 
     std::mutex mutex;  // guards what follows
     std::condition_variable state_changed;
@@ -262,6 +263,10 @@ void Agent::State::tell_stats() {
     const std::uint64_t last =
         std::max(shipper.last(), commits.stats().outbox_last.load(std::memory_order_relaxed));
     stats.outbox_depth.store(last - std::min(last, shipper.applied()), std::memory_order_relaxed);
+    if (const Nanoseconds now = clock.now_ns(); now >= headroom_at_ns) {
+        headroom_at_ns = now + second;
+        stats.lease_headroom.store(core.leases().headroom(), std::memory_order_relaxed);
+    }
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
     stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);
     incarnation.store(core.link().incarnation(), std::memory_order_relaxed);

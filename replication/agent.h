@@ -91,6 +91,7 @@ struct AgentStats {
         reads_served{0}, copies_finished{0}, copies_dropped{0}, copies_lag_bytes{0},
         copies_kept_bytes{0}, copy_messages_dropped{0}, peer_messages_refused{0}, peers{0};
     std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
+    std::atomic<Nano> lease_headroom{0};          // LeaseKeeper::headroom, once a second
 };
 
 struct AgentOptions {

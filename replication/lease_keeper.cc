@@ -92,6 +92,15 @@ void LeaseKeeper::sample(Slot& slot, Nanoseconds elapsed_ns) {
         slot.largest_reservation / 64 + (slot.largest_reservation > 0 ? 1 : 0);
 }
 
+Nano LeaseKeeper::headroom() const noexcept {
+    const Nanoseconds now = clock_.now_ns();
+    Wide sum = 0;
+    for (const auto& [scope, slot] : slots_)
+        if (scope.kind == LeaseKey::Kind::account && now < slot.current->expires_ns())
+            sum += std::max<Nano>(slot.current->available(), 0);
+    return static_cast<Nano>(std::min<Wide>(sum, INT64_MAX));
+}
+
 // More than four times what is needed lay free for a minute: the rest goes back. Durable before it
 // is told: a POP that forgot what it had returned would spend it a second time.
 void LeaseKeeper::give_back_idle(const LeaseKey& scope, Slot& slot, Nanoseconds now_ns) {

@@ -58,6 +58,9 @@ class LeaseKeeper {
     void tick();
     [[nodiscard]] std::size_t asks_waiting() const noexcept { return asks_.size(); }
     [[nodiscard]] std::uint64_t requests_sent() const noexcept { return requests_sent_; }
+    // What accounts may still spend here without asking, leases that have expired left out. Costs a
+    // walk over all scopes.
+    [[nodiscard]] Nano headroom() const noexcept;
 
   private:
     struct Slot {

@@ -227,6 +227,10 @@ void add_storage(Page& page, const MetricsSources& sources) {
                  read(sources.agent->lease_requests));
     page.counter("nodex_lease_asks_total", "Requests that had to wait for the centre's money.",
                  read(sources.agent->lease_asks));
+    page.gauge("nodex_lease_headroom_nano",
+               "Money of customers that may still be spent here without asking the centre.",
+               static_cast<double>(
+                   sources.agent->lease_headroom.load(std::memory_order_relaxed)));
     const Nanoseconds contact = sources.agent->last_contact_ns.load(std::memory_order_relaxed);
     page.gauge("nodex_central_contact_age_seconds", "Since the centre last answered; -1: never.",
                contact == 0 ? -1 : static_cast<double>(sources.clock->now_ns() - contact) / 1e9);

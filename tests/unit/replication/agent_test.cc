@@ -170,6 +170,18 @@ TEST_F(AgentTest, TwoHundredAsksAgainstMoneyForFiftyReserveExactlyFifty) {
     EXPECT_EQ(key->account_lease->available(), 0);
 }
 
+TEST_F(AgentTest, TellsWhatMayStillBeSpentWithoutTheCentre) {
+    start();
+    const KeyEntry* key = find_key(make_customer("50"));
+    EXPECT_EQ(agent_->stats().lease_headroom.load(), 0);
+    std::vector<LeaseAsk> asks(1);
+    ASSERT_EQ(ask_many(*key, 1, unit, asks), 1u);
+    // The next heartbeat refills ahead of the next requests: never more than is left.
+    run_until([&] { return agent_->stats().lease_headroom.load() > 0; });
+    EXPECT_LE(agent_->stats().lease_headroom.load(), 49 * unit);
+    asks[0].account->release(unit);
+}
+
 TEST_F(AgentTest, AKeysBudgetRefusesWithQuotaWhileTheAccountHasMoney) {
     start();
     const KeyEntry* key = find_key(make_customer("50", R"(,"budget":"7")"));
