@@ -118,6 +118,12 @@ class Verdicts(unittest.TestCase):
                 found.pops["pop1"] = state
             self.assert_found_by(plant, "every outbox is drained")
 
+    def test_money_that_is_held_and_that_no_pop_may_spend_is_found(self):
+        for held, headroom in ((7, 6), (6, 7), (7, None)):
+            def plant(found, held=held, headroom=headroom):
+                found.held_nano, found.headroom_nano = held, headroom
+            self.assert_found_by(plant, "the centre holds what")
+
     def test_a_gap_in_a_stream_is_found(self):
         def plant(found):
             found.problems.append("op-1 at pop1: gap")

@@ -7,6 +7,7 @@ import json
 from lab.history import ACKNOWLEDGED
 from support.wire import events_of, text_of
 
+BOTH_SIDES_SECONDS = 20
 REFETCH_MAX = 400  # acknowledged answers that are fetched again, spread over the run
 
 
@@ -22,6 +23,8 @@ class Evidence:
     audit: dict           # ledger.verify
     pops: dict            # name -> {"runs", "outbox"}; None where the POP does not answer
     refetched: list       # (Operation, status, octets or text, whether it is the same)
+    held_nano: int = 0      # by the centre for POPs, over all accounts
+    headroom_nano: int | None = 0  # what the POPs say that they may spend; nothing when one does not say
     excused: set = dataclasses.field(default_factory=set)  # names of POPs whose unshipped records a scenario destroyed
 
 
@@ -77,6 +80,32 @@ def refetch(lab):
     return found
 
 
+def held_by_centre(admin):
+    """What the centre holds for POPs, over all accounts, the house's included."""
+    held, after = 0, 0
+    while True:
+        page = admin("account.list", after=after)
+        held += sum(account["held_nano"] for account in page["accounts"])
+        if not page["has_more"]:
+            return held
+        after = page["accounts"][-1]["account"]
+
+
+def headroom_of_pops(lab):
+    found = [metrics.get("nodex_lease_headroom_nano") if metrics else None for metrics in (pop.metrics() for pop in lab.pops)]
+    return None if None in found else int(sum(found))
+
+
+def both_sides(lab):
+    """(held, headroom), as soon as they are equal: refills and returns may still be under way, and the gauge is a second old."""
+    deadline = lab.now() + BOTH_SIDES_SECONDS
+    while True:
+        sides = held_by_centre(lab.world.admin), headroom_of_pops(lab)
+        if sides[0] == sides[1] or sides[1] is None or lab.now() > deadline:
+            return sides
+        lab.run_for(0.5)
+
+
 def runs_of(lab):
     """The provider's counters over all of its lives."""
     return dict(collections.Counter(lab.runs_before) + collections.Counter(lab.provider.counters()["by_key"]))
@@ -91,9 +120,11 @@ def gather(lab):
         metrics = pop.metrics()
         pops[pop.name] = metrics and {"runs": metrics["nodex_runs"], "outbox": metrics["nodex_outbox_depth"]}
     accounts = [purse.account for purse in lab.purses.all]
+    held, headroom = both_sides(lab)
     return Evidence(
         operations=list(lab.history.operations), problems=list(lab.history.problems), runs=runs_of(lab),
         rows={account: pages(admin, account) for account in accounts},
         balances={account: admin("balance.show", account=account) for account in accounts},
         topped_up={purse.account: purse.topped_up_nano for purse in lab.purses.all},
-        audit=admin("ledger.verify"), pops=pops, refetched=refetched, excused=set(lab.excused))
+        audit=admin("ledger.verify"), pops=pops, refetched=refetched, held_nano=held, headroom_nano=headroom,
+        excused=set(lab.excused))

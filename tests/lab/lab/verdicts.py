@@ -141,6 +141,17 @@ def outboxes_are_empty(evidence):
     return _verdict("every outbox is drained and no reservation is open", offences, f"{len(evidence.pops)} POPs")
 
 
+def both_sides_agree(evidence):
+    """At rest the centre holds exactly what the POPs may still spend: no reservation is open, no money is stuck between the two.
+    What a destroyed disk had been granted stays held until its lease has ended."""
+    held, headroom = evidence.held_nano, evidence.headroom_nano
+    name = "the centre holds what the POPs may still spend, to the nano-unit"
+    if headroom is None:
+        return Verdict(name, False, "a POP does not tell what it may spend")
+    agree = held >= headroom if evidence.excused else held == headroom
+    return Verdict(name, agree, f"{held} held, {headroom} at the POPs{', a disk was destroyed' if evidence.excused else ''}")
+
+
 def streams_have_no_gap(evidence):
     return _verdict("no client saw a gap or a repeat in a stream", evidence.problems,
                     f"{sum(one.stream for one in evidence.operations)} streams, "
@@ -149,7 +160,7 @@ def streams_have_no_gap(evidence):
 
 ALL = [answers_are_kept, acknowledged_are_charged, none_is_charged_twice, nothing_is_charged_that_did_not_run,
        rows_have_their_price, balances_are_their_rows, no_balance_is_negative, the_ledger_is_sound, outboxes_are_empty,
-       streams_have_no_gap]
+       both_sides_agree, streams_have_no_gap]
 
 
 def judge(evidence):
