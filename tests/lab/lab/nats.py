@@ -1,18 +1,18 @@
-"""The message network: two hubs joined by a route, and a leaf beside each edge. Leaf links and routes use mutual TLS."""
+"""The message network as an operator gets it: deploy/nats/generate makes certificates, passwords, keys and configurations of two hubs,
+a leaf beside each edge and one beside each centre; here they are put on their hosts and started."""
+import json
 import os
-import secrets
+import pathlib
 import shutil
+import subprocess
+import sys
 
 from lab.hosts import Service
 
+GENERATE = pathlib.Path(__file__).resolve().parents[3] / "deploy" / "nats" / "generate"
 LEAF_ADDRESS = "127.0.0.1:4222"
-CLIENT_PORT, LEAF_PORT, ROUTE_PORT = 4222, 7422, 6222
-COMMON = """max_payload: 2MB
-max_pending: 64MB
-write_deadline: "10s"
-ping_interval: "2s"
-ping_max: 3
-"""
+LEAF_PORT = 7422
+CENTRE = "centre"
 
 
 def server_program():
@@ -22,124 +22,75 @@ def server_program():
     return found
 
 
-def tls_block(folder, authority, verify=True):
-    check = "verify: true, " if verify else ""
-    return (f'{{ cert_file: "{folder}/tls.crt", key_file: "{folder}/tls.key", ca_file: "{authority.ca_file}", {check}timeout: 5 }}')
-
-
-class Secrets:
-    """Passwords of the message network, and each POP's link key, made for this run."""
+class Network:
+    """What deploy/nats/generate has made for this run."""
 
     def __init__(self, world):
-        self.world = world
-        self.local = secrets.token_hex(16)  # of the program that shares a host with its leaf
-        self.leaf = {host.name: secrets.token_hex(16) for host in [*world.named("pop"), *world.named("centre")]}
-        self.link_keys = {host.name: secrets.token_hex(32) for host in world.named("pop")}
+        self.world, self.folder = world, os.path.join(world.folder, "network")
+        hubs = [word for host in world.named("hub") for word in ("--hub", host.address)]
+        subprocess.run([sys.executable, str(GENERATE), self.folder, "--pops", str(len(world.named("pop"))), "--days", "2", *hubs],
+                       check=True, capture_output=True)
+        self.urls = json.loads(pathlib.Path(self.folder, "urls.json").read_text(encoding="ascii"))
 
-    def share(self):
-        """POPs and centre hash customers' keys alike, and POPs their idempotency keys; the first POP has made both secrets."""
-        first, *others = self.world.pops
-        for place in [*others, *self.world.centres]:
-            for name in ("key_hash.key", "idempotency.key"):
-                target = os.path.join(place.secrets, name)
-                shutil.copyfile(os.path.join(first.secrets, name), target)
-                os.chmod(target, 0o600)
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def place(self, names, source, target):
+        """Copies secrets of a machine's folder to where its program looks for them."""
+        for name in names:
+            path = os.path.join(target, name)
+            shutil.copyfile(self.path(source, name), path)
+            os.chmod(path, 0o600)
+
+    def server(self, name, host, source):
+        """A nats-server on `host` with the folder that was made for `source`."""
+        folder = os.path.join(self.world.folder_of(host.name), "nats")
+        shutil.copytree(self.path(source), folder)
+        config = os.path.join(folder, "nats.conf")
+        if source == CENTRE:
+            # Two leaves of one name are one to a hub, and the second centre would be refused.
+            text = pathlib.Path(config).read_text(encoding="ascii")
+            pathlib.Path(config).write_text(text.replace(f"server_name: {CENTRE}", f"server_name: {host.name}"), encoding="ascii")
+        # File names in the configuration are relative to where it is started.
+        return Service(name, host, ["env", "-C", folder, server_program(), "-c", config], self.world.folder_of(host.name))
 
 
 class Hub:
     """One nats-server of the pair."""
 
     def __init__(self, world, host):
-        self.world, self.host, self.folder = world, host, world.folder_of(host.name)
-        self.config = os.path.join(self.folder, "nats.conf")
-        self.service = Service(host.name, host, [server_program(), "-c", self.config], self.folder)
-
-    def prepare(self):
-        self.world.authority.issue(self.host.name, [self.host.address], f"{self.folder}/tls.crt", f"{self.folder}/tls.key")
-        address, held = self.host.address, self.world.secrets
-        tls = tls_block(self.folder, self.world.authority)
-        numbers = {host.name: number for number, host in enumerate(self.world.named("pop"), 1)}
-        users = "\n".join(f'    {{ user: leaf_{name}, password: "{password}"{permissions(numbers.get(name))} }}'
-                          for name, password in held.leaf.items())
-        routes = ", ".join(f'"nats-route://{other.address}:{ROUTE_PORT}"' for other in self.world.named("hub"))
-        with open(self.config, "w", encoding="ascii") as file:
-            file.write(f"""server_name: {self.host.name}
-listen: "{address}:{CLIENT_PORT}"
-http: "127.0.0.1:8222"
-{COMMON}cluster {{ name: nxhub, listen: "{address}:{ROUTE_PORT}", routes: [ {routes} ], tls: {tls} }}
-accounts {{
-  NX: {{ users: [
-{users}
-  ] }}
-  SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
-}}
-system_account: SYS
-leafnodes {{ listen: "{address}:{LEAF_PORT}", advertise: "{address}:{LEAF_PORT}", tls: {tls} }}
-""")
+        self.host = host
+        self.service = world.network.server(host.name, host, host.name)
 
     def start(self):
         self.service.start()
-        self.service.wait_listening(f"{self.host.address}:{CLIENT_PORT}")
+        self.service.wait_listening(f"{self.host.address}:{LEAF_PORT}")
 
 
-def permissions(number):
-    """What a POP may say and hear: calls to the centre, and what is addressed to itself or between POPs under its own number.
-    The centre (no number) is not limited."""
-    if number is None:
-        return ""
-    publish = ["nx.v1.rpc.>", f"nx.v1.pop.*.{number}.>", "nx.v1.ack.*.>", "_INBOX.>"]
-    subscribe = [f"nx.v1.ack.{number}.>", f"nx.v1.feed.{number}", f"nx.v1.pop.{number}.>", "_INBOX.>"]
-    def words(subjects):
-        return "[ " + ", ".join(f'"{subject}"' for subject in subjects) + " ]"
-    return f", permissions: {{ publish: {{ allow: {words(publish)} }}, subscribe: {{ allow: {words(subscribe)} }} }}"
+def pop_leaf(world, pop):
+    return world.network.server(f"{pop.name}-leaf", pop.host, f"pop-{pop.number}")
 
 
-def leaf(world, host):
-    """The nats-server beside a POP or a centre, as a Service; its configuration is written here. A link to a hub uses mutual
-    TLS; only loopback is without."""
-    folder = os.path.join(world.folder_of(host.name), "leaf")
-    os.makedirs(folder, exist_ok=True)
-    world.authority.issue(host.name, [host.address], f"{folder}/tls.crt", f"{folder}/tls.key")
-    config, password = os.path.join(folder, "nats.conf"), world.secrets.leaf[host.name]
-    urls = ", ".join(f'"nats-leaf://leaf_{host.name}:{password}@{hub.address}:{LEAF_PORT}"' for hub in world.named("hub"))
-    with open(config, "w", encoding="ascii") as file:
-        file.write(f"""server_name: {host.name}
-listen: "{LEAF_ADDRESS}"
-http: "127.0.0.1:8222"
-{COMMON}accounts {{
-  NX: {{ users: [ {{ user: local, password: "{world.secrets.local}" }} ] }}
-  SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
-}}
-system_account: SYS
-leafnodes {{ reconnect: 1, remotes: [ {{ urls: [ {urls} ], account: NX, tls: {tls_block(folder, world.authority, verify=False)} }} ] }}
-""")
-    return Service(f"{host.name}-leaf", host, [server_program(), "-c", config], folder)
-
-
-def link_key_file(world, name, folder):
-    """The POP's link key as a file of `folder`, readable by its owner alone."""
-    path = os.path.join(folder, f"{name}.link.key")
-    with open(path, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        file.write(world.secrets.link_keys[name] + "\n")
-    return path
-
-
-def local_url(world):
-    return f"nats://local:{world.secrets.local}@{LEAF_ADDRESS}"
+def centre_leaf(world, host):
+    return world.network.server(f"{host.name}-leaf", host, CENTRE)
 
 
 def edge_sections(world, pop):
-    """What a POP's configuration says about its centre."""
-    return {"central": {"nats": local_url(world), "link_key": link_key_file(world, pop.name, pop.secrets)}}
+    """What a POP's configuration says about its centre; its secrets are put beside its own."""
+    world.network.place(["link.key", "key_hash.key", "idempotency.key"], f"pop-{pop.number}", pop.secrets)
+    return {"central": {"nats": world.network.urls[f"pop-{pop.number}"], "link_key": os.path.join(pop.secrets, "link.key")}}
 
 
 def central_sections(world, one):
     """A centre's configuration, but for its store."""
+    network = world.network
+    network.place(["key_hash.key"], CENTRE, one.secrets)
     return {
         "node": {"name": one.name, "data_dir": one.data, "secrets_dir": one.secrets},
-        "nats": {"url": local_url(world)},
+        "nats": {"url": network.urls[CENTRE]},
         "durability": {"level": world.settings.durability},
         "storage": {"free_space_floor_bytes": 1 << 20},
         "log": {"level": "info"},
-        "pop": [{"id": pop.number, "name": pop.name, "link_key": link_key_file(world, pop.name, one.secrets)} for pop in world.pops],
+        "pop": [{"id": pop.number, "name": pop.name, "link_key": network.path(CENTRE, "links", f"{pop.number}.key")}
+                for pop in world.pops],
     }
