@@ -65,8 +65,8 @@ struct Journal::State {
     // Batches are told apart by their emptiness: the caller writes one and clears it before the
     // next. What was remembered only because the store could not show it yet is forgotten then.
     void enter(const Batch& batch) {
-        if (!batch.empty()) return;
-        ++batch_number;
+        if (batch.number() == batch_number) return;
+        batch_number = batch.number();
         unwritten_answers.clear();
         unwritten_key_records.clear();
     }
@@ -82,7 +82,7 @@ struct Journal::State {
     std::unordered_map<ClaimId, RequestId, ClaimIdHash> claims;  // of the running ones
     LeaseTable leases;
     Outbox outbox;
-    std::uint64_t batch_number = 0;
+    std::uint64_t batch_number = 0;  // Batch::number() of the one that is being filled
     std::int64_t latest_ms = 0;  // the newest time a claim came with: stamps key records
     std::unordered_map<ClaimId, std::size_t, ClaimIdHash>
         unwritten_answers;  // index of the batch's change

@@ -2,6 +2,7 @@
 // SimStore, held to one contract test. Used by one writer thread (the commit thread); reads are
 // thread-safe.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -73,7 +74,11 @@ class Batch {
     void clear() noexcept {
         changes_.clear();
         arena_.clear();
+        number_ = next_number();
     }
+    // Tells this filling from every other one, of any batch of this process: whoever keeps places
+    // in a batch (replace_value) must notice that they are of an earlier one.
+    [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
     [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
     [[nodiscard]] std::size_t count() const noexcept { return changes_.size(); }
     [[nodiscard]] std::size_t bytes() const noexcept { return arena_.size(); }
@@ -104,8 +109,13 @@ class Batch {
                             static_cast<std::uint32_t>(value.size()), kind, family});
         arena_.append(key).append(value);
     }
+    static std::uint64_t next_number() noexcept {
+        static std::atomic<std::uint64_t> last{0};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
     std::vector<Slot> changes_;
     std::string arena_;
+    std::uint64_t number_ = next_number();
 };
 
 class Store {

@@ -285,6 +285,21 @@ TEST_F(JournalTest, ContinuesNumbersAndChainAfterTruncationAndRestart) {
     EXPECT_EQ(journal->outbox().last, 5u);
 }
 
+// The commit thread merges what the agent stores (keys, feeds) with ends of requests. Told by an
+// empty batch, the journal took one that began with a row of the agent's for its last one, and
+// replaced a value at a place that was another row's.
+TEST_F(JournalTest, KnowsANewBatchThatOthersHaveBegun) {
+    claim_and_finish(1, 10);
+    write();
+    batch.put(Family::feed, "of the agent", "a row of another size");
+    claim_and_finish(2, 20);
+    write();
+    reopen();
+    EXPECT_EQ(journal->lease(account_scope)->settled, 30);
+    EXPECT_EQ(*store.get(Family::feed, "of the agent"),
+              std::optional<std::string>("a row of another size"));
+}
+
 TEST_F(JournalTest, ReadsRecordsBackThatLeftTheWindow) {
     const std::uint64_t count = limits::outbox_window_records + 10;
     for (std::uint64_t number = 1; number <= count; ++number) {
