@@ -23,14 +23,24 @@ struct Shipper::Read {
     std::uint64_t last = 0;
 };
 
+void Shipper::stop() {
+    ++life_;
+    started_ = false;
+    reading_ = truncating_ = behind_ = false;
+    sent_.clear();
+    in_flight_ = 0;
+    backoff_ns_ = 0;
+}
+
 void Shipper::start(std::uint64_t applied, const ChainHash& chain,
                     std::function<void(const Status&)> done) {
+    stop();
     const auto bounds = std::make_shared<storage::Journal::OutboxBounds>();
     commits_.call(
-        [bounds, applied, chain](storage::Journal& journal, storage::Store&,
-                                 storage::Batch& batch) -> Status {
-            *bounds = journal.outbox();
+        [bounds, applied, chain, now_ms = clock_.wall_ms()](
+            storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
             const Error differs{ErrorCode::corrupt, ErrorSource::central};
+            *bounds = journal.outbox();
             if (applied < bounds->applied || applied > bounds->last) return differs;
             ChainHash ours = bounds->chain_at_applied;
             std::uint64_t sequence = bounds->applied;
@@ -45,7 +55,7 @@ void Shipper::start(std::uint64_t applied, const ChainHash& chain,
                 sequence = entries->back().sequence;
             }
             if (ours != chain) return differs;
-            return journal.truncate_outbox(applied, batch);
+            return journal.truncate_outbox(applied, now_ms, batch);
         },
         [this, bounds, applied, chain, done = std::move(done)](const Status& status) {
             if (status) {
@@ -89,7 +99,9 @@ void Shipper::read_more() {
             read->entries = std::move(*entries);
             return {};
         },
-        [this, read](const Status& status) { read_done(*read, status); });
+        [this, read, life = life_](const Status& status) {
+            if (life == life_) read_done(*read, status);
+        });
 }
 
 void Shipper::read_done(const Read& read, const Status& status) {
@@ -113,10 +125,11 @@ void Shipper::read_done(const Read& read, const Status& status) {
     sent_.push_back({next_ - 1, chain_at_next_});
     ++in_flight_;
     shipped_count_ += request.records.size();
-    link_.request("ship", MessageType::ship_request, encode(request), request_timeout,
-                  [this, first = request.first_sequence](const Result<std::string>& payload) {
-                      replied(first, payload);
-                  });
+    link_.request(
+        "ship", MessageType::ship_request, encode(request), request_timeout,
+        [this, first = request.first_sequence, life = life_](const Result<std::string>& payload) {
+            if (life == life_) replied(first, payload);
+        });
     if (options_.planted_bug == PlantedBug::truncate_on_send) {
         applied_ = next_ - 1;
         chain_at_applied_ = chain_at_next_;
@@ -177,10 +190,12 @@ void Shipper::truncate() {
     truncating_ = true;
     const std::uint64_t applied = applied_;
     commits_.call(
-        [applied](storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
-            return journal.truncate_outbox(applied, batch);
+        [applied, now_ms = clock_.wall_ms()](storage::Journal& journal, storage::Store&,
+                                             storage::Batch& batch) -> Status {
+            return journal.truncate_outbox(applied, now_ms, batch);
         },
-        [this, applied](const Status& status) {
+        [this, applied, life = life_](const Status& status) {
+            if (life != life_) return;
             truncating_ = false;
             if (status) truncated_ = applied;
         },

@@ -23,6 +23,8 @@ class Shipper {
     // agrees: corrupt (central) when its records make another chain there.
     void start(std::uint64_t applied, const ChainHash& chain,
                std::function<void(const Status&)> done);
+    // Not registered any more: nothing is sent, late answers say nothing.
+    void stop();
     void outbox_grew();  // more to ship, soon
     void tick();
 
@@ -65,6 +67,7 @@ class Shipper {
     ChainHash chain_at_next_;  // before it
     std::deque<Sent> sent_;    // batches on their way, oldest first
     unsigned in_flight_ = 0;
+    std::uint64_t life_ = 0;  // counts start() and stop(): answers to an earlier one are dropped
     Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
     std::uint64_t shipped_count_ = 0;

@@ -314,9 +314,14 @@ Result<std::vector<Journal::OutboxEntry>> Journal::read_outbox(std::uint64_t fir
     return state_->outbox.read(state_->store, first_sequence, records_max, bytes_max);
 }
 
-Status Journal::truncate_outbox(std::uint64_t sequence, Batch& batch) {
+Status Journal::truncate_outbox(std::uint64_t sequence, std::int64_t now_ms, Batch& batch) {
     state_->enter(batch);
-    return state_->outbox.truncate(state_->store, sequence, batch);
+    return state_->outbox.truncate(state_->store, sequence, now_ms, batch);
+}
+
+Status Journal::rewind_outbox(std::uint64_t sequence, Batch& batch) {
+    state_->enter(batch);
+    return state_->outbox.rewind(state_->store, sequence, batch);
 }
 
 Journal::OutboxBounds Journal::outbox() const noexcept {
@@ -324,6 +329,10 @@ Journal::OutboxBounds Journal::outbox() const noexcept {
 }
 std::optional<LeaseCounters> Journal::lease(const Scope& scope) const noexcept {
     return state_->leases.find(scope);
+}
+
+std::vector<Journal::Scope> Journal::lease_scopes() const {
+    return state_->leases.scopes();
 }
 
 void Journal::set_lease(const Scope& scope, const LeaseCounters& counters, Batch& batch) {

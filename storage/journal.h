@@ -87,15 +87,19 @@ class Journal {
         std::string record;  // encoded Settlement
     };
     // Oldest first, from `first_sequence`, at most `records_max` and `bytes_max` (but one record
-    // always). stale(self): `first_sequence` is applied already, its row is gone. corrupt,
-    // storage_failed.
+    // always). stale(self): the row of `first_sequence` is gone. corrupt, storage_failed.
     Result<std::vector<OutboxEntry>> read_outbox(std::uint64_t first_sequence, unsigned records_max,
                                                  std::size_t bytes_max);
     // B5: the ledger has applied everything up to `sequence` (asserted: at most outbox().last). An
     // older one changes nothing. corrupt, storage_failed: the row of `sequence` could not be read
     // back; nothing changed.
-    Status truncate_outbox(std::uint64_t sequence, Batch& batch);
+    Status truncate_outbox(std::uint64_t sequence, std::int64_t now_ms, Batch& batch);
+    // A restored ledger stands at `sequence` (asserted: at most outbox().applied): what follows is
+    // shipped again. stale(self): that row is not kept any more; corrupt, storage_failed: nothing
+    // changed.
+    Status rewind_outbox(std::uint64_t sequence, Batch& batch);
     struct OutboxBounds {
+        std::uint64_t kept = 1;     // the oldest row that is still there
         std::uint64_t applied = 0;  // everything up to here is applied by the ledger
         std::uint64_t last = 0;     // the newest written
         ChainHash chain_at_applied;
@@ -114,6 +118,7 @@ class Journal {
     };
     [[nodiscard]] std::optional<LeaseCounters> lease(const Scope& scope) const noexcept;
     void set_lease(const Scope& scope, const LeaseCounters& counters, Batch& batch);
+    [[nodiscard]] std::vector<Scope> lease_scopes() const;
 
     [[nodiscard]] InstallId install_id() const noexcept;
     [[nodiscard]] std::size_t open_count() const noexcept;

@@ -2,7 +2,8 @@
 // keys are big endian, so that byte order is number order (scans of the outbox and of a body's
 // chunks rely on it).
 //
-//   - meta    "schema" | "install" | "outbox" | "kek/" account u64 version u32 (kek_rows.cc) |
+//   - meta    "schema" | "install" | "outbox" | "outbox/kept" | "link"
+//             (replication/stored_feed.cc) | "kek/" account u64 version u32 (kek_rows.cc) |
 //             "shred/" account u64 (replication/feed_follower.cc) | "buddy/" hour u32 (buddy_copies.cc)
 //   - lease   kind u8, id u64
 //   - open    request id[16]
@@ -25,9 +26,10 @@
 namespace nodex::storage {
 
 namespace meta_key {
-inline constexpr Bytes schema = "schema";    // u32: layout of this store
-inline constexpr Bytes install = "install";  // InstallId
-inline constexpr Bytes outbox = "outbox";    // OutboxMark
+inline constexpr Bytes schema = "schema";     // u32: layout of this store
+inline constexpr Bytes install = "install";   // InstallId
+inline constexpr Bytes outbox = "outbox";     // OutboxMark
+inline constexpr Bytes kept = "outbox/kept";  // OutboxRetention
 }  // namespace meta_key
 
 // A short key in place: building one allocates nothing.

@@ -28,6 +28,12 @@ std::optional<LeaseCounters> LeaseTable::find(const Journal::Scope& scope) const
     return found->second.counters;
 }
 
+std::vector<Journal::Scope> LeaseTable::scopes() const {
+    std::vector<Journal::Scope> all;
+    for (const auto& [scope, row] : rows_) all.push_back(scope);
+    return all;
+}
+
 void LeaseTable::set(const Journal::Scope& scope, const LeaseCounters& counters,
                      std::uint64_t batch_number, Batch& batch) {
     const auto [found, inserted] = rows_.try_emplace(scope);

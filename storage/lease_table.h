@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "storage/journal.h"
 
@@ -14,6 +15,8 @@ class LeaseTable {
   public:
     Status open(Store& store);  // corrupt(storage), storage_failed
     [[nodiscard]] std::optional<LeaseCounters> find(const Journal::Scope& scope) const noexcept;
+
+    [[nodiscard]] std::vector<Journal::Scope> scopes() const;
 
     // `batch_number` tells batches apart: a row of an earlier batch cannot be replaced in this one.
     // A newer generation replaces the row; the same one keeps what was settled (finish() owns that

@@ -43,6 +43,15 @@ Status Outbox::open(Store& store) {
         bounds_.applied = bounds_.last = decoded->applied;
         bounds_.chain_at_applied = bounds_.chain_at_last = decoded->chain;
     }
+    auto kept = store.get(Family::meta, meta_key::kept);
+    if (!kept) return kept.error();
+    retention_ = OutboxRetention(bounds_.applied);
+    if (kept->has_value()) {
+        auto decoded = OutboxRetention::decode(**kept);
+        if (!decoded) return decoded.error();
+        retention_ = std::move(*decoded);
+    }
+    bounds_.kept = retention_.erased() + 1;
     Status verdict;
     const Status scanned = store.scan(
         Family::outbox, outbox_key(bounds_.applied + 1).view(), {},
@@ -86,7 +95,7 @@ void Outbox::append(const Settlement& settlement, Batch& batch) {
 Result<std::vector<Journal::OutboxEntry>> Outbox::read(Store& store, std::uint64_t first_sequence,
                                                        unsigned records_max,
                                                        std::size_t bytes_max) const {
-    if (first_sequence <= bounds_.applied) return Error{ErrorCode::stale, ErrorSource::self};
+    if (first_sequence <= retention_.erased()) return Error{ErrorCode::stale, ErrorSource::self};
     std::vector<Journal::OutboxEntry> entries;
     std::size_t bytes = 0;
     for (std::uint64_t sequence = first_sequence;
@@ -106,7 +115,7 @@ Result<std::vector<Journal::OutboxEntry>> Outbox::read(Store& store, std::uint64
     return entries;
 }
 
-Status Outbox::truncate(Store& store, std::uint64_t sequence, Batch& batch) {
+Status Outbox::truncate(Store& store, std::uint64_t sequence, std::int64_t now_ms, Batch& batch) {
     if (sequence <= bounds_.applied) return {};
     NX_ASSERT(sequence <= bounds_.last);
     ChainHash chain;
@@ -122,8 +131,44 @@ Status Outbox::truncate(Store& store, std::uint64_t sequence, Batch& batch) {
     std::string mark;
     encode(OutboxMark{bounds_.applied, bounds_.chain_at_applied}, mark);
     batch.put(Family::meta, meta_key::outbox, mark);
-    // From zero, not from the last mark: one range whatever an earlier truncation left behind.
-    batch.erase_range(Family::outbox, outbox_key(0).view(), outbox_key(sequence + 1).view());
+    const bool noted = retention_.applied(sequence, now_ms);
+    const bool expired = retention_.expire(now_ms);
+    if (noted || expired) batch.put(Family::meta, meta_key::kept, retention_.encode());
+    bounds_.kept = retention_.erased() + 1;
+    // From zero, not from the last mark: one range whatever an earlier one left behind.
+    if (expired)
+        batch.erase_range(Family::outbox, outbox_key(0).view(), outbox_key(bounds_.kept).view());
+    return {};
+}
+
+// The window is made whole first: what is not applied must be in it as far as it reaches.
+Status Outbox::rewind(Store& store, std::uint64_t sequence, Batch& batch) {
+    NX_ASSERT(sequence <= bounds_.applied);
+    const bool from_the_start = sequence == 0 && retention_.erased() == 0;
+    if (!from_the_start && sequence <= retention_.erased())
+        return Error{ErrorCode::stale, ErrorSource::self};
+    ChainHash chain;
+    if (!from_the_start) {
+        const auto row = load(store, sequence);
+        if (!row) return row.error();
+        chain = row->chain;
+    }
+    const std::uint64_t window_from =
+        std::max(sequence, bounds_.last - std::min<std::uint64_t>(bounds_.last, window_.size()));
+    std::vector<std::pair<std::uint64_t, Entry>> rows;
+    for (std::uint64_t next = window_from + 1; next <= bounds_.applied; ++next) {
+        auto row = load(store, next);
+        if (!row) return row.error();
+        rows.emplace_back(next, std::move(*row));
+    }
+    for (auto& [number, row] : rows) slot(number) = std::move(row);
+    bounds_.applied = sequence;
+    bounds_.chain_at_applied = chain;
+    retention_.rewind(sequence);
+    std::string mark;
+    encode(OutboxMark{bounds_.applied, bounds_.chain_at_applied}, mark);
+    batch.put(Family::meta, meta_key::outbox, mark);
+    batch.put(Family::meta, meta_key::kept, retention_.encode());
     return {};
 }
 

@@ -1,12 +1,13 @@
-// Outbox: settlements that the ledger has not applied yet: contiguous numbers from 1, chained by
-// SHA-256, the newest kept in memory for shipping, the rest read back. Part of Journal; same
-// thread, same batch rules.
+// Outbox: settlements: contiguous numbers from 1, chained by SHA-256; those that the ledger has not
+// applied yet, the newest of them in memory for shipping, and for some days those that it has. Part
+// of Journal; same thread, same batch rules.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "storage/journal.h"
+#include "storage/outbox_retention.h"
 
 namespace nodex::storage {
 
@@ -16,13 +17,15 @@ class Outbox {
     // storage_failed.
     Status open(Store& store);
     void append(const Settlement& settlement, Batch& batch);
-    // stale(self) when `first_sequence` is applied already (its row is gone), corrupt,
-    // storage_failed.
+    // stale(self) when the row of `first_sequence` is gone, corrupt, storage_failed.
     Result<std::vector<Journal::OutboxEntry>> read(Store& store, std::uint64_t first_sequence,
                                                    unsigned records_max,
                                                    std::size_t bytes_max) const;
     // An older or equal mark changes nothing. corrupt, storage_failed: nothing changed.
-    Status truncate(Store& store, std::uint64_t sequence, Batch& batch);
+    Status truncate(Store& store, std::uint64_t sequence, std::int64_t now_ms, Batch& batch);
+    // The ledger stands at `sequence`, before what it had applied once. stale(self): that row is
+    // not kept any more. corrupt, storage_failed: nothing changed.
+    Status rewind(Store& store, std::uint64_t sequence, Batch& batch);
     [[nodiscard]] const Journal::OutboxBounds& bounds() const noexcept { return bounds_; }
 
   private:
@@ -36,6 +39,7 @@ class Outbox {
     static Result<Entry> load(Store& store, std::uint64_t sequence);
 
     Journal::OutboxBounds bounds_;
+    OutboxRetention retention_;
     std::vector<Entry> window_;  // a ring by sequence: the newest min(last - applied, size) records
     std::string row_;            // scratch of append()
 };

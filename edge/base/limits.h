@@ -129,6 +129,10 @@ inline constexpr std::size_t commit_batch_bytes_max = 8 * 1024 * 1024;
 // --- replication (replication.md sections 5 and 6) ---
 inline constexpr unsigned ship_records_max = 256;
 inline constexpr std::size_t ship_bytes_max = 256 * 1024;
+inline constexpr Nanoseconds outbox_kept =
+    72LL * 3'600 * second;  // applied records, for a ledger restored from a backup
+inline constexpr std::uint64_t outbox_kept_records =
+    4'000'000;  // at most, about 1.3 GB: then the oldest ten minutes go
 inline constexpr unsigned outbox_window_records = 8'192;       // unshipped records kept in memory
 inline constexpr Nanoseconds lease_ask_deadline = 2 * second;  // then 503 budget_unavailable
 inline constexpr Nanoseconds lease_ttl = 600 * second;

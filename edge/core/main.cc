@@ -10,6 +10,7 @@
 #include "edge/core/config.h"
 #include "edge/core/init.h"
 #include "edge/core/node.h"
+#include "edge/core/reinstall.h"
 #include "edge/core/rotate.h"
 
 namespace {
@@ -71,13 +72,17 @@ int main(int argc, char** argv) {
     CLI::App app{
         "Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
     std::string path;
-    bool standalone = false, init = false, check = false, rotate = false;
+    bool standalone = false, init = false, check = false, rotate = false, reinstall = false;
     app.add_option("--config", path, "configuration file (TOML)")->required();
     app.add_flag("--standalone", standalone, "run the central node inside this process");
     app.add_flag("--init", init,
                  "make folders, secrets and a development certificate where missing, then exit");
     app.add_flag("--rotate-node-key", rotate,
                  "wrap the accounts' body keys under a new node.key, then exit; the node must be stopped");
+    app.add_flag(
+        "--reinstall", reinstall,
+        "set the outbox aside and begin as a new installation, then exit: for a node whose "
+        "registration is refused (runbook)");
     app.add_flag("--check", check, "check the configuration, then exit");
     app.set_version_flag("--version", NODEX_VERSION);
     CLI11_PARSE(app, argc, argv);
@@ -96,5 +101,6 @@ int main(int argc, char** argv) {
     }
     if (init) return nodex::core::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
     if (rotate) return nodex::core::rotate_node_key(*config) ? EXIT_SUCCESS : exit_configuration;
+    if (reinstall) return nodex::core::reinstall(*config) ? EXIT_SUCCESS : exit_start;
     return serve(std::move(*config), path, standalone, signals);
 }

@@ -87,7 +87,7 @@ class CrashWorld {
             const auto bounds = journal.outbox();
             if (bounds.last == bounds.applied) return {};
             return journal.truncate_outbox(
-                bounds.applied + random_.below(bounds.last - bounds.applied) + 1, batch);
+                bounds.applied + random_.below(bounds.last - bounds.applied) + 1, 1, batch);
         };
         // Only what was acknowledged may be applied by the ledger, so it comes in a batch of its
         // own.

@@ -6,6 +6,7 @@
 #include "edge/base/limits.h"
 #include "edge/crypto/crypto.h"
 #include "storage/keyspace.h"
+#include "storage/outbox_retention.h"
 #include "storage/sim_store.h"
 #include "tests/unit/storage/samples.h"
 
@@ -263,12 +264,10 @@ TEST_F(JournalTest, ChainsTheOutboxAndReadsItInOrder) {
 TEST_F(JournalTest, ContinuesNumbersAndChainAfterTruncationAndRestart) {
     for (std::uint64_t number = 1; number <= 4; ++number) claim_and_finish(number, 1);
     write();
-    ASSERT_TRUE(journal->truncate_outbox(3, batch).has_value());
-    ASSERT_TRUE(journal->truncate_outbox(2, batch).has_value());
+    ASSERT_TRUE(journal->truncate_outbox(3, now_ms, batch).has_value());
+    ASSERT_TRUE(journal->truncate_outbox(2, now_ms, batch).has_value());
     EXPECT_EQ(journal->outbox().applied, 3u) << "an older mark changes nothing";
     write();
-    EXPECT_EQ(journal->read_outbox(3, 1, 1).error().code, ErrorCode::stale);
-    EXPECT_EQ(store.keys_count(Family::outbox), 1u);
     const auto before = journal->outbox();
     reopen();
     const auto after = journal->outbox();
@@ -276,7 +275,7 @@ TEST_F(JournalTest, ContinuesNumbersAndChainAfterTruncationAndRestart) {
     EXPECT_EQ(after.last, 4u);
     EXPECT_EQ(after.chain_at_applied, before.chain_at_applied);
     EXPECT_EQ(after.chain_at_last, before.chain_at_last);
-    ASSERT_TRUE(journal->truncate_outbox(4, batch).has_value());
+    ASSERT_TRUE(journal->truncate_outbox(4, now_ms, batch).has_value());
     write();
     reopen();
     EXPECT_EQ(journal->outbox().last, 4u);
@@ -300,6 +299,75 @@ TEST_F(JournalTest, KnowsANewBatchThatOthersHaveBegun) {
               std::optional<std::string>("a row of another size"));
 }
 
+TEST_F(JournalTest, KeepsAppliedRecordsForThreeDays) {
+    for (std::uint64_t number = 1; number <= 4; ++number) claim_and_finish(number, 1);
+    write();
+    ASSERT_TRUE(journal->truncate_outbox(2, now_ms, batch).has_value());
+    write();
+    reopen();
+    EXPECT_EQ(journal->outbox().kept, 1u);
+    EXPECT_EQ(journal->read_outbox(1, 10, 1 << 20)->size(), 4u);
+    constexpr std::int64_t kept_ms = limits::outbox_kept / millisecond;
+    ASSERT_TRUE(journal->truncate_outbox(3, now_ms + kept_ms, batch).has_value());
+    write();
+    reopen();
+    EXPECT_EQ(journal->outbox().kept, 3u);
+    EXPECT_EQ(store.keys_count(Family::outbox), 2u);
+    EXPECT_EQ(journal->read_outbox(2, 1, 1).error().code, ErrorCode::stale);
+}
+
+TEST_F(JournalTest, GoesBackToWhereARestoredLedgerStands) {
+    for (std::uint64_t number = 1; number <= 6; ++number) claim_and_finish(number, 1);
+    write();
+    ASSERT_TRUE(journal->truncate_outbox(3, now_ms, batch).has_value());
+    const ChainHash at_three = journal->outbox().chain_at_applied;
+    ASSERT_TRUE(journal->truncate_outbox(6, now_ms, batch).has_value());
+    write();
+    reopen();  // nothing of it is in memory
+    ASSERT_TRUE(journal->rewind_outbox(3, batch).has_value());
+    write();
+    for (const bool reopened : {false, true}) {
+        if (reopened) reopen();
+        EXPECT_EQ(journal->outbox().applied, 3u);
+        EXPECT_EQ(journal->outbox().chain_at_applied, at_three);
+        EXPECT_EQ(journal->read_outbox(4, 10, 1 << 20)->size(), 3u);
+    }
+    claim_and_finish(7, 1);
+    write();
+    EXPECT_EQ(journal->outbox().last, 7u);
+    ASSERT_TRUE(journal->rewind_outbox(0, batch).has_value());
+    write();
+    EXPECT_TRUE(journal->outbox().chain_at_applied.is_zero());
+    EXPECT_EQ(journal->read_outbox(1, 10, 1 << 20)->size(), 7u);
+}
+
+TEST_F(JournalTest, DoesNotGoBackToARecordThatIsNotKept) {
+    for (std::uint64_t number = 1; number <= 3; ++number) claim_and_finish(number, 1);
+    write();
+    ASSERT_TRUE(journal->truncate_outbox(2, now_ms, batch).has_value());
+    ASSERT_TRUE(
+        journal->truncate_outbox(3, now_ms + limits::outbox_kept / millisecond, batch).has_value());
+    write();
+    EXPECT_EQ(journal->rewind_outbox(2, batch).error().code, ErrorCode::stale);
+    EXPECT_EQ(journal->rewind_outbox(0, batch).error().code, ErrorCode::stale);
+    EXPECT_EQ(journal->outbox().applied, 3u);
+}
+
+TEST(OutboxRetention, LetsTheOldestGoWhenThereAreTooMany) {
+    OutboxRetention retention;
+    constexpr std::int64_t span_ms = 10 * 60 * 1'000;
+    for (std::int64_t i = 1; i <= 3; ++i)
+        EXPECT_TRUE(retention.applied(
+            static_cast<std::uint64_t>(i) * limits::outbox_kept_records / 2, i * span_ms));
+    EXPECT_TRUE(retention.expire(3 * span_ms));
+    EXPECT_EQ(retention.erased(), limits::outbox_kept_records / 2);
+    EXPECT_FALSE(retention.expire(3 * span_ms));
+    const std::string stored = retention.encode();
+    EXPECT_EQ(OutboxRetention::decode(stored)->encode(), stored);
+    for (std::size_t cut = 0; cut < stored.size(); ++cut)
+        EXPECT_FALSE(OutboxRetention::decode(stored.substr(0, cut)));
+}
+
 TEST_F(JournalTest, ReadsRecordsBackThatLeftTheWindow) {
     const std::uint64_t count = limits::outbox_window_records + 10;
     for (std::uint64_t number = 1; number <= count; ++number) {
@@ -317,7 +385,7 @@ TEST_F(JournalTest, ReadsRecordsBackThatLeftTheWindow) {
             EXPECT_EQ(decode_settlement((*entries)[i].record)->amount, static_cast<Nano>(i + 1));
         }
     }
-    ASSERT_TRUE(journal->truncate_outbox(5, batch).has_value());
+    ASSERT_TRUE(journal->truncate_outbox(5, now_ms, batch).has_value());
     write();
     reopen();
     EXPECT_EQ(journal->outbox().last, count);
