@@ -13,6 +13,10 @@ namespace nodex::storage {
 namespace {
 
 constexpr std::uint8_t version_1 = 1;
+constexpr std::uint8_t version_2 = 2;  // settlement
+// Which sealed bodies follow a settlement.
+constexpr std::uint8_t has_answer = 1;
+constexpr std::uint8_t has_request = 2;
 
 constexpr Error corrupt_record{ErrorCode::corrupt, ErrorSource::storage};
 
@@ -46,13 +50,31 @@ void write_reservation(ByteWriter& writer, const Reservation& reservation) {
     writer.integer(reservation.price_version);
 }
 
-Reservation read_reservation(RecordReader& reader) noexcept {
+Reservation read_reservation(ByteReader& reader) noexcept {
     Reservation reservation;
     reservation.amount = reader.integer<Nano>();
     reservation.account_generation = reader.integer<std::uint32_t>();
     reservation.key_generation = reader.integer<std::uint32_t>();
     reservation.price_version = reader.integer<std::uint32_t>();
     return reservation;
+}
+
+// sealed body = id[16], bytes u64, digest[32], key version u32, expires_ms i64
+void write_sealed_body(ByteWriter& writer, const SealedBody& body) {
+    writer.opaque(body.id);
+    writer.integer(body.bytes);
+    writer.opaque(body.digest);
+    writer.integer(body.kek_version);
+    writer.integer(body.expires_ms);
+}
+SealedBody read_sealed_body(ByteReader& reader) noexcept {
+    SealedBody body;
+    body.id = reader.opaque<BodyId>();
+    body.bytes = reader.integer<std::uint64_t>();
+    body.digest = reader.opaque<BodyDigest>();
+    body.kek_version = reader.integer<std::uint32_t>();
+    body.expires_ms = reader.integer<std::int64_t>();
+    return body;
 }
 
 }  // namespace
@@ -157,10 +179,12 @@ std::optional<std::int64_t> expiry_of_answer(Bytes record) noexcept {
 // settlement = version u8, request id[16], account u64, key u64, idempotency id[16], reservation,
 // amount i64,
 //              overrun i64, model u32, units u64[8] in the order of Unit, usage_source u8, outcome
-//              u8, status u16, answer id[16], answer_bytes u64, created_ms i64, settled_ms i64
+//              u8, status u16, answer id[16], answer_bytes u64, created_ms i64, settled_ms i64;
+//              since version 2: session[16], bodies u8 (1: answer, 2: request), a sealed body for
+//              each
 void encode(const Settlement& record, std::string& target) {
     ByteWriter writer(target);
-    writer.integer(version_1);
+    writer.integer(version_2);
     writer.opaque(record.request_id);
     writer.integer(record.account);
     writer.integer(record.key);
@@ -178,11 +202,19 @@ void encode(const Settlement& record, std::string& target) {
     writer.integer(record.answer_bytes);
     writer.integer(record.created_ms);
     writer.integer(record.settled_ms);
+    writer.opaque(record.session);
+    const bool answer = !record.sealed_answer.id.is_zero();
+    const bool request = !record.sealed_request.id.is_zero();
+    writer.integer(
+        static_cast<std::uint8_t>((answer ? has_answer : 0) | (request ? has_request : 0)));
+    if (answer) write_sealed_body(writer, record.sealed_answer);
+    if (request) write_sealed_body(writer, record.sealed_request);
 }
 
 Result<Settlement> decode_settlement(Bytes bytes) noexcept {
-    RecordReader reader(bytes);
+    ByteReader reader(bytes);
     Settlement record;
+    const auto version = reader.integer<std::uint8_t>();
     record.request_id = reader.opaque<RequestId>();
     record.account = reader.integer<AccountId>();
     record.key = reader.integer<KeyId>();
@@ -199,7 +231,18 @@ Result<Settlement> decode_settlement(Bytes bytes) noexcept {
     record.answer_bytes = reader.integer<std::uint64_t>();
     record.created_ms = reader.integer<std::int64_t>();
     record.settled_ms = reader.integer<std::int64_t>();
-    if (!reader.complete()) return corrupt_record;
+    if (version == version_2) {
+        record.session = reader.opaque<SessionId>();
+        const auto bodies = reader.integer<std::uint8_t>();
+        if (bodies > (has_answer | has_request)) return corrupt_record;
+        const bool answer = (bodies & has_answer) != 0, request = (bodies & has_request) != 0;
+        if (answer) record.sealed_answer = read_sealed_body(reader);
+        if (request) record.sealed_request = read_sealed_body(reader);
+        if (record.sealed_answer.id.is_zero() == answer ||
+            record.sealed_request.id.is_zero() == request)
+            return corrupt_record;
+    }
+    if (!reader.finished() || version < version_1 || version > version_2) return corrupt_record;
     return record;
 }
 

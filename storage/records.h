@@ -68,6 +68,17 @@ struct Answer {
     std::int64_t expires_ms = 0;
 };
 
+// How to tell that a sealed body is whole and unaltered, without being able to open it.
+using BodyDigest = Opaque<32, struct BodyDigestTag>;
+struct SealedBody {
+    BodyId id;                // zero: there is none
+    std::uint64_t bytes = 0;  // of its sealed chunks
+    BodyDigest digest;        // SHA-256 over them, in order
+    std::uint32_t kek_version = 0;
+    std::int64_t expires_ms = 0;  // then it may be gone
+    bool operator==(const SealedBody&) const noexcept = default;
+};
+
 // CF outbox, and the body of a ledger record SETTLE (replication.md section 5).
 struct Settlement {
     RequestId request_id;
@@ -86,6 +97,10 @@ struct Settlement {
     std::uint64_t answer_bytes = 0;
     std::int64_t created_ms = 0;
     std::int64_t settled_ms = 0;
+    // Since version 2; empty in a record that was written before.
+    SessionId session;
+    SealedBody sealed_answer;   // of `answer`
+    SealedBody sealed_request;  // what the client sent
 };
 
 // CF lease: what this POP has spent of a scope's grants, cumulative per generation.

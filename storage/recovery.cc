@@ -16,16 +16,19 @@ struct Logged {
     bool any = false;                // a chunk exists, readable or not
     bool unreadable = false;         // one could not be opened: the log ends before it
     std::string body;                // plaintext of the readable ones
+    crypto::Sha256Stream digest;     // over them as they are stored
+    SealedBody sealed;
 };
 
 // Nothing: the key record or the account's key is gone, so that no chunk can be opened.
 Result<std::optional<BodyReader>> open_body(const OpenRequest& request, Store& store,
-                                            const Vault& vault) {
+                                            const Vault& vault, SealedBody& sealed) {
     const auto row = store.get(Family::dek, dek_key(request.answer).view());
     if (!row) return row.error();
     if (!row->has_value()) return std::optional<BodyReader>();
     const auto key = decode_body_key(**row);
     if (!key) return std::optional<BodyReader>();
+    sealed.kek_version = Vault::version_of(key->key_record).value_or(0);
     auto reader = vault.open_body(request.account, request.answer, key->key_record);
     if (!reader) return std::optional<BodyReader>();
     return std::optional<BodyReader>(std::move(*reader));
@@ -48,7 +51,7 @@ Result<Logged> read_log(const OpenRequest& request, Store& store, const Vault& v
         if (!sealed->has_value()) break;
         if (!logged.any) {
             logged.any = true;
-            auto opened = open_body(request, store, vault);
+            auto opened = open_body(request, store, vault, logged.sealed);
             if (!opened) return opened.error();
             reader = std::move(*opened);
         }
@@ -57,7 +60,12 @@ Result<Logged> read_log(const OpenRequest& request, Store& store, const Vault& v
             break;
         }
         ++logged.chunks_count;
+        logged.digest.update(**sealed);
+        logged.sealed.bytes += (*sealed)->size();
     }
+    if (logged.chunks_count == 0) return logged;
+    logged.sealed.id = request.answer;
+    logged.sealed.digest = BodyDigest::from(crypto::view(logged.digest.finish()));
     return logged;
 }
 
@@ -111,6 +119,9 @@ Finish finish_of(const OpenRequest& request, const Logged& logged, const Deliver
     settlement.answer_bytes = logged.body.size();
     settlement.created_ms = request.created_ms;
     settlement.settled_ms = options.now_ms;
+    settlement.session = request.session;
+    settlement.sealed_answer = logged.sealed;
+    settlement.sealed_answer.expires_ms = finish.answer.expires_ms;
     finish.settlement = settlement;
     return finish;
 }

@@ -160,9 +160,20 @@ void BodyWriter::seal(Bytes plaintext, bool last, std::string& target) {
     NX_ASSERT(!finished_);
     std::string chunk;
     encode_chunk(plaintext, chunk);
+    const std::size_t before = target.size();
     sealer_.seal(next_chunk_, last, chunk, target);
+    digest_.update(Bytes(target).substr(before));
+    sealed_bytes_ += target.size() - before;
     ++next_chunk_;
     finished_ = last;
+}
+
+SealedBody BodyWriter::sealed() const noexcept {
+    crypto::Sha256Stream digest = digest_;
+    return {.id = id_,
+            .bytes = sealed_bytes_,
+            .digest = BodyDigest::from(crypto::view(digest.finish())),
+            .kek_version = kek_version_};
 }
 
 Status BodyReader::open(std::uint32_t number, bool last, Bytes sealed,
@@ -247,7 +258,12 @@ Result<BodyWriter> Vault::create_body(AccountId account, std::int64_t created_ms
     const auto commitment = sealer.commitment();
     writer.raw_bytes(view_of(commitment.data(), commitment.size()));
     writer.raw_bytes(crypto::wrap_key(kek->key, dek, dek_context(header), random));
-    return BodyWriter(id, std::move(sealer), std::move(record));
+    return BodyWriter(id, kek->version, std::move(sealer), std::move(record));
+}
+
+std::optional<std::uint32_t> Vault::version_of(Bytes key_record) noexcept {
+    const std::optional<KeyRecord> record = KeyRecord::parse(key_record);
+    return record ? std::optional(record->kek_version) : std::nullopt;
 }
 
 Result<BodyReader> Vault::open_body(AccountId account, BodyId id, Bytes key_record) const noexcept {

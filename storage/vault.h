@@ -16,6 +16,7 @@
 #include "edge/base/ids.h"
 #include "edge/base/random.h"
 #include "edge/crypto/crypto.h"
+#include "storage/records.h"
 
 namespace nodex::storage {
 
@@ -28,17 +29,27 @@ class BodyWriter {
     [[nodiscard]] std::uint32_t chunks_count() const noexcept { return next_chunk_; }
     // CF dek value: header and wrapped key; written with (or before) the first chunk.
     [[nodiscard]] const std::string& key_record() const noexcept { return key_record_; }
+    // What was sealed so far, for whoever must tell later that it is whole; expires_ms is the
+    // caller's.
+    [[nodiscard]] SealedBody sealed() const noexcept;
     // The sealed chunk number chunks_count(), appended to `target`. Nothing follows the last one
     // (asserted).
     void seal(Bytes plaintext, bool last, std::string& target);
 
   private:
     friend class Vault;
-    BodyWriter(BodyId id, crypto::BodySealer sealer, std::string key_record)
-        : id_(id), sealer_(std::move(sealer)), key_record_(std::move(key_record)) {}
+    BodyWriter(BodyId id, std::uint32_t kek_version, crypto::BodySealer sealer,
+               std::string key_record)
+        : id_(id),
+          kek_version_(kek_version),
+          sealer_(std::move(sealer)),
+          key_record_(std::move(key_record)) {}
     BodyId id_;
+    std::uint32_t kek_version_;
     crypto::BodySealer sealer_;
     std::string key_record_;
+    crypto::Sha256Stream digest_;  // over the sealed chunks
+    std::uint64_t sealed_bytes_ = 0;
     std::uint32_t next_chunk_ = 0;
     bool finished_ = false;  // the last chunk is sealed
 };
@@ -96,6 +107,9 @@ class Vault {
     // `key_record` from CF dek. forbidden(storage): the account's key is gone; corrupt(storage)
     // otherwise.
     Result<BodyReader> open_body(AccountId account, BodyId id, Bytes key_record) const noexcept;
+
+    // The key version that a `key_record` is wrapped under; nothing when it is none.
+    static std::optional<std::uint32_t> version_of(Bytes key_record) noexcept;
 
   private:
     Vault();

@@ -97,6 +97,7 @@ void read_storage(File& file, Config& target) {
     {
         Section section = file.section("storage");
         section.integer("free_space_floor_bytes", target.free_space_floor_bytes, 0, INT64_MAX);
+        section.flag("request_bodies", target.gateway.request_bodies);
         section.integer("cache_bytes", target.cache_bytes, 1ll << 20, 1ll << 40);
     }
     Section section = file.section("retention");

@@ -1,6 +1,7 @@
 // Gathers chunks, submits once a turn, hands durable bytes back to their runs.
 #include "edge/gateway/append_log.h"
 
+#include "edge/base/limits.h"
 #include "edge/gateway/run.h"
 
 namespace nodex::gateway {
@@ -13,7 +14,7 @@ constexpr std::size_t arena_bytes_kept_max = 1024 * 1024;
 AppendLog::AppendLog(Loop& loop, storage::CommitThread& commits, Histogram& append_ns) noexcept
     : loop_(loop), commits_(commits), append_ns_(append_ns) {}
 
-void AppendLog::add(Run& run, storage::BodyWriter& writer, Bytes plaintext) {
+void AppendLog::gather(storage::BodyWriter& writer, Bytes plaintext, bool last) {
     storage::AppendOperation& operation = gathering();
     storage::AppendOperation::Chunk chunk{};
     chunk.body = writer.id();
@@ -24,11 +25,23 @@ void AppendLog::add(Run& run, storage::BodyWriter& writer, Bytes plaintext) {
         operation.arena += writer.key_record();
     }
     chunk.sealed_offset = operation.arena.size();
-    writer.seal(plaintext, false, operation.arena);
+    writer.seal(plaintext, last, operation.arena);
     chunk.sealed_size = operation.arena.size() - chunk.sealed_offset;
     operation.chunks.push_back(chunk);
-    pending_[gathering_].push_back({&run, plaintext.size()});
     if (!flying_) at_turn_end<&AppendLog::submit>(loop_, submit_task_, this);
+}
+
+void AppendLog::add(Run& run, storage::BodyWriter& writer, Bytes plaintext) {
+    gather(writer, plaintext, false);
+    pending_[gathering_].push_back({&run, plaintext.size()});
+}
+
+void AppendLog::add_whole(storage::BodyWriter& writer, Bytes text) {
+    do {
+        const Bytes piece = text.substr(0, limits::stored_chunk_bytes_max);
+        text.remove_prefix(piece.size());
+        gather(writer, piece, text.empty());
+    } while (!text.empty());
 }
 
 void AppendLog::submit() noexcept {

@@ -24,6 +24,9 @@ class AppendLog {
     // it is durable run.append_done(plaintext.size()) is called, in order; on failure
     // run.append_failed(..). The run must not be released before.
     void add(Run& run, storage::BodyWriter& writer, Bytes plaintext);
+    // Seals `text` as a whole body of its own. Nobody is told: it is durable (or not, when the
+    // store has failed) at the latest with what is added after it.
+    void add_whole(storage::BodyWriter& writer, Bytes text);
     [[nodiscard]] bool busy() const noexcept { return flying_ || !gathering().chunks.empty(); }
 
   private:
@@ -35,6 +38,7 @@ class AppendLog {
     [[nodiscard]] const storage::AppendOperation& gathering() const noexcept {
         return operations_[gathering_];
     }
+    void gather(storage::BodyWriter& writer, Bytes plaintext, bool last);
     void submit() noexcept;
     void committed() noexcept;
 

@@ -55,10 +55,25 @@ void Run::server_event(const http::ServerEvent& event) noexcept {
     }
 }
 
+// What the client sent, as a body of its own beside the answer: here and not in B1, because nothing
+// waits for it, and no other endpoint will need the text. Its reference travels with the
+// settlement.
+void Run::seal_request() noexcept {
+    sealed_request_ = {};
+    if (gateway_.settings()->request_bodies && !order_.body.empty()) {
+        auto writer = gateway_.shared().vault.create_body(order_.open.account, gateway_.random());
+        if (writer) {  // else the account was shredded meanwhile
+            gateway_.append_log().add_whole(*writer, order_.body);
+            sealed_request_ = writer->sealed();
+        }
+    }
+    std::string().swap(order_.body);
+}
+
 void Run::append_event(Bytes type, Bytes data) noexcept {
     if (phase_ == Phase::dispatching) {
         enter(Phase::relaying);
-        std::string().swap(order_.body);  // no other endpoint will need it
+        seal_request();
     }
     const std::size_t before = buffer_.size();
     http::append_event(buffer_, ++events_, type, data);

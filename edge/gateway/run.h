@@ -103,6 +103,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     [[nodiscard]] bool nothing_delivered() const noexcept { return events_ == 0 && !head_sent_; }
 
     // relay.cc
+    void seal_request() noexcept;
     void append_event(Bytes type, Bytes data) noexcept;
     void seal_pending() noexcept;
     void check_window() noexcept;
@@ -166,6 +167,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     bool complete_ = false;
     TurnTask seal_task_;
     Timer grace_, drain_;
+    storage::SealedBody sealed_request_;  // what the client sent; id zero: not kept
     storage::FinishOperation finish_;
     storage::ReleaseOperation release_;
     Nanoseconds finish_started_ns_ = 0;

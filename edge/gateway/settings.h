@@ -17,6 +17,8 @@ struct Settings {
     Nanoseconds disconnect_grace = limits::disconnect_grace;
     Nanoseconds drain_deadline = limits::drain_deadline;
     std::int64_t answer_retention_ms = 24 * 3'600 * 1'000;
+    // What clients send is kept sealed beside the answers, for their own records (admin body get).
+    bool request_bodies = true;
     // Clients and resale contracts differ on the status of the money codes: 402, 403 or 429
     // (product.md, Errors).
     int insufficient_balance_status = 402;

@@ -1,6 +1,7 @@
 // Settle: usage becomes money in one durable write (B4): answer, claim's end, settlement. Only then
 // does the client see the last event. Or the claim is released and nothing is charged.
 #include <algorithm>
+#include <utility>
 
 #include "edge/base/log.h"
 #include "edge/gateway/estimate.h"
@@ -67,6 +68,7 @@ void Run::settle() noexcept {
                : settlement(counted_units(order_.chat.input_text_bytes, output_text_bytes_),
                             storage::UsageSource::counted);
 
+    if (!order_.body.empty()) seal_request();  // a whole answer: nothing was relayed
     finish_.body = order_.open.answer;
     finish_.chunks.clear();
     finish_.key_record =
@@ -97,8 +99,14 @@ void Run::settle() noexcept {
     answer.body_bytes = logged_bytes_;
     answer.charged = finish_.finish.settlement->amount;
     answer.created_ms = order_.open.created_ms;
+    finish_.finish.settlement->session = order_.open.session;
     answer.expires_ms =
         finish_.finish.settlement->settled_ms + gateway_.settings()->answer_retention_ms;
+    finish_.finish.settlement->sealed_answer = order_.writer->sealed();
+    finish_.finish.settlement->sealed_answer.expires_ms = answer.expires_ms;
+    finish_.finish.settlement->sealed_request = std::exchange(sealed_request_, {});
+    finish_.finish.settlement->sealed_request.expires_ms =
+        finish_.finish.settlement->sealed_request.id.is_zero() ? 0 : answer.expires_ms;
     finish_started_ns_ = gateway_.loop().now_ns();
     gateway_.shared().commits.submit(finish_, gateway_.loop().mailbox(),
                                      storage::when_done<&Run::settled>(this));

@@ -29,7 +29,7 @@ void expect_exact(const std::string& bytes, Decode decode) {
         }
     }
     std::string other_version = bytes;
-    other_version.front() = 2;
+    other_version.front() = 9;
     EXPECT_EQ(decode(other_version).error().code, ErrorCode::corrupt);
 }
 
@@ -41,6 +41,24 @@ TEST(Records, KeepEveryOctetOfAnAnswer) {
 }
 TEST(Records, KeepEveryOctetOfASettlement) {
     expect_exact(encode(*samples::finish(samples::request(77), 5).settlement), decode_settlement);
+}
+// An outbox may hold records of the version before the upgrade: they are shipped as they are.
+TEST(Records, ReadASettlementOfVersionOne) {
+    Settlement settlement = *samples::finish(samples::request(77), 5).settlement;
+    settlement.session = {};
+    settlement.sealed_answer = settlement.sealed_request = {};
+    std::string bytes = encode(settlement);
+    bytes.resize(bytes.size() - SessionId::size - 1);
+    bytes.front() = 1;
+    const auto decoded = decode_settlement(bytes);
+    ASSERT_TRUE(decoded.has_value());
+    EXPECT_EQ(encode(*decoded), encode(settlement));
+    EXPECT_FALSE(decode_settlement(bytes + '\0'));
+}
+TEST(Records, ASettlementNamesNoBodyThatIsNone) {
+    Settlement settlement = *samples::finish(samples::request(77), 5).settlement;
+    settlement.sealed_request.id = {};
+    EXPECT_EQ(decode_settlement(encode(settlement))->sealed_request, SealedBody{});
 }
 TEST(Records, KeepEveryOctetOfLeaseCounters) {
     expect_exact(

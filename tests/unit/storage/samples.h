@@ -57,6 +57,10 @@ inline Finish finish(const OpenRequest& open, Nano amount,
     settlement.account = open.account;
     settlement.key = open.key;
     settlement.idempotency = open.idempotency;
+    settlement.session = open.session;
+    settlement.sealed_answer = {open.answer, 321, id<BodyDigest>(7, 'd'), 65'536, expires_ms};
+    settlement.sealed_request = {id<BodyId>(7, 'r'), 99, id<BodyDigest>(8, 'd'), 65'537,
+                                 expires_ms};
     settlement.reservation = open.reservation;
     settlement.amount = amount;
     settlement.model = open.model;
