@@ -9,6 +9,7 @@
 #include "replication/peer_service.h"
 #include "replication/pop_link.h"
 #include "replication/shipper.h"
+#include "replication/stored_feed.h"
 
 namespace nodex::replication {
 
@@ -36,17 +37,26 @@ class AgentCore {
     [[nodiscard]] PopLink& link() noexcept { return link_; }
     [[nodiscard]] PeerService& peers() noexcept { return peers_; }
 
+    //   loading --what is stored is read--> unregistered
     //   unregistered --reply accepted, chains agree--> registered
     //   unregistered --must_reinstall, chains differ--> refused (an operator must look at this
     //   disk)
+    //   registered --a message of a newer epoch--> unregistered (the ledger was restored)
+    // Unregistered for a second after the start: what was stored of the feed is published. Requests
+    // that cost nothing are served; nothing is granted, so paid ones get budget_unavailable.
     enum class Phase : std::uint8_t { loading, unregistered, registered, refused };
     [[nodiscard]] Phase phase() const noexcept { return phase_; }
+    [[nodiscard]] std::uint64_t epochs_entered() const noexcept { return epochs_entered_; }
 
   private:
     void enter(Phase phase);
     void load();
     void register_now();
+    void send_registration();
     void register_done(const Result<std::string>& payload);
+    void accept(const RegisterReply& reply);
+    void entered(const RegisterReply& reply, const Status& status);
+    void epoch_changed();
 
     PopLink link_;
     CommitPort& commits_;
@@ -57,9 +67,12 @@ class AgentCore {
     Shipper shipper_;
     PeerService peers_;
     Phase phase_ = Phase::loading;
-    RegisterRequest registration_;  // valid once loaded
+    RegisterRequest registration_;  // as sent last
+    Registration stored_;           // as it is durable
     bool in_flight_ = false;        // loading or a registration
     Nanoseconds register_at_ns_ = 0;
+    Nanoseconds serve_stored_at_ns_ = 0;
+    std::uint64_t epochs_entered_ = 0;  // ledgers that were restored while this process ran
 };
 
 }  // namespace nodex::replication

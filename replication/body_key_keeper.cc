@@ -48,10 +48,11 @@ struct BodyKeyKeeper::Arrival {
     std::vector<Entry> entries;
 };
 
-void BodyKeyKeeper::prepare(const Accounts& accounts, Done done) {
+void BodyKeyKeeper::prepare(const Accounts& accounts, bool may_ask, Done done) {
     NX_ASSERT(accounts_ == nullptr);
     if (vault_ == nullptr) return done(Outcome::level);
     accounts_ = &accounts;
+    may_ask_ = may_ask;
     done_ = std::move(done);
     asked_up_to_ = {};
     destroy([this](const Status& destroyed) {
@@ -121,6 +122,7 @@ void BodyKeyKeeper::ask_next() {
                         [this](const auto& each) { return is_behind(each.second); });
         return finish(behind ? Outcome::incomplete : Outcome::level);
     }
+    if (!may_ask_) return finish(Outcome::unanswered);
     link_.request("kek", MessageType::body_key_request, encode(request), request_timeout,
                   [this](const Result<std::string>& payload) { answered(payload); });
 }

@@ -30,9 +30,10 @@ class BodyKeyKeeper {
     BodyKeyKeeper(PopLink& link, CommitPort& commits, storage::Vault* vault, Random& random)
         : link_(link), commits_(commits), vault_(vault), random_(random) {}
 
-    // One at a time (asserted). `accounts` stays unchanged until `done`, which may run before this
-    // returns when there is nothing to do.
-    void prepare(const Accounts& accounts, Done done);
+    // One at a time (asserted). `may_ask` false: there is no centre to ask (unanswered when one
+    // were needed). `accounts` stays unchanged until `done`, which may run before this returns when
+    // there is nothing to do.
+    void prepare(const Accounts& accounts, bool may_ask, Done done);
 
   private:
     struct Destruction;
@@ -50,6 +51,7 @@ class BodyKeyKeeper {
     storage::Vault* vault_;
     Random& random_;
     const Accounts* accounts_ = nullptr;  // set: at work
+    bool may_ask_ = true;
     Done done_;
     AccountId asked_up_to_{};  // accounts up to here were asked for in this round
     std::map<AccountId, std::uint32_t> destroyed_;  // orders known to be carried out

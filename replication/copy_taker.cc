@@ -20,6 +20,7 @@ CopyTaker::CopyTaker(PeerLink& link, CommitPort& commits, Clock& clock,
 }
 
 void CopyTaker::start() {
+    if (ready_) return;  // registered anew, in a new epoch
     commits_.call([this](storage::Journal&, storage::Store& store,
                          storage::Batch&) -> Status { return copies_.open(store); },
                   [this](const Status& status) { ready_ = status.has_value(); },

@@ -24,8 +24,36 @@ void FeedFollower::enter(Phase phase) {
 
 void FeedFollower::start(std::uint64_t version) {
     started_ = true;
-    version_seen_ = std::max(version_seen_, version);
+    version_seen_ = start_over_ ? version : std::max(version_seen_, version);
     proceed();
+}
+
+void FeedFollower::restore(StoredFeed stored) {
+    NX_ASSERT(!started_ && version_ == 0);
+    for (FeedRecord& record : stored.records) take(std::move(record));
+    version_ = version_seen_ = stored.version;
+}
+
+void FeedFollower::serve_stored() {
+    if (started_ || version_ == 0 || serves_stored_) return;
+    serves_stored_ = true;
+    log::warning("serving_from_the_stored_feed", {{"version", version_}});
+    proceed();
+}
+
+void FeedFollower::start_over() {
+    start_over_ = true;
+    proceed();
+}
+
+// Between two steps: nothing refers to the objects.
+void FeedFollower::forget() {
+    start_over_ = false;
+    accounts_.clear();
+    keys_.clear();
+    models_.clear();
+    version_ = 0;
+    changed_ = true;
 }
 
 void FeedFollower::seen(std::uint64_t version) {
@@ -43,8 +71,10 @@ void FeedFollower::tick() {
 }
 
 void FeedFollower::proceed() {
-    if (!started_ || phase_ != Phase::idle) return;
-    if (version_ < version_seen_) return fetch();
+    if (phase_ != Phase::idle) return;
+    if (start_over_) forget();
+    if (!started_ && !serves_stored_) return;
+    if (started_ && version_ < version_seen_) return fetch();
     if (changed_ && clock_.now_ns() >= prepare_at_ns_) prepare();
 }
 
@@ -58,7 +88,8 @@ void FeedFollower::fetched(const Result<std::string>& payload) {
     enter(Phase::idle);
     const Result<FeedReply> reply =
         payload ? decode_feed_reply(*payload) : Result<FeedReply>(payload.error());
-    if (!reply) return;  // tick() asks again
+    if (start_over_) return proceed();  // of the ledger of before
+    if (!reply) return;                 // tick() asks again
     std::vector<FeedRecord> records;
     for (const std::string& bytes : reply->records) {
         Result<FeedRecord> record = decode_feed_record(bytes);
@@ -68,8 +99,11 @@ void FeedFollower::fetched(const Result<std::string>& payload) {
         }
         records.push_back(std::move(*record));
     }
-    for (FeedRecord& record : records) take(std::move(record));
-    if (!records.empty()) changed_ = true;
+    if (!records.empty()) {
+        for (const FeedRecord& record : records) take(record);
+        changed_ = true;
+        store({std::move(records), reply->records, reply->to});
+    }
     version_ = std::max(version_, reply->to);
     // An empty page: the centre knows nothing newer, whatever a hint said.
     if (reply->more)
@@ -77,6 +111,17 @@ void FeedFollower::fetched(const Result<std::string>& payload) {
     else if (reply->records.empty())
         version_seen_ = version_;
     proceed();
+}
+
+// B6: a loss of power may undo it; then it is fetched again.
+void FeedFollower::store(FeedPage page) {
+    commits_.call(
+        [page = std::move(page)](storage::Journal&, storage::Store&,
+                                 storage::Batch& batch) -> Status {
+            put_feed(page, batch);
+            return {};
+        },
+        [](const Status&) {}, CommitPort::Durable::later);
 }
 
 void FeedFollower::take(FeedRecord record) {
@@ -93,14 +138,14 @@ void FeedFollower::take(FeedRecord record) {
 void FeedFollower::prepare() {
     enter(Phase::preparing);
     changed_ = false;
-    body_keys_.prepare(accounts_,
+    body_keys_.prepare(accounts_, started_,
                        [this](BodyKeyKeeper::Outcome outcome) { body_keys_done(outcome); });
 }
 
 void FeedFollower::body_keys_done(BodyKeyKeeper::Outcome outcome) {
     using Outcome = BodyKeyKeeper::Outcome;
     const bool first = published_version_ == 0;
-    if (outcome == Outcome::failed || (outcome == Outcome::unanswered && first)) {
+    if (outcome == Outcome::failed || (outcome == Outcome::unanswered && first && started_)) {
         try_again(body_keys_pause);
         return enter(Phase::idle);
     }

@@ -16,6 +16,7 @@
 #include "replication/feed_records.h"
 #include "replication/lease_keeper.h"
 #include "replication/pop_link.h"
+#include "replication/stored_feed.h"
 #include "storage/vault.h"
 
 namespace nodex::replication {
@@ -27,6 +28,7 @@ class FeedFollower {
     FeedFollower(PopLink& link, CommitPort& commits, Clock& clock, LeaseKeeper& leases,
                  storage::Vault* vault, Random& random, Published published)
         : link_(link),
+          commits_(commits),
           clock_(clock),
           leases_(leases),
           body_keys_(link, commits, vault, random),
@@ -38,12 +40,22 @@ class FeedFollower {
     // Registered, and the centre has got as far as `version`: fetches up to there before anything
     // is published.
     void start(std::uint64_t version);
+    // Before start(): what was stored of an earlier life.
+    void restore(StoredFeed stored);
+    // The centre does not answer: publishes what is known, without asking for anything.
+    void serve_stored();
+    // The ledger was restored from a backup: what is known may never have been. Everything is
+    // fetched anew; what is published stays until then. The stored rows are erased by then.
+    // Followed by start().
+    void start_over();
     [[nodiscard]] std::uint64_t version() const noexcept { return published_version_; }
 
   private:
     enum class Phase : std::uint8_t { idle, fetching, preparing };
     void enter(Phase phase);
     void proceed();
+    void forget();
+    void store(FeedPage page);
     void fetch();
     void fetched(const Result<std::string>& payload);
     void take(FeedRecord record);
@@ -54,12 +66,15 @@ class FeedFollower {
     void publish();
 
     PopLink& link_;
+    CommitPort& commits_;
     Clock& clock_;
     LeaseKeeper& leases_;
     BodyKeyKeeper body_keys_;
     Published published_;
     Phase phase_ = Phase::idle;
     bool started_ = false;
+    bool serves_stored_ = false;
+    bool start_over_ = false;
     bool changed_ = true;             // what is published is older than what is known
     Nanoseconds prepare_at_ns_ = 0;   // not before
     std::uint64_t version_ = 0;       // known here

@@ -64,6 +64,27 @@ void LeaseKeeper::start() {
     sampled_at_ns_ = heartbeat_at_ns_;
 }
 
+LeaseKeeper::Generations LeaseKeeper::abandon(storage::Journal& journal, storage::Batch& batch) {
+    Generations generations;
+    for (const LeaseKey& scope : journal.lease_scopes()) {
+        const std::uint32_t next = journal.lease(scope)->generation + 1;
+        journal.set_lease(scope, {.generation = next}, batch);
+        generations.emplace(scope, next);
+    }
+    return generations;
+}
+
+void LeaseKeeper::abandoned(const Generations& generations) {
+    for (const auto& [scope, next] : generations) {
+        const auto slot = slots_.find(scope);
+        if (slot == slots_.end() || slot->second.current->generation() >= next) continue;
+        slot->second.current->expire();
+        load(scope, {.generation = next});
+        slot->second.idle_since_ns = 0;
+    }
+    generation_changed_();
+}
+
 // The cumulative grant that leaves `ahead` free. Read without a lock: a settlement in between is
 // counted twice at worst, so it may be a little more than needed and never less.
 Nano LeaseKeeper::want_total(const LeaseScope& lease, Nano ahead) noexcept {

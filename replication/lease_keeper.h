@@ -54,7 +54,14 @@ class LeaseKeeper {
     void ask(LeaseKey account, std::optional<LeaseKey> key, Nano amount, Answer answer);
 
     void start();  // registered: heartbeats may go out
-    void stop();   // answers `unavailable` to everyone who waits
+    // Not registered any more: what is granted may be spent, until its term ends.
+    void pause() noexcept { started_ = false; }
+    // No grant of before counts (restored ledger): every scope gets a new generation, first in the
+    // journal (commit thread), then, once that is durable, here.
+    using Generations = std::map<LeaseKey, std::uint32_t>;
+    static Generations abandon(storage::Journal& journal, storage::Batch& batch);
+    void abandoned(const Generations& generations);
+    void stop();  // answers `unavailable` to everyone who waits
     void tick();
     [[nodiscard]] std::size_t asks_waiting() const noexcept { return asks_.size(); }
     [[nodiscard]] std::uint64_t requests_sent() const noexcept { return requests_sent_; }

@@ -26,6 +26,8 @@ class LeaseScope {
     // The agent only: cumulative grant from the centre; an older or equal total changes nothing but
     // the expiry.
     void grant(Nano granted_total, Nanoseconds expires_ns) noexcept;
+    // The agent only: nothing is reserved here any more; what is reserved ends as it would have.
+    void expire() noexcept { expires_ns_.store(0, std::memory_order_release); }
     // The agent only: takes `amount` out of what is free, to give it back to the centre; false when
     // not free.
     [[nodiscard]] bool take_back(Nano amount) noexcept;

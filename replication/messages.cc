@@ -48,6 +48,7 @@ bool read_strings(ByteReader& reader, std::size_t count_max, std::vector<std::st
 }  // namespace
 
 // install[16] applied u64 last u64 chain_at_applied[32] chain_at_last[32] epoch_max u64
+// kept u64
 std::string encode(const RegisterRequest& request) {
     std::string target;
     ByteWriter writer(target);
@@ -57,6 +58,7 @@ std::string encode(const RegisterRequest& request) {
     writer.opaque(request.chain_at_applied);
     writer.opaque(request.chain_at_last);
     writer.integer(request.epoch_max);
+    writer.integer(request.outbox_kept);
     return target;
 }
 Result<RegisterRequest> decode_register_request(Bytes bytes) noexcept {
@@ -68,11 +70,12 @@ Result<RegisterRequest> decode_register_request(Bytes bytes) noexcept {
     request.chain_at_applied = reader.opaque<ChainHash>();
     request.chain_at_last = reader.opaque<ChainHash>();
     request.epoch_max = reader.integer<std::uint64_t>();
+    request.outbox_kept = reader.integer<std::uint64_t>();
     if (!reader.ok() || request.outbox_applied > request.outbox_last) return malformed();
     return request;
 }
 
-// verdict u8 incarnation u32 applied u64 chain[32] lease_ttl_ms u32 feed_version u64
+// verdict u8 incarnation u32 applied u64 chain[32] lease_ttl_ms u32 feed_version u64 restored u8
 std::string encode(const RegisterReply& reply) {
     std::string target;
     ByteWriter writer(target);
@@ -82,6 +85,7 @@ std::string encode(const RegisterReply& reply) {
     writer.opaque(reply.chain);
     writer.integer(reply.lease_ttl_ms);
     writer.integer(reply.feed_version);
+    writer.integer(static_cast<std::uint8_t>(reply.restored));
     return target;
 }
 Result<RegisterReply> decode_register_reply(Bytes bytes) noexcept {
@@ -93,6 +97,7 @@ Result<RegisterReply> decode_register_reply(Bytes bytes) noexcept {
     reply.chain = reader.opaque<ChainHash>();
     reply.lease_ttl_ms = reader.integer<std::uint32_t>();
     reply.feed_version = reader.integer<std::uint64_t>();
+    reply.restored = reader.integer<std::uint8_t>() != 0;
     if (!reader.ok()) return malformed();
     return reply;
 }

@@ -76,7 +76,8 @@ struct RegisterRequest {
     std::uint64_t outbox_last = 0;
     ChainHash chain_at_applied;
     ChainHash chain_at_last;
-    std::uint64_t epoch_max = 0;  // highest ledger epoch this POP has seen
+    std::uint64_t epoch_max = 0;    // of the ledger it was registered with last; 0: never
+    std::uint64_t outbox_kept = 0;  // the oldest record that it still has
 };
 enum class RegisterVerdict : std::uint8_t {
     accepted,
@@ -90,6 +91,9 @@ struct RegisterReply {
     ChainHash chain;            // at `applied`
     std::uint32_t lease_ttl_ms = 0;
     std::uint64_t feed_version = 0;
+    // The ledger was restored from a backup since: what it does not know of is shipped again, and
+    // no grant of before counts.
+    bool restored = false;
 };
 
 struct LeaseRequest {

@@ -14,7 +14,7 @@ constexpr Nanoseconds ask_again = second;  // after a failure
 
 void PeerRoster::start() {
     started_ = true;
-    ask();
+    if (!asking_) ask();
 }
 
 void PeerRoster::tick() {

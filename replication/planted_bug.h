@@ -16,6 +16,7 @@ enum class PlantedBug : std::uint8_t {
     grant_held_claims,  // centre: a key that another POP holds is granted all the same
     release_any_claim,  // centre: whoever asks may free a key
     takeover_of_the_living,  // centre: an owner counts as dead however lately it spoke
+    accept_old_epoch,   // POP and centre: what a ledger of before a restore says and is told counts
     hint_without_look,  // POP: a hint releases the claim without a look whether the request is here
 };
 

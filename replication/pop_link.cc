@@ -21,10 +21,21 @@ Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uin
     const Envelope& envelope = opened->envelope;
     if (envelope.type != expected || envelope.correlation != correlation || envelope.pop != pop_)
         return Error{ErrorCode::malformed, ErrorSource::central};
-    if (envelope.epoch < epoch_max_) return Error{ErrorCode::stale, ErrorSource::central};
-    epoch_max_ = envelope.epoch;
+    if (!is_current(envelope)) return Error{ErrorCode::stale, ErrorSource::central};
     last_contact_ns_ = clock_.now_ns();
     return std::string(opened->payload);
+}
+
+// A registration is how an epoch is entered; what an operator asked carries no state.
+bool PopLink::is_current(const Envelope& envelope) {
+    if (envelope.epoch < epoch_max_) return bug_ == PlantedBug::accept_old_epoch;
+    if (envelope.type == MessageType::register_reply) {
+        register_epoch_ = envelope.epoch;
+        return true;
+    }
+    if (envelope.epoch == epoch_max_) return true;
+    if (epoch_max_ != 0 && new_epoch_) new_epoch_();
+    return envelope.type == MessageType::query_reply;
 }
 
 void PopLink::on_hint(std::function<void(const FeedHint&)> hinted) {
@@ -32,7 +43,7 @@ void PopLink::on_hint(std::function<void(const FeedHint&)> hinted) {
     transport_.subscribe(subject, [this, hinted = std::move(hinted)](Bytes, Bytes message) {
         const Result<OpenedMessage> opened = open(message, link_key_);
         if (!opened || opened->envelope.type != MessageType::feed_hint) return;
-        if (opened->envelope.epoch < epoch_max_) return;
+        if (!is_current(opened->envelope)) return;
         if (const Result<FeedHint> hint = decode_feed_hint(opened->payload)) hinted(*hint);
     });
 }

@@ -7,6 +7,7 @@
 #include "edge/base/clock.h"
 #include "replication/body_keys.h"
 #include "replication/messages.h"
+#include "replication/planted_bug.h"
 #include "replication/transport.h"
 
 namespace nodex::replication {
@@ -14,22 +15,32 @@ namespace nodex::replication {
 class PopLink {
   public:
     // The payload of a reply of the expected type from the centre; or timed_out, unavailable,
-    // malformed, forbidden (not the centre's MAC), stale (an epoch below one seen before).
+    // malformed, forbidden (not the centre's MAC), stale (another epoch than the one this POP is
+    // registered in: an older one is never acted on, a newer one after registering again).
     using Done = std::function<void(Result<std::string> payload)>;
 
-    PopLink(Transport& transport, Clock& clock, PopId pop, const crypto::SecretKey& link_key)
+    PopLink(Transport& transport, Clock& clock, PopId pop, const crypto::SecretKey& link_key,
+            PlantedBug bug = PlantedBug::none)
         : transport_(transport),
           clock_(clock),
           pop_(pop),
           link_key_(link_key),
-          body_key_key_(body_key_link_key(link_key)) {}
+          body_key_key_(body_key_link_key(link_key)),
+          bug_(bug) {}
 
     // `topic`: the last token of nx.v1.rpc.*. The reply's type is the one after `type`.
     void request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns, Done done);
     // The centre's hints for this POP, checked.
     void on_hint(std::function<void(const FeedHint&)> hinted);
 
+    // A reply or a hint of a newer epoch than epoch_max() came. It may run inside a Done's place.
+    void on_new_epoch(std::function<void()> changed) { new_epoch_ = std::move(changed); }
+
     void set_incarnation(std::uint32_t incarnation) noexcept { incarnation_ = incarnation; }
+    // Registered in this epoch, and that is durable.
+    void set_epoch(std::uint64_t epoch) noexcept { epoch_max_ = epoch; }
+    // Of the newest reply to a registration.
+    [[nodiscard]] std::uint64_t register_epoch() const noexcept { return register_epoch_; }
     [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
     [[nodiscard]] std::uint64_t epoch_max() const noexcept { return epoch_max_; }
     [[nodiscard]] Nanoseconds last_contact_ns() const noexcept { return last_contact_ns_; }
@@ -45,8 +56,12 @@ class PopLink {
     const PopId pop_;
     const crypto::SecretKey link_key_;
     const crypto::SecretKey body_key_key_;
+    const PlantedBug bug_;
+    bool is_current(const Envelope& envelope);
     std::uint32_t incarnation_ = 0;
-    std::uint64_t epoch_max_ = 0;
+    std::uint64_t epoch_max_ = 0;  // 0: never registered
+    std::uint64_t register_epoch_ = 0;
+    std::function<void()> new_epoch_;
     std::uint64_t last_correlation_ = 0;
     Nanoseconds last_contact_ns_ = 0;  // 0: never
 };

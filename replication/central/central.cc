@@ -15,6 +15,7 @@ namespace {
 
 constexpr unsigned reclaim_scopes_per_tick = 256;
 constexpr unsigned sweep_claims_per_tick = 256;
+constexpr unsigned sweep_references_per_tick = 256;
 constexpr unsigned rotation_ticks = 10;       // a look at body keys every second
 constexpr unsigned rotations_per_look = 256;  // a million accounts in about an hour
 constexpr Bytes rpc_prefix = "nx.v1.rpc.";
@@ -92,6 +93,10 @@ struct Central::State {
                                              std::int64_t now_ms);
     std::optional<std::string> answer_query(Bytes subject, Bytes payload);
     void publish_changes();
+    void read_epoch();
+    bool is_older_than(const Envelope& from);
+    [[nodiscard]] bool must_register_first(const Envelope& from) const noexcept;
+    static std::string nothing_but_epoch(MessageType& type);
 };
 
 // The answer's payload, and its type. Nothing: not answered.
@@ -199,19 +204,59 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     if (key == nullptr) return refuse(sender, {ErrorCode::not_found, ErrorSource::central});
     const Result<OpenedMessage> message = open(bytes, *key);
     if (!message) return refuse(sender, message.error());
+    if (is_older_than(message->envelope)) return;
     Envelope envelope = message->envelope;
-    const std::optional<std::string> payload = answer(*message, subject, envelope.type);
+    const std::optional<std::string> payload = must_register_first(message->envelope)
+                                                   ? nothing_but_epoch(envelope.type)
+                                                   : answer(*message, subject, envelope.type);
     if (!payload || failed) return;
     envelope.epoch = epoch;
     respond(seal(envelope, *payload, *key));
     if (subject.ends_with(".admin") || subject.ends_with(".kek")) publish_changes();
 }
 
+// Another process of the centre, or an operator, may have raised it.
+void Central::State::read_epoch() {
+    const Result<ledger::Head> head = ledger.head();
+    if (!head) return fail(head.error());
+    if (head->epoch != epoch) log::warning("epoch_changed", {{"epoch", head->epoch}});
+    epoch = head->epoch;
+}
+
+// The POP is registered with a later ledger than this one: this process, or its database, is one of
+// before a restore, or the epoch was not raised after it.
+bool Central::State::is_older_than(const Envelope& from) {
+    if (from.epoch <= epoch || options.planted_bug == PlantedBug::accept_old_epoch) return false;
+    read_epoch();
+    if (from.epoch <= epoch) return false;
+    ++refused_count;
+    log::error("central_is_of_an_older_epoch",
+               {{"epoch", epoch},
+                {"pop", raw(from.pop)},
+                {"pop_epoch", from.epoch},
+                {"advice", "restored from a backup? nodex admin ledger raise-epoch"}});
+    return true;
+}
+
+// Registered with the ledger of before a restore: what it asks for or ships is of that ledger.
+bool Central::State::must_register_first(const Envelope& from) const noexcept {
+    if (from.epoch >= epoch || options.planted_bug == PlantedBug::accept_old_epoch) return false;
+    return from.type != MessageType::register_request && from.type != MessageType::query_request;
+}
+
+// The envelope tells the epoch, and a POP looks no further.
+std::string Central::State::nothing_but_epoch(MessageType& type) {
+    type = static_cast<MessageType>(raw(type) + 1);
+    return {};
+}
+
 // A hint only: what changed is fetched, and a lost hint is noticed at the next heartbeat.
 void Central::State::publish_changes() {
     const Result<ledger::Head> head = ledger.head();
     if (!head) return fail(head.error());
-    if (head->feed_version == published_version) return;
+    const bool restored = head->epoch != epoch;
+    epoch = head->epoch;
+    if (head->feed_version == published_version && !restored) return;
     published_version = head->feed_version;
     for (const auto& [pop, key] : options.link_keys) {
         const Envelope envelope{MessageType::feed_hint, pop, 0, epoch, 0};
@@ -262,7 +307,11 @@ void Central::tick() {
     const Result<unsigned> swept =
         state_->ledger.sweep_claims(state_->clock.wall_ms(), sweep_claims_per_tick);
     if (!swept) return state_->fail(swept.error());
+    const Result<unsigned> gone =
+        state_->ledger.sweep_references(state_->clock.wall_ms(), sweep_references_per_tick);
+    if (!gone) return state_->fail(gone.error());
     if (++state_->ticks % rotation_ticks != 0) return;
+    state_->read_epoch();
     const Result<unsigned> rotated =
         state_->body_keys.rotate_outdated(state_->clock.wall_ms(), rotations_per_look);
     if (!rotated) return state_->fail(rotated.error());

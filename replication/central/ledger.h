@@ -109,6 +109,24 @@ class Ledger {
     // already_exists(client): another one is.
     Status set_root_key_check(const std::string& check);
 
+    // --- sessions and references to bodies (ledger_references.cc), kept until the bodies expire
+    Result<std::optional<ledger::Reference>> reference(const RequestId& request);
+    struct ReferencePage {
+        std::vector<ledger::Reference> references;
+        std::string cursor;  // of the next page; "" at the end
+    };
+    // The account's, session by session; of one session when it is given. `cursor`: "" or of an
+    // earlier page, else malformed(client).
+    Result<ReferencePage> references(AccountId account, const std::optional<SessionId>& session,
+                                     const std::string& cursor, unsigned count_max);
+    // Looks at no more than `rows_max` from where the last call ended; how many it erased.
+    Result<unsigned> sweep_references(std::int64_t now_ms, unsigned rows_max);
+
+    // --- epochs (ledger_epoch.cc). After the ledger was restored from a backup, before it serves:
+    // POPs register again, ship again what it lost, and give up the grants it does not know. The
+    // new epoch is the time in seconds, so that it is above any that a lost ledger may have had.
+    Result<std::uint64_t> raise_epoch(std::int64_t now_ms);
+
     // --- POPs (ledger_leases.cc, ledger_settle.cc)
     Result<RegisterReply> register_pop(PopId pop, const RegisterRequest& request,
                                        std::int64_t now_ms);
@@ -211,12 +229,28 @@ class Ledger {
     Status finish_claim(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                         const storage::Settlement& settlement, Nano charged, std::int64_t now_ms);
 
-    // How much of `amount` the scope pays for.
+    // With the charge, in its write. Nothing for a record of before version 2, or without bodies.
+    static void note_reference(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                               const storage::Settlement& settlement, Nano charged);
+    // A POP that was registered with the ledger of before: what it may ship of that time.
+    static void note_restoration(LedgerTransaction& transaction, PopId pop,
+                                 std::uint32_t incarnation, std::uint64_t epoch,
+                                 std::uint64_t outbox_last, std::int64_t now_ms);
+    // Nothing: this ledger was never restored, or the POP came after that.
+    Result<std::optional<ledger::Restoration>> restoration(LedgerTransaction& transaction,
+                                                           PopId pop, std::uint32_t incarnation);
+    // The POP has gone on to generation `number` by itself, because the ledger that closed or knew
+    // the ones before was lost.
+    Status follow_generation(LedgerTransaction& transaction, ledger::Lease& lease, Holder& holder,
+                             std::uint32_t number);
+
+    // How much of `amount` the scope pays for. `restored`: the request is of before a restore, and
+    // what the lease does not cover is taken from what is free.
     Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
                          std::uint32_t incarnation, std::uint32_t generation, Nano amount,
-                         std::int64_t now_ms);
+                         bool restored, std::int64_t now_ms);
     Status settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                  const storage::Settlement& settlement, std::int64_t now_ms);
+                  const storage::Settlement& settlement, bool restored, std::int64_t now_ms);
     Status charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
                   ledger::Row row, const ledger::Currency& currency, Nano charged, Nano lost,
                   Nano overrun, const std::string& charge_place);
@@ -234,6 +268,7 @@ class Ledger {
     std::string reclaim_from_;
     std::string sweep_from_;     // the same for the next sweep_claims()
     std::string outdated_from_;  // and outdated_body_keys()
+    std::string references_from_;
 };
 
 }  // namespace nodex::replication

@@ -24,10 +24,11 @@ Error corrupt() noexcept {
     return {ErrorCode::corrupt, ErrorSource::storage};
 }
 
-// The range of numbers that belongs to a ledger's epoch: 65,536 versions an account, 65,535 epochs.
+// Where an epoch's numbers begin. An epoch of a restored ledger is a time in seconds, so it is
+// above every number that was given before: keys are made far less often than once a second.
 std::uint32_t first_of_epoch(std::uint64_t epoch) noexcept {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(epoch, UINT16_MAX)) *
-           first_body_key_version;
+    return std::max(first_body_key_version,
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(epoch, UINT32_MAX)));
 }
 
 // A version is of use as long as a body under it may be kept: until some time after its successor

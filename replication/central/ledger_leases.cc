@@ -56,6 +56,18 @@ std::vector<LedgerPlace> places_of(const LeaseRequest& request, PopId pop,
     return places;
 }
 
+// Where both count from the same beginning they must agree; beyond the mark the POP may be ahead,
+// by what it has not shipped, or by what a ledger has lost that was restored to before, if the POP
+// still has that (the row at the mark too, for its chain).
+bool has_another_history(const RegisterRequest& request, const ledger::Mark& mark,
+                         bool restored) noexcept {
+    const bool kept = request.outbox_kept <= std::max<std::uint64_t>(mark.applied, 1);
+    const bool lost_here = request.outbox_applied > mark.applied;
+    if (request.outbox_last < mark.applied || (lost_here && !(restored && kept))) return true;
+    return (mark.applied == request.outbox_last && mark.chain != request.chain_at_last) ||
+           (mark.applied == request.outbox_applied && mark.chain != request.chain_at_applied);
+}
+
 Lease::Generation& current(Lease& lease) {
     const bool needs_new = lease.generations.empty() || !lease.generations.back().open;
     if (needs_new) {
@@ -138,22 +150,21 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
             transaction.find<ledger::Mark>(LedgerTable::mark, place);
         if (!found) return found.error();
         ledger::Mark mark = *found ? **found : ledger::Mark{};
-        const bool went_backwards =
-            request.outbox_last < mark.applied || request.outbox_applied > mark.applied;
-        const bool other_history =
-            (mark.applied == request.outbox_last && mark.chain != request.chain_at_last) ||
-            (mark.applied == request.outbox_applied && mark.chain != request.chain_at_applied);
-        if (went_backwards || other_history) {
+        Result<ledger::Head> head = load_head(transaction);
+        if (!head) return head.error();
+        reply.restored = request.epoch_max != 0 && request.epoch_max < head->epoch;
+        if (has_another_history(request, mark, reply.restored)) {
             reply.verdict = RegisterVerdict::must_reinstall;
         } else {
             mark.contact_ms = now_ms;
             transaction.put(LedgerTable::mark, place, ledger::encode(mark));
+            if (reply.restored)
+                note_restoration(transaction, pop, reply.incarnation, head->epoch,
+                                 request.outbox_last, now_ms);
         }
         reply.applied = mark.applied;
         reply.chain = mark.chain;
         reply.lease_ttl_ms = static_cast<std::uint32_t>(ttl_ms);
-        Result<ledger::Head> head = load_head(transaction);
-        if (!head) return head.error();
         reply.feed_version = head->feed_version;
         return reply;
     });
@@ -193,6 +204,16 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     Result<std::optional<Lease>> found = transaction.find<Lease>(LedgerTable::lease, place);
     if (!found) return found.error();
     Lease lease = *found ? std::move(**found) : Lease{};
+    if (entry.generation > current(lease).number) {
+        const Result<std::optional<ledger::Restoration>> back =
+            restoration(transaction, pop, incarnation);
+        if (!back) return back.error();
+        if (*back)
+            if (const Status followed =
+                    follow_generation(transaction, lease, *holder, entry.generation);
+                !followed)
+                return followed.error();
+    }
     Lease::Generation& generation = current(lease);
     const Lease::Generation before = *found ? generation : Lease::Generation{};
     // Totals of another generation say nothing about this one: the reply names it and the POP asks

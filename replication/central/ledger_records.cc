@@ -180,6 +180,41 @@ void each_head(Codec& codec, Record& head) {
 }
 
 template <class Codec, class Record>
+void each_sealed_body(Codec& codec, Record& body) {
+    codec.field(body.id);
+    codec.field(body.bytes);
+    codec.field(body.digest);
+    codec.field(body.kek_version);
+    codec.field(body.expires_ms);
+}
+
+template <class Codec, class Record>
+void each_reference(Codec& codec, Record& reference) {
+    codec.field(reference.request);
+    codec.field(reference.account);
+    codec.field(reference.key);
+    codec.field(reference.session);
+    codec.field(reference.pop);
+    codec.field(reference.incarnation);
+    codec.field(reference.model);
+    codec.field(reference.status);
+    codec.choice(reference.outcome, storage::Outcome::budget_cut);
+    codec.field(reference.charged);
+    codec.field(reference.created_ms);
+    codec.field(reference.settled_ms);
+    codec.field(reference.deleted);
+    each_sealed_body(codec, reference.answer);
+    each_sealed_body(codec, reference.sent);
+}
+
+template <class Codec, class Record>
+void each_restoration(Codec& codec, Record& restoration) {
+    codec.field(restoration.epoch);
+    codec.field(restoration.outbox_last);
+    codec.field(restoration.until_ms);
+}
+
+template <class Codec, class Record>
 void each_body_key(Codec& codec, Record& key) {
     codec.field(key.number);
     codec.field(key.created_ms);
@@ -254,6 +289,18 @@ std::string encode(const Claim& claim) {
 }
 Status decode(Bytes bytes, Claim& claim) noexcept {
     return decode_record<each_claim<Read, Claim>>(bytes, claim);
+}
+std::string encode(const Reference& reference) {
+    return encode_record<each_reference<Write, const Reference>>(reference);
+}
+Status decode(Bytes bytes, Reference& reference) noexcept {
+    return decode_record<each_reference<Read, Reference>>(bytes, reference);
+}
+std::string encode(const Restoration& restoration) {
+    return encode_record<each_restoration<Write, const Restoration>>(restoration);
+}
+Status decode(Bytes bytes, Restoration& restoration) noexcept {
+    return decode_record<each_restoration<Read, Restoration>>(bytes, restoration);
 }
 std::string encode(const Head& head) {
     return encode_record<each_head<Write, const Head>>(head);

@@ -13,10 +13,14 @@
 //   mark      'i' pop u16 install[16] -> incarnation u32
 //             'n' pop u16 -> newest incarnation u32
 //             'w' pop u16 incarnation u32 -> Mark
+//             'r' pop u16 incarnation u32 -> Restoration
 //   claim     account u64 idempotency[16]           -> Claim, until it expires
+//   reference 'r' request[16] -> account u64 session[16]
+//             's' account u64 session[16] request[16] -> Reference
 //   kek       'k' account u64 -> BodyKeys;  'c' -> what tells the root key from another
 //   meta      'h' -> Head;  'f' version u64 -> changed object: kind u8, id u64
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -166,6 +170,36 @@ struct Mark {
     std::int64_t contact_ms = 0;
 };
 
+// Where the bodies of a request are, and how to tell that they are whole. Neither they, nor their
+// keys, nor a digest of what is in them ever comes to the centre.
+struct Reference {
+    RequestId request;
+    AccountId account{};
+    KeyId key{};
+    SessionId session;
+    PopId pop{};
+    std::uint32_t incarnation = 0;
+    std::uint32_t model = 0;
+    std::uint16_t status = 0;
+    storage::Outcome outcome{};
+    Nano charged = 0;
+    std::int64_t created_ms = 0;
+    std::int64_t settled_ms = 0;
+    bool deleted = false;  // by an operator: the POP was ordered to destroy their keys
+    storage::SealedBody answer;
+    storage::SealedBody sent;  // what the client sent
+    [[nodiscard]] std::int64_t expires_ms() const noexcept {
+        return std::max(answer.expires_ms, sent.expires_ms);
+    }
+};
+
+// How a POP came back to a ledger that was restored from a backup.
+struct Restoration {
+    std::uint64_t epoch = 0;        // of the restored ledger
+    std::uint64_t outbox_last = 0;  // the POP's newest record then
+    std::int64_t until_ms = 0;      // when the requests that ran then have ended
+};
+
 enum class ClaimState : std::uint8_t { held, done, last = done };
 // Who runs, or ran, an idempotency key.
 struct Claim {
@@ -215,6 +249,8 @@ std::string encode(const Row&);
 std::string encode(const Model&);
 std::string encode(const PriceList&);
 std::string encode(const Mark&);
+std::string encode(const Reference&);
+std::string encode(const Restoration&);
 std::string encode(const Claim&);
 std::string encode(const Head&);
 std::string encode(const BodyKeys&);
@@ -227,6 +263,8 @@ Status decode(Bytes, Row&) noexcept;
 Status decode(Bytes, Model&) noexcept;
 Status decode(Bytes, PriceList&) noexcept;
 Status decode(Bytes, Mark&) noexcept;
+Status decode(Bytes, Reference&) noexcept;
+Status decode(Bytes, Restoration&) noexcept;
 Status decode(Bytes, Claim&) noexcept;
 Status decode(Bytes, Head&) noexcept;
 Status decode(Bytes, BodyKeys&) noexcept;
@@ -290,6 +328,19 @@ inline std::string charge_key(AccountId account, const IdempotencyId& idempotenc
 }
 inline std::string newest_incarnation_key(PopId pop) {
     return KeyBuilder().letter('n').number(raw(pop)).bytes;
+}
+inline std::string reference_place_key(const RequestId& request) {
+    return KeyBuilder().letter('r').raw_bytes(request.view()).bytes;
+}
+inline std::string session_key(AccountId account, const SessionId& session) {
+    return KeyBuilder().letter('s').number(raw(account)).raw_bytes(session.view()).bytes;
+}
+inline std::string reference_key(AccountId account, const SessionId& session,
+                                 const RequestId& request) {
+    return session_key(account, session).append(request.view());
+}
+inline std::string restoration_key(PopId pop, std::uint32_t incarnation) {
+    return KeyBuilder().letter('r').number(raw(pop)).number(incarnation).bytes;
 }
 inline std::string body_keys_key(AccountId account) {
     return KeyBuilder().letter('k').number(raw(account)).bytes;

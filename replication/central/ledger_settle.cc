@@ -81,33 +81,42 @@ RejectReason reason_of(ErrorCode code) noexcept {
 
 }  // namespace
 
+// Of a request of before a restore the lease may be unknown here, or known as it was long before:
+// what it does not cover the customer pays from what is free. He had agreed to it and had been
+// charged for it, by the ledger that was lost.
 // An open generation pays from what it holds; a closed one from what is free now, up to what it
 // held when it was closed. What neither covers is the house's: a customer never pays more than was
 // promised to him.
 Result<Nano> Ledger::consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
                              std::uint32_t incarnation, std::uint32_t number, Nano amount,
-                             std::int64_t now_ms) {
+                             bool restored, std::int64_t now_ms) {
     const std::string place = ledger::lease_key(scope, pop, incarnation);
     Result<std::optional<Lease>> found = transaction.find<Lease>(LedgerTable::lease, place);
     if (!found) return found.error();
-    if (!*found) return Nano{0};
-    Lease lease = std::move(**found);
+    Lease lease = *found ? std::move(**found) : Lease{};
     const auto generation =
         std::find_if(lease.generations.begin(), lease.generations.end(),
                      [&](const Lease::Generation& each) { return each.number == number; });
-    if (generation == lease.generations.end()) return Nano{0};
+    const bool known = generation != lease.generations.end();
+    if (!known && !restored) return Nano{0};
     Result<Holder> holder = load_holder(transaction, scope, now_ms);
     if (!holder) return holder.error();
+    const Nano free = std::max<Nano>(0, holder->free);
+    if (!known) return std::min(amount, free);
     Nano covered = 0;
     if (generation->open) {
         covered = std::min(amount, generation->held());
         generation->settled += covered;
         if (const Status held = change_held(transaction, *holder, -covered); !held)
             return held.error();
+        if (restored) covered += std::min(amount - covered, free);
+    } else if (restored) {
+        generation->late_left -= std::min(amount, generation->late_left);
+        covered = std::min(amount, free);
     } else {
         const Nano late = std::min(amount, generation->late_left);
         generation->late_left -= late;
-        covered = std::min(late, std::max<Nano>(0, holder->free));
+        covered = std::min(late, free);
     }
     transaction.put(LedgerTable::lease, place, ledger::encode(lease));
     return covered;
@@ -160,7 +169,7 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
 }
 
 Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                      const storage::Settlement& settlement, std::int64_t now_ms) {
+                      const storage::Settlement& settlement, bool restored, std::int64_t now_ms) {
     const storage::Reservation& reservation = settlement.reservation;
     if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0)
         return refused(ErrorCode::malformed);
@@ -175,12 +184,12 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
     const LeaseKey account_scope{LeaseKey::Kind::account, raw(settlement.account)};
     const LeaseKey key_scope{LeaseKey::Kind::key, raw(settlement.key)};
     Result<Nano> covered = consume(transaction, account_scope, pop, incarnation,
-                                   reservation.account_generation, amount, now_ms);
+                                   reservation.account_generation, amount, restored, now_ms);
     if (!covered) return covered.error();
     Nano charged = *covered;
     if (reservation.key_generation != 0) {
         covered = consume(transaction, key_scope, pop, incarnation, reservation.key_generation,
-                          amount, now_ms);
+                          amount, restored, now_ms);
         if (!covered && covered.error().code != ErrorCode::not_found) return covered.error();
         if (covered) charged = std::min(charged, *covered);
     }
@@ -197,7 +206,9 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
         row.credit = ledger::house_account(House::revenue, currency);
         row.amount = amount;
         const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
-        return index ? Status{} : Status(index.error());
+        if (!index) return index.error();
+        note_reference(transaction, pop, incarnation, settlement, 0);
+        return {};
     }
     if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted)
         return counted;
@@ -205,6 +216,7 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
                                      amount - charged, *overrun, place);
         !posted)
         return posted;
+    note_reference(transaction, pop, incarnation, settlement, charged);
     return finish_claim(transaction, pop, incarnation, settlement, charged, now_ms);
 }
 
@@ -217,6 +229,9 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
     ChainHash chain = request.chain_before;
     std::uint64_t sequence = request.first_sequence - 1;
     const bool check = bug_ != PlantedBug::no_sequence_check;
+    const Result<std::optional<ledger::Restoration>> back =
+        restoration(transaction, pop, incarnation);
+    if (!back) return back.error();
     for (std::size_t i = 0; i < settlements.size(); ++i) {
         if (sequence == mark.applied && check && chain != mark.chain) {
             reply.rejected = sequence + 1;
@@ -228,9 +243,11 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
         if (sequence <= mark.applied && check) continue;  // applied before: sent again
         const std::size_t savepoint = transaction.savepoint();
         const Result<storage::Settlement>& settlement = settlements[i];
-        const Status settled = settlement
-                                   ? settle(transaction, pop, incarnation, *settlement, now_ms)
-                                   : Status(refused(ErrorCode::malformed));
+        const bool restored =
+            *back && (sequence <= (*back)->outbox_last || now_ms <= (*back)->until_ms);
+        const Status settled =
+            settlement ? settle(transaction, pop, incarnation, *settlement, restored, now_ms)
+                       : Status(refused(ErrorCode::malformed));
         if (!settled) {
             transaction.roll_back(savepoint);
             if (settled.error().source == ErrorSource::storage) return settled;

@@ -169,6 +169,10 @@ const Queries::Command* Queries::find_command(Bytes command_name) noexcept {
         {"catalog.show", &Queries::catalog_show},
         {"usage.list", &Queries::usage_list},
         {"ledger.verify", &Queries::ledger_verify},
+        {"session.list", &Queries::session_list},
+        {"session.show", &Queries::session_show},
+        {"request.show", &Queries::request_show},
+        {"ledger.raise-epoch", &Queries::ledger_raise_epoch},
     };
     for (const Command& command : commands)
         if (command.name == command_name) return &command;
@@ -310,6 +314,15 @@ CommandResult Queries::write_usage(const JsonObject& args, JsonWriter& result) {
 
 CommandResult Queries::usage_list(const JsonObject& args, std::int64_t, JsonWriter& result) {
     return write_usage(args, result);
+}
+
+CommandResult Queries::ledger_raise_epoch(const JsonObject& args, std::int64_t now_ms,
+                                          JsonWriter& result) {
+    if (const CommandResult unknown = only(args, {})) return unknown;
+    Result<std::uint64_t> epoch = ledger_.raise_epoch(now_ms);
+    if (!epoch) return refusal(epoch.error());
+    result.integer("epoch", static_cast<std::int64_t>(*epoch));
+    return std::nullopt;
 }
 
 CommandResult Queries::ledger_verify(const JsonObject& args, std::int64_t, JsonWriter& result) {

@@ -6,6 +6,7 @@
 //   {"object":"list","data":[...],"has_more","next_cursor"}
 // Amounts are decimal strings of the account's currency, and beside them integers in nano-units.
 #pragma once
+#include <map>
 #include <string>
 
 #include "edge/base/random.h"
@@ -82,8 +83,15 @@ class Queries {
     CommandResult catalog_set(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult catalog_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult catalog_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    // admin_sessions.cc
+    CommandResult session_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    CommandResult session_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    CommandResult request_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    Result<std::map<std::uint32_t, std::string>> model_ids();
     // queries.cc
     CommandResult usage_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    CommandResult ledger_raise_epoch(const JsonObject& args, std::int64_t now_ms,
+                                     JsonWriter& result);
     CommandResult ledger_verify(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult read_filter(const JsonObject& args, UsageFilter& filter);
     CommandResult write_usage(const JsonObject& args, JsonWriter& result);

@@ -222,7 +222,7 @@ TYPED_TEST(LedgerStoreContract, ALedgerIsTheSameInEveryStore) {
         const AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;
         EXPECT_TRUE(ledger.top_up(account, 10 * unit, "r", 2));
         const std::uint32_t incarnation =
-            ledger.register_pop(PopId{1}, {numbered<InstallId>(1), 0, 0, {}, {}, 0}, 3)
+            ledger.register_pop(PopId{1}, {numbered<InstallId>(1), 0, 0, {}, {}, 0, 1}, 3)
                 ->incarnation;
         const LeaseKey scope{LeaseKey::Kind::account, raw(account)};
         EXPECT_TRUE(

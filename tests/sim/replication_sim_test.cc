@@ -34,8 +34,9 @@ TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
         ASSERT_EQ(world.run(), "") << "seed " << seed;
         for (const auto& [what, times] : world.seen()) seen[what] += times;
     }
-    for (const char* what : {"crash", "power_loss", "centre_restart", "long_cut", "refused",
-                             "unavailable", "replayed", "duplicate", "reclaimed"})
+    for (const char* what :
+         {"crash", "power_loss", "centre_restart", "long_cut", "refused", "unavailable", "replayed",
+          "duplicate", "reclaimed", "restored", "old_centre"})
         EXPECT_GT(seen[what], 0u) << what
                                   << " never happened: the seeds prove less than they claim";
 }
@@ -60,6 +61,9 @@ TEST(ReplicationSim, NoticesBatchesThatAreAppliedOutOfOrder) {
 }
 TEST(ReplicationSim, NoticesAnOutboxThatIsTruncatedTooEarly) {
     EXPECT_GT(seeds_that_notice(PlantedBug::truncate_on_send, EdgeBug::none), 0u);
+}
+TEST(ReplicationSim, NoticesAPopThatActsOnAnOlderEpoch) {
+    EXPECT_GT(seeds_that_notice(PlantedBug::accept_old_epoch, EdgeBug::none), 0u);
 }
 TEST(ReplicationSim, NoticesSettlementsThatAreNotSynced) {
     EXPECT_GT(seeds_that_notice(PlantedBug::none, EdgeBug::unsynced_settlements), 0u);

@@ -72,6 +72,39 @@ void ReplicationWorld::start_centre() {
     NX_ASSERT(central_->start(false).has_value());
 }
 
+// The disk of the centre is lost; what is left is a backup of some time ago.
+void ReplicationWorld::restore_ledger() {
+    ++seen_["restored"];
+    end_old_centre();
+    lost_store_ = ledger_store_;
+    has_lost_ = true;
+    ledger_store_ = backup_;
+    network_.stop_centre();
+    NX_ASSERT(ledger_.raise_epoch(clock_.wall_ms()).has_value());
+    start_centre();
+}
+
+// A process of before the restore was frozen and goes on: POPs reach it instead of the right one.
+void ReplicationWorld::wake_old_centre() {
+    ++seen_["old_centre"];
+    network_.stop_centre();
+    central_.reset();
+    CentralOptions options;
+    for (std::uint16_t i = 0; i < 2; ++i)
+        options.link_keys.emplace_back(PopId{static_cast<std::uint16_t>(i + 1)}, link_keys_[i]);
+    options.planted_bug = bug_;
+    old_centre_ =
+        std::make_unique<Central>(lost_store_, network_.centre(), clock_, central_random_, options);
+    NX_ASSERT(old_centre_->start(false).has_value());
+}
+
+void ReplicationWorld::end_old_centre() {
+    if (!old_centre_) return;
+    network_.stop_centre();
+    old_centre_.reset();
+    start_centre();
+}
+
 void ReplicationWorld::start_pop(Pop& pop) {
     ++pop.life;
     SeededRandom install(seed_ * 1'000 + pop.number);
@@ -228,9 +261,17 @@ void ReplicationWorld::inject() {
         for (unsigned i = 0; i < 2; ++i) network_.cut(i, false);
     if (draw >= 50 && draw < 55) {
         ++seen_["centre_restart"];
+        old_centre_.reset();
         network_.stop_centre();
         start_centre();
     }
+    if (draw >= 57 && draw < 65) {
+        backup_ = ledger_store_;
+        has_backup_ = true;
+    }
+    if (draw >= 65 && draw < 67 && has_backup_) restore_ledger();
+    if (draw >= 67 && draw < 70 && has_lost_ && !old_centre_) wake_old_centre();
+    if (draw >= 70 && draw < 100) end_old_centre();
     // A POP cut off until its leases are reclaimed; what runs there ends within the longest
     // request's time.
     if (draw >= 55 && draw < 57) {
@@ -252,7 +293,7 @@ void ReplicationWorld::step(Nanoseconds by) {
         pop->commits->run();
         end_requests(*pop, false);
     }
-    central_->tick();
+    (old_centre_ ? old_centre_ : central_)->tick();
     check_step();
 }
 
@@ -275,6 +316,7 @@ std::string ReplicationWorld::run() {
         step(static_cast<Nanoseconds>(1 + random_.below(60)) * millisecond);
         if (i % 40 == 0) check_ledger();
     }
+    end_old_centre();
     network_.set_faults({});
     for (unsigned i = 0; i < 2; ++i) network_.cut(i, false);
     unsigned steps = 0;

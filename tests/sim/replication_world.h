@@ -81,6 +81,9 @@ class ReplicationWorld {
 
     void set_up();
     void start_centre();
+    void restore_ledger();
+    void wake_old_centre();
+    void end_old_centre();
     void start_pop(Pop& pop);
     void crash(Pop& pop);
     void recover(Pop& pop);
@@ -114,6 +117,12 @@ class ReplicationWorld {
     SeededRandom central_random_{1};
     crypto::SecretKey link_keys_[2];
     std::unique_ptr<Central> central_;
+    MemoryLedgerStore backup_;
+    bool has_backup_ = false;
+    // What the ledger was before it was restored, and the process that may still serve it.
+    MemoryLedgerStore lost_store_;
+    bool has_lost_ = false;
+    std::unique_ptr<Central> old_centre_;
     std::vector<std::unique_ptr<Pop>> pops_;
     std::vector<SimExecution> executions_;
     std::map<std::string, unsigned> seen_;  // what happened, so that a test can tell that it did

@@ -84,6 +84,13 @@ constexpr std::array usage_list{
     Field{"limit", "--limit", Form::whole, false, "rows a page"},
     Field{"cursor", "--cursor", Form::text, false, "next_cursor of the page before"}};
 
+constexpr Field cursor{"cursor", "--cursor", Form::text, false, "next_cursor of the page before"};
+constexpr std::array session_list{account, cursor};
+constexpr std::array session_show{
+    account, Field{"session", "SESSION", Form::text, true, "as session list tells"}, cursor};
+constexpr std::array request_show{
+    Field{"request_id", "REQUEST_ID", Form::text, true, "X-Nodex-Request-Id of the answer"}};
+
 constexpr std::array commands{
     Command{"account", "create", "open an account", account_create, false},
     Command{"account", "list", "all accounts", account_page, false},
@@ -110,6 +117,16 @@ constexpr std::array commands{
     Command{"catalog", "list", "models and prices", {}, false},
     Command{"catalog", "show", "one model", only_model, false},
     Command{"usage", "list", "what an account was charged for", usage_list, false},
+    Command{"session", "list", "an account's sessions: requests and what they cost", session_list,
+            false},
+    Command{"session", "show", "the requests of a session, and where their bodies are",
+            session_show, false},
+    Command{"request", "show", "one request, and where its bodies are", request_show, false},
+    Command{"ledger",
+            "raise-epoch",
+            "after a restore from a backup: POPs register again and ship again what was lost",
+            {},
+            true},
     Command{"ledger", "verify", "recompute every balance from the ledger's rows", {}, false},
 };
 

@@ -18,7 +18,8 @@ struct ClaimWorld : LedgerWorld {
 
     ClaimWorld() : LedgerWorld(10 * unit) { other_incarnation = register_other(6); }
     std::uint32_t register_other(std::uint64_t install) {
-        return ledger.register_pop(other, {numbered<InstallId>(install), 0, 0, {}, {}, 0}, now_ms)
+        return ledger
+            .register_pop(other, {numbered<InstallId>(install), 0, 0, {}, {}, 0, 1}, now_ms)
             ->incarnation;
     }
     [[nodiscard]] ClaimRequest::Entry entry(ClaimOp op, std::uint64_t request,

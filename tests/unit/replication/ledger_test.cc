@@ -267,7 +267,8 @@ TEST(Ledger, ADiskThatWentBackwardsMustReinstall) {
         return world.ledger.register_pop(world.pop, request, start_ms)->verdict;
     };
     EXPECT_EQ(verdict({install, 1, 1, chain, chain, 0}), RegisterVerdict::accepted);
-    EXPECT_EQ(verdict({install, 0, 0, {}, {}, 0}), RegisterVerdict::must_reinstall);  // rolled back
+    EXPECT_EQ(verdict({install, 0, 0, {}, {}, 0, 1}),
+              RegisterVerdict::must_reinstall);  // rolled back
     EXPECT_EQ(verdict({install, 0, 1, {}, {}, 0}),
               RegisterVerdict::must_reinstall);  // another record 1
     EXPECT_EQ(verdict({install, 2, 2, chain, chain, 0}),
@@ -276,14 +277,14 @@ TEST(Ledger, ADiskThatWentBackwardsMustReinstall) {
 
 TEST(Ledger, ARepeatedRegistrationMakesNoSecondIncarnation) {
     LedgerWorld world(unit);
-    EXPECT_EQ(
-        world.ledger.register_pop(world.pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0}, start_ms)
-            ->incarnation,
-        1u);
-    EXPECT_EQ(
-        world.ledger.register_pop(world.pop, {numbered<InstallId>(6), 0, 0, {}, {}, 0}, start_ms)
-            ->incarnation,
-        2u);
+    EXPECT_EQ(world.ledger
+                  .register_pop(world.pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0, 1}, start_ms)
+                  ->incarnation,
+              1u);
+    EXPECT_EQ(world.ledger
+                  .register_pop(world.pop, {numbered<InstallId>(6), 0, 0, {}, {}, 0, 1}, start_ms)
+                  ->incarnation,
+              2u);
     EXPECT_EQ(world.ledger.lease(world.pop, 1, {}, start_ms).error().code, ErrorCode::stale);
 }
 

@@ -56,8 +56,9 @@ struct LedgerWorld {
         settings.name = "key";
         settings.budget = budget;
         key = ledger.create_key(account, numbered<KeyHash>(77), settings, now_ms)->id;
-        incarnation = ledger.register_pop(pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0}, now_ms)
-                          ->incarnation;
+        incarnation =
+            ledger.register_pop(pop, {numbered<InstallId>(5), 0, 0, {}, {}, 0, 1}, now_ms)
+                ->incarnation;
     }
     [[nodiscard]] LeaseKey account_scope() const { return {LeaseKey::Kind::account, raw(account)}; }
     [[nodiscard]] LeaseKey key_scope() const { return {LeaseKey::Kind::key, raw(key)}; }

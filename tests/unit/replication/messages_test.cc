@@ -69,12 +69,12 @@ TEST(Crc32c, MatchesTheKnownAnswers) {  // RFC 3720 appendix B.4
 
 TEST(Messages, RegistrationGoesBothWays) {
     const RegisterRequest request{filled<InstallId>(3), 4, 9, filled<ChainHash>(5),
-                                  filled<ChainHash>(6), 2};
+                                  filled<ChainHash>(6), 2, 3};
     const Result<RegisterRequest> read = decode_register_request(encode(request));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(*read), encode(request));
     const RegisterReply reply{
-        RegisterVerdict::must_reinstall, 3, 8, filled<ChainHash>(1), 600'000, 77};
+        RegisterVerdict::must_reinstall, 3, 8, filled<ChainHash>(1), 600'000, 77, true};
     const Result<RegisterReply> read_reply = decode_register_reply(encode(reply));
     ASSERT_TRUE(read_reply);
     EXPECT_EQ(encode(*read_reply), encode(reply));

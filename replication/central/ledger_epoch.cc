@@ -1,0 +1,69 @@
+// Ledger: what a restore from a backup changes: the epoch, and how POPs come back that were
+// registered with the ledger that was lost.
+#include <algorithm>
+
+#include "edge/base/clock.h"
+#include "edge/base/limits.h"
+#include "replication/central/ledger_holder.h"
+#include "replication/central/ledger_transaction.h"
+
+namespace nodex::replication {
+
+using ledger::Lease;
+using ledger::Restoration;
+
+namespace {
+
+constexpr std::int64_t request_deadline_ms = limits::request_deadline / millisecond;
+
+}  // namespace
+
+Result<std::uint64_t> Ledger::raise_epoch(std::int64_t now_ms) {
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<std::uint64_t> {
+        Result<ledger::Head> head = load_head(transaction);
+        if (!head) return head.error();
+        const auto now_s = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ms, 0)) / 1'000;
+        head->epoch = std::max(head->epoch + 1, now_s);
+        save_head(transaction, *head);
+        return head->epoch;
+    });
+}
+
+void Ledger::note_restoration(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                              std::uint64_t epoch, std::uint64_t outbox_last, std::int64_t now_ms) {
+    const Restoration restoration{epoch, outbox_last, now_ms + request_deadline_ms};
+    transaction.put(LedgerTable::mark, ledger::restoration_key(pop, incarnation),
+                    ledger::encode(restoration));
+}
+
+Result<std::optional<Restoration>> Ledger::restoration(LedgerTransaction& transaction, PopId pop,
+                                                       std::uint32_t incarnation) {
+    Result<ledger::Head> head = load_head(transaction);
+    if (!head) return head.error();
+    if (head->epoch == 1) return std::optional<Restoration>{};  // never restored: nothing to read
+    return transaction.find<Restoration>(LedgerTable::mark,
+                                         ledger::restoration_key(pop, incarnation));
+}
+
+// What was held goes back: the POP spends nothing under it any more, and what ran under it is
+// settled from what is free.
+Status Ledger::follow_generation(LedgerTransaction& transaction, Lease& lease, Holder& holder,
+                                 std::uint32_t number) {
+    Lease::Generation& last = lease.generations.back();
+    const Nano left = last.held();
+    if (left > 0) {
+        if (const Status held = change_held(transaction, holder, -left); !held) return held;
+        (holder.account ? holder.account->held : holder.key->held) -= left;
+        holder.free += left;
+    }
+    last.late_left = left;
+    last.open = false;
+    if (lease.generations.size() == Lease::generations_max)
+        lease.generations.erase(lease.generations.begin());
+    Lease::Generation next;
+    next.number = number;
+    lease.generations.push_back(next);
+    return {};
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,136 @@
+// Ledger: sessions and references to bodies: written with the charge, listed by session, swept when
+// the bodies are gone.
+#include "replication/central/ledger.h"
+#include "replication/central/ledger_transaction.h"
+
+namespace nodex::replication {
+
+using ledger::Reference;
+
+namespace {
+
+constexpr std::size_t cursor_bytes = SessionId::size + RequestId::size;
+
+Error corrupt() noexcept {
+    return {ErrorCode::corrupt, ErrorSource::storage};
+}
+
+// The first key behind all that begin with `prefix`.
+std::string behind(std::string prefix) {
+    while (!prefix.empty() && prefix.back() == '\xff') prefix.pop_back();
+    NX_ASSERT(!prefix.empty());  // it begins with a letter
+    prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+    return prefix;
+}
+
+}  // namespace
+
+void Ledger::note_reference(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                            const storage::Settlement& settlement, Nano charged) {
+    if (settlement.sealed_answer.id.is_zero() && settlement.sealed_request.id.is_zero()) return;
+    Reference reference;
+    reference.request = settlement.request_id;
+    reference.account = settlement.account;
+    reference.key = settlement.key;
+    reference.session = settlement.session;
+    reference.pop = pop;
+    reference.incarnation = incarnation;
+    reference.model = settlement.model;
+    reference.status = settlement.status;
+    reference.outcome = settlement.outcome;
+    reference.charged = charged;
+    reference.created_ms = settlement.created_ms;
+    reference.settled_ms = settlement.settled_ms;
+    reference.answer = settlement.sealed_answer;
+    reference.sent = settlement.sealed_request;
+    std::string place;
+    ByteWriter writer(place);
+    writer.integer(reference.account);
+    writer.opaque(reference.session);
+    transaction.put(LedgerTable::reference, ledger::reference_place_key(reference.request), place);
+    transaction.put(LedgerTable::reference,
+                    ledger::reference_key(reference.account, reference.session, reference.request),
+                    ledger::encode(reference));
+}
+
+Result<std::optional<Reference>> Ledger::reference(const RequestId& request) {
+    using Found = Result<std::optional<Reference>>;
+    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& transaction) -> Found {
+        Result<std::optional<std::string>> place =
+            transaction.get(LedgerTable::reference, ledger::reference_place_key(request));
+        if (!place) return place.error();
+        if (!*place) return std::optional<Reference>{};
+        ByteReader reader(**place);
+        const auto account = reader.integer<AccountId>();
+        const auto session = reader.opaque<SessionId>();
+        if (!reader.finished()) return corrupt();
+        return transaction.find<Reference>(LedgerTable::reference,
+                                           ledger::reference_key(account, session, request));
+    });
+}
+
+Result<Ledger::ReferencePage> Ledger::references(AccountId account,
+                                                 const std::optional<SessionId>& session,
+                                                 const std::string& cursor, unsigned count_max) {
+    const std::string of_account = ledger::KeyBuilder().letter('s').number(raw(account)).bytes;
+    const std::string prefix = session ? ledger::session_key(account, *session) : of_account;
+    std::string from = prefix;
+    if (!cursor.empty()) {
+        const std::optional<std::string> place = from_hex(cursor);
+        if (!place || place->size() != cursor_bytes)
+            return Error{ErrorCode::malformed, ErrorSource::client};
+        from = std::max(from, of_account + *place + '\0');
+    }
+    ReferencePage page;
+    bool sound = true;
+    std::string last;
+    LedgerTransaction glance(store_, LedgerAccess::read);
+    const Status scanned =
+        glance.scan(LedgerTable::reference, from, behind(prefix), [&](Bytes key, Bytes value) {
+            if (page.references.size() == count_max) {
+                page.cursor = to_hex(last);
+                return false;
+            }
+            Reference reference;
+            sound = key.size() == 1 + 8 + cursor_bytes && ledger::decode(value, reference);
+            if (!sound) return false;
+            last = std::string(key.substr(1 + 8));
+            page.references.push_back(std::move(reference));
+            return true;
+        });
+    if (!scanned) return scanned.error();
+    if (!sound) return corrupt();
+    return page;
+}
+
+Result<unsigned> Ledger::sweep_references(std::int64_t now_ms, unsigned rows_max) {
+    NX_ASSERT(rows_max > 0);
+    std::vector<std::pair<std::string, RequestId>> expired;
+    unsigned seen = 0;
+    std::string last;
+    const std::string from = references_from_.empty() ? "s" : references_from_;
+    LedgerTransaction glance(store_, LedgerAccess::read);
+    const Status scanned =
+        glance.scan(LedgerTable::reference, from, "t", [&](Bytes key, Bytes value) {
+            if (seen == rows_max) return false;
+            ++seen;
+            last = std::string(key);
+            Reference reference;
+            if (ledger::decode(value, reference) && reference.expires_ms() <= now_ms)
+                expired.emplace_back(std::string(key), reference.request);
+            return true;
+        });
+    if (!scanned) return scanned.error();
+    if (const Status ended = glance.commit(); !ended) return ended.error();
+    references_from_ = seen == rows_max ? last + '\0' : std::string{};
+    if (expired.empty()) return 0u;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<unsigned> {
+        for (const auto& [key, request] : expired) {
+            transaction.erase(LedgerTable::reference, key);
+            transaction.erase(LedgerTable::reference, ledger::reference_place_key(request));
+        }
+        return static_cast<unsigned>(expired.size());
+    });
+}
+
+}  // namespace nodex::replication
