@@ -201,7 +201,7 @@ class Pop:
     """Providers and an edge in one folder. `config` overrides the configuration, section by section."""
 
     def __init__(self, *, config=None, providers=1, provider_options=(), wrapper=(), environment=None,
-                 data_dir=None):
+                 data_dir=None, secrets=(), catalogue=True):
         self.build = build = built.DIRECTORY
         self.wrapper, self.environment = wrapper, environment
         self.folder = tempfile.mkdtemp(prefix="nodex-pop-")
@@ -216,6 +216,10 @@ class Pop:
         self.secrets_dir = os.path.join(self.folder, "secrets")
         for folder in (self.data_dir, self.secrets_dir):
             os.makedirs(folder, mode=0o700, exist_ok=True)
+        for path in secrets:  # that this node shares with others
+            target = os.path.join(self.secrets_dir, os.path.basename(path))
+            shutil.copyfile(path, target)
+            os.chmod(target, 0o600)
         self.config_path = os.path.join(self.folder, "edge.toml")
         self.admin = Admin(os.path.join(self.folder, "admin.sock"))
         self.config = self.default_config()
@@ -227,7 +231,8 @@ class Pop:
         self.write_config()
         self.init()
         self.start()
-        self.fill_catalogue()
+        if catalogue:
+            self.fill_catalogue()
 
     def __enter__(self):
         return self
@@ -294,7 +299,7 @@ class Pop:
         listen = os.path.join(self.data_dir, "listen.json")
         if os.path.exists(listen):
             os.unlink(listen)
-        self.edge = self.program("--standalone")
+        self.edge = self.program(*([] if "central" in self.config else ["--standalone"]))
 
     def ready(self):
         assert self.edge.alive(), f"the edge ended with {self.edge.process.returncode}\n{self.edge_log()[-3000:]}"

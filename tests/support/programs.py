@@ -29,13 +29,13 @@ def find(build, name):
 class Program:
     """One process; its standard output and error go to `log`."""
 
-    def __init__(self, arguments, log, environment=None, wrapper=()):
+    def __init__(self, arguments, log, environment=None, wrapper=(), folder=None):
         self.arguments = [*wrapper, *arguments]
         self.log = log
         with open(log, "ab") as target:
             self.process = subprocess.Popen(
                 self.arguments, stdin=subprocess.DEVNULL, stdout=target, stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})}, start_new_session=True)
+                env={**os.environ, **(environment or {})}, start_new_session=True, cwd=folder)
         RUNNING.add(self)
 
     @property

@@ -1,0 +1,171 @@
+"""A centre and two POPs over real nats-servers: one ledger, spending without a round trip, and no loss when a part dies."""
+import threading
+
+from support.cluster import Cluster
+from support.pop import NANO, OUTPUT_MODEL, AdminRefusal, Client, chat_body, unique
+from support.runner import test
+from support.waiting import until
+
+TOKENS = 10
+PRICE = 10 * NANO // 1_000_000 * TOKENS  # of one call, in nano-units
+
+
+def pay(client, idempotency=None):
+    """A call that costs PRICE exactly: as much is reserved as is spent."""
+    body = chat_body("pay", model=OUTPUT_MODEL, tokens=TOKENS, more={"max_tokens": TOKENS})
+    return client.send(client.chat_request(body, idempotency or unique()))
+
+
+def at(pop, client):
+    """The same customer at another POP."""
+    other = Client(pop, client.key)
+    pop.until_known(client.key)
+    return other
+
+
+class Traffic:
+    """Customers who call without a pause, each at a POP, until told to stop; remembers what was answered."""
+
+    def __init__(self, clients):
+        self.stopping = threading.Event()
+        self.answers = []
+        self.threads = [threading.Thread(target=self._run, args=(client,), daemon=True) for client in clients]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, client):
+        while not self.stopping.is_set():
+            self.answers.append(pay(client).status)
+
+    def wait_for(self, more, seconds=60):
+        before = len(self.answers)
+        until(lambda: len(self.answers) >= before + more, seconds, f"{more} more answers")
+
+    def end(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+        return self.answers
+
+
+def level(cluster, client, calls, balance):
+    """Every outbox is drained, every call charged once, and the rows add up to the balance to the nano-unit."""
+    for pop in cluster.pops:
+        pop.until_quiet(90)
+    first = cluster.pops[0]
+    rows = first.charges(client.account)
+    assert len(rows) == calls, (len(rows), calls)
+    assert all(row["amount_nano"] == PRICE for row in rows)
+    assert len({row["request_id"] for row in rows}) == calls
+    assert first.balance_nano(client.account) == balance - calls * PRICE
+    first.verify_ledger()
+
+
+@test
+def a_customer_made_through_one_pop_is_served_by_both_and_charged_at_the_centre(folder):
+    with Cluster() as cluster:
+        one, two = cluster.pops
+        client = one.client(balance="10")
+        assert pay(client).status == 200
+        other = at(two, client)
+        assert pay(other).status == 200
+        level(cluster, client, 2, 10 * NANO)
+        assert two.balance_nano(client.account) == 10 * NANO - 2 * PRICE
+        # An operator's change at the other POP counts at this one.
+        two.admin("key.revoke", key_id=client.key_id)
+        until(lambda: pay(client).status == 401, 10, "the key is refused where it was made")
+
+
+@test
+def a_centre_that_is_killed_stops_nobody_who_has_a_lease(folder):
+    with Cluster() as cluster:
+        one, two = cluster.pops
+        client = one.client(balance="10")
+        other = at(two, client)
+        traffic = Traffic([client, client, other, other])
+        traffic.wait_for(20)
+        cluster.central.kill()
+        traffic.wait_for(40)  # within the leases
+        cluster.central.start()
+        traffic.wait_for(20)
+        answers = traffic.end()
+        assert set(answers) == {200}, answers
+        level(cluster, client, len(answers), 10 * NANO)
+
+
+@test
+def a_nats_server_that_is_killed_stops_nobody_who_has_a_lease(folder):
+    with Cluster() as cluster:
+        one, two = cluster.pops
+        client = one.client(balance="10")
+        other = at(two, client)
+        traffic = Traffic([client, client, other, other])
+        traffic.wait_for(20)
+        for name in ("pop-1", "hub-a", "centre"):
+            cluster.servers[name].kill()
+            traffic.wait_for(20)
+            cluster.servers[name].start()
+            traffic.wait_for(20)
+        answers = traffic.end()
+        assert set(answers) == {200}, answers
+        level(cluster, client, len(answers), 10 * NANO)
+
+
+@test
+def a_pop_with_a_wrong_or_unknown_link_key_is_not_heard_until_a_reload_knows_it(folder):
+    with Cluster(pops=1) as cluster:
+        pop, central = cluster.pops[0], cluster.central
+        right = list(central.config["pop"])
+        central.config["pop"] = [{"id": 7, "link_key": right[0]["link_key"]}]
+        central.write_config()
+        central.reload()
+        try:
+            pop.admin("account.list")
+            raise AssertionError("an unknown POP was answered")
+        except AdminRefusal as refusal:
+            assert refusal.status == 503, refusal
+        assert '"error":"not_found"' in central.log() and "central_refused_message" in central.log()
+        central.config["pop"] = right
+        central.write_config()
+        central.reload()
+        until(lambda: pop.admin.status()["central"] == "linked", 20, "the POP is heard again")
+        pop.admin("account.list")
+
+
+@test
+def a_pop_waits_for_its_centre_and_says_so(folder):
+    with Cluster(pops=1) as cluster:
+        pop = cluster.pops[0]
+        pop.kill()
+        cluster.central.kill()
+        pop.launch()
+        until(lambda: "waiting_for_centre" in pop.edge_log(), 30, "the log says what it waits for")
+        assert pop.edge.alive()
+        cluster.central.start()
+        until(pop.ready, 30, "the POP is ready")
+        assert pay(pop.client()).status == 200
+
+
+@test
+def a_pop_that_waits_for_its_centre_ends_when_it_is_told(folder):
+    with Cluster(pops=1) as cluster:
+        pop = cluster.pops[0]
+        pop.kill()
+        cluster.central.kill()
+        pop.launch()
+        until(lambda: "recovery_done" in pop.edge_log().rsplit('"event":"serving"', 1)[-1], 30, "it has begun to start")
+        assert pop.edge.terminate() == 0
+
+
+@test
+def a_centre_ends_in_order_and_its_ledger_is_whole_afterwards(folder):
+    with Cluster(pops=1) as cluster:
+        pop = cluster.pops[0]
+        client = pop.client(balance="10")
+        assert pay(client).status == 200
+        pop.until_quiet()
+        assert cluster.central.program.terminate() == 0
+        assert '"stopped"' in cluster.central.log()
+        cluster.central.start()
+        until(lambda: pop.admin.status()["central"] == "linked", 20, "the POP is heard again")
+        level(cluster, client, 1, 10 * NANO)

@@ -1,0 +1,179 @@
+"""A centre and its POPs for tests: the nats-servers that deploy/nats makes, nodex-central, and edges. Everything real."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+from support import built, programs, toml
+from support.pop import Pop
+from support.waiting import until
+
+GENERATE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "nats" / "generate"
+
+
+def free_addresses(count):
+    """Loopback addresses with ports that nobody had a moment ago, all different."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return addresses
+
+
+def listens(address):
+    host, port = address.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), 1):
+            return True
+    except OSError:
+        return False
+
+
+class Net:
+    """What deploy/nats/generate makes, on one machine, with ports of its own."""
+
+    def __init__(self, folder, pops=2, hubs=1):
+        self.folder = folder
+        self.hubs = ["hub-a", "hub-b"][:hubs]
+        self.names = [*self.hubs, "centre", *(f"pop-{pop}" for pop in range(1, pops + 1))]
+        places = [f"{hub}.{kind}" for hub in self.hubs for kind in ("client", "leaf", "route", "monitor")]
+        places += [place for name in self.names[hubs:] for place in (name, f"{name}.monitor")]
+        self.addresses = dict(zip(places, free_addresses(len(places))))
+        subprocess.run(
+            [sys.executable, str(GENERATE), folder, "--pops", str(pops), *(["--hub", "127.0.0.1"] * hubs),
+             *(word for item in self.addresses.items() for word in ("--address", "=".join(item)))],
+            check=True, capture_output=True, timeout=60)
+        with open(os.path.join(folder, "urls.json"), encoding="ascii") as file:
+            self.urls = json.load(file)
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def server(self, name):
+        return NatsServer(self.path(name), self.addresses.get(f"{name}.client") or self.addresses[name])
+
+
+class NatsServer:
+    """One nats-server in a folder with nats.conf. Debian puts the program into /usr/sbin, which a PATH may lack."""
+
+    def __init__(self, folder, address):
+        self.folder, self.address = folder, address
+        self.program = None
+        self.start()
+
+    @staticmethod
+    def command():
+        found = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        assert found, "nats-server is not installed: deploy/install_packages test"
+        return found
+
+    def start(self):
+        self.program = programs.Program([self.command(), "-c", "nats.conf"], os.path.join(self.folder, "nats.log"),
+                                        folder=self.folder)
+        until(lambda: listens(self.address), 20, f"nats-server listens\n{self.program.logged()}")
+
+    def log(self):
+        return self.program.logged()
+
+    def kill(self):
+        self.program.kill()
+
+
+class Central:
+    """nodex-central with its ledger."""
+
+    def __init__(self, folder, url, link_keys, config=None):
+        self.folder = folder
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        self.config_path = os.path.join(folder, "central.toml")
+        self.config = {
+            "node": {"name": "centre", "data_dir": os.path.join(folder, "data"), "secrets_dir": folder},
+            "nats": {"url": url}, "durability": {"level": "process"},
+            "pop": [{"id": pop, "link_key": path} for pop, path in link_keys.items()],
+            **(config or {}),
+        }
+        self.program = None
+        self.write_config()
+        assert self.run("--init").wait(20) == 0, self.log()
+
+    def write_config(self):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(toml.text(self.config))
+
+    def run(self, *arguments):
+        return programs.Program([programs.find(built.DIRECTORY, "nodex-central"), "--config", self.config_path, *arguments],
+                                os.path.join(self.folder, "central.log"))
+
+    def log(self):
+        with open(os.path.join(self.folder, "central.log"), encoding="utf-8") as file:
+            return file.read()
+
+    def start(self):
+        before = self.log().count("central_serving")
+        self.program = self.run()
+
+        def serving():
+            assert self.program.alive(), f"nodex-central ended\n{self.log()[-3000:]}"
+            return self.log().count("central_serving") > before
+        until(serving, 30, "nodex-central serves")
+
+    def kill(self):
+        self.program.kill()
+
+    def reload(self):
+        def told():
+            return self.log().count('"reloaded"') + self.log().count("reload_refused")
+        before = told()
+        self.program.signal(signal.SIGHUP)
+        until(lambda: told() > before, 10, "the reload is in the log")
+
+
+class Cluster:
+    """Hubs, a centre, and POPs with a leaf each; `pops[0]` has filled the catalogue."""
+
+    def __init__(self, pops=2, hubs=1, config=None):
+        self.folder = tempfile.mkdtemp(prefix="nodex-cluster-")
+        self.servers, self.pops, self.central = {}, [], None
+        self.config = config
+        try:
+            self.net = Net(self.folder, pops, hubs)
+            for name in self.net.names:
+                self.servers[name] = self.net.server(name)
+            links = {pop: self.net.path(f"centre/links/{pop}.key") for pop in range(1, pops + 1)}
+            self.central = Central(self.net.path("centre"), self.net.urls["centre"], links)
+            self.central.start()
+            for pop in range(1, pops + 1):
+                self.pops.append(self.make_pop(pop))
+        except BaseException:
+            self.close()
+            raise
+
+    def make_pop(self, number, **overrides):
+        folder = f"pop-{number}"
+        config = {"node": {"name": folder, "pop_id": number},
+                  "central": {"nats": self.net.urls[folder], "link_key": self.net.path(folder, "link.key")},
+                  **(self.config or {})}
+        return Pop(config=config, catalogue=number == 1,
+                   secrets=[self.net.path(folder, name) for name in ("key_hash.key", "idempotency.key")], **overrides)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for pop in self.pops:
+            pop.close()
+        if self.central is not None and self.central.program is not None:
+            self.central.kill()
+        for server in self.servers.values():
+            server.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
