@@ -11,12 +11,11 @@
 namespace nodex::replication {
 namespace {
 
-// The reply subjects of this process and no other: answers to one that is gone are not for us.
-std::string ack_prefix(PopId pop, Random& random) {
-    return "nx.v1.ack." + std::to_string(raw(pop)) + "." + std::to_string(random.next_u64()) + ".";
-}
+constexpr Bytes pop_prefix = "nx.v1.pop.";
 
-std::optional<std::uint64_t> number_of(Bytes text) noexcept {
+// The last token of a reply subject.
+std::optional<std::uint64_t> number_of(Bytes subject) noexcept {
+    const Bytes text = subject.substr(subject.rfind('.') + 1);
     std::uint64_t number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
     if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
@@ -28,8 +27,19 @@ std::optional<std::uint64_t> number_of(Bytes text) noexcept {
 struct NatsTransport::State : std::enable_shared_from_this<State> {
     State(const ServerAddress& address, PopId pop, Clock& time, Random& random)
         : clock(time),
-          prefix(ack_prefix(pop, random)),
-          connection(address, "nodex-edge pop " + std::to_string(raw(pop))) {}
+          own(std::to_string(raw(pop))),
+          process(std::to_string(random.next_u64())),
+          connection(address, "nodex-edge pop " + own) {}
+
+    // Where the answer comes to. Another POP may publish only under its own number, so its answers
+    // have a subject that names it: nobody can answer in the place of another.
+    std::string reply_subject(Bytes subject, std::uint64_t number) const {
+        const std::string tail = process + "." + std::to_string(number);
+        if (!subject.starts_with(pop_prefix)) return "nx.v1.ack." + own + "." + tail;
+        const Bytes rest = subject.substr(pop_prefix.size());
+        return "nx.v1.popack." + own + "." + std::string(rest.substr(0, rest.find('.'))) + "." +
+               tail;
+    }
 
     // From the inbox on: mail may be delivered after the transport is gone.
     template <class Handle>
@@ -42,8 +52,7 @@ struct NatsTransport::State : std::enable_shared_from_this<State> {
         };
     }
     void on_reply(const NatsMail& mail) {
-        const std::optional<std::uint64_t> number =
-            number_of(Bytes(mail.subject).substr(prefix.size()));
+        const std::optional<std::uint64_t> number = number_of(mail.subject);
         if (!number) return;
         if (mail.no_responders)
             pending.finish(*number, PendingRequests::link_error(ErrorCode::unavailable));
@@ -52,7 +61,8 @@ struct NatsTransport::State : std::enable_shared_from_this<State> {
     }
 
     Clock& clock;
-    const std::string prefix;
+    const std::string own;      // this POP's number
+    const std::string process;  // answers to a process that is gone are not for us
     std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
     bool attached = false;
     PendingRequests pending;
@@ -62,9 +72,11 @@ struct NatsTransport::State : std::enable_shared_from_this<State> {
 NatsTransport::NatsTransport(const ServerAddress& address, PopId pop, Clock& clock, Random& random)
     : state_(std::make_shared<State>(address, pop, clock, random)) {
     State& state = *state_;
-    state.connection.subscribe(
-        state.prefix + "*", {},
-        state.through_inbox([](State& self, const NatsMail& mail) { self.on_reply(mail); }));
+    for (const std::string& subject : {"nx.v1.ack." + state.own + "." + state.process + ".*",
+                                       "nx.v1.popack." + state.own + ".*." + state.process + ".*"})
+        state.connection.subscribe(
+            subject, {},
+            state.through_inbox([](State& self, const NatsMail& mail) { self.on_reply(mail); }));
     (void)state.connection.open();
 }
 
@@ -91,7 +103,7 @@ void NatsTransport::request(Bytes subject, std::string payload, Nanoseconds time
     const bool full = state.pending.size() >= limits::link_requests_max;
     const std::uint64_t number =
         state.pending.add(state.clock.now_ns() + timeout_ns, std::move(handler));
-    if (!full && state.connection.publish(subject, state.prefix + std::to_string(number), payload))
+    if (!full && state.connection.publish(subject, state.reply_subject(subject, number), payload))
         return;
     // Never from inside request(): the caller may not be ready for its answer.
     state.inbox->post_own([weak = state.weak_from_this(), number] {

@@ -122,7 +122,7 @@ class Central:
         def serving():
             assert self.program.alive(), f"nodex-central ended\n{self.log()[-3000:]}"
             return self.log().count("central_serving") > before
-        until(serving, 30, "nodex-central serves")
+        until(serving, 60, "nodex-central serves")
 
     def kill(self):
         self.program.kill()

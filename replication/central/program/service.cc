@@ -30,7 +30,8 @@ Status initialise(const Config& config) {
         if (!secret) return secret.error();
         return {};
     };
-    if (Status status = make(config.secrets_dir + "/" + key_hash_file); !status) return status;
+    for (const char* name : {key_hash_file, root_key_file})
+        if (Status status = make(config.secrets_dir + "/" + name); !status) return status;
     for (const PopEntry& pop : config.pops)
         if (Status status = make(pop.link_key_path); !status) return status;
     return {};
@@ -44,6 +45,7 @@ Status Service::start() {
     auto keys = read_link_keys(config_);
     if (!keys) return keys.error();
     options.link_keys = std::move(*keys);
+    options.root_key_path = config_.secrets_dir + "/" + root_key_file;
 
     storage::RocksOptions rocks;
     rocks.path = config_.data_dir + "/db";
@@ -57,12 +59,12 @@ Status Service::start() {
     centre_ = std::make_unique<replication::CentralThread>(
         *ledger_store_, *server_, system_clock(), crypto::secure_random(), std::move(options));
     const Status status = centre_->start(true);
-    if (!status)
+    if (!status && status.error().code == ErrorCode::corrupt)
         log::error("ledger_refused", {{"error", status.error()},
                                       {"advice",
                                        "the ledger's rows do not add up to its balances; restore a "
                                        "backup or run with support"}});
-    else
+    if (status)
         log::info("central_serving",
                   {{"node", config_.name},
                    {"pops", static_cast<std::uint64_t>(config_.pops.size())},

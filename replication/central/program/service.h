@@ -13,8 +13,9 @@
 namespace nodex::central {
 
 inline constexpr const char* key_hash_file = "key_hash.key";  // the same file as at every POP
+inline constexpr const char* root_key_file = "root.key";  // wraps accounts' body keys; only here
 
-// `--init`: folders, key_hash.key and the link keys of all [[pop]], where missing. Nothing that
+// `--init`: folders, both secrets and the link keys of all [[pop]], where missing. Nothing that
 // exists is touched.
 Status initialise(const Config& config);
 
