@@ -1,0 +1,143 @@
+"""The message network as deploy/nats makes it: mutual TLS between leaf and hub, and a POP that can speak and hear for itself only."""
+import json
+import os
+import socket
+import ssl
+import subprocess
+
+from support.cluster import NatsServer, Net
+from support.nats_wire import Nats
+from support.runner import test
+from support.waiting import until
+
+
+class Network:
+    """All nats-servers of a Net; every leaf is linked."""
+
+    def __init__(self, folder, pops=2, hubs=1):
+        self.net = Net(os.path.join(folder, "net"), pops, hubs)
+        self.servers = {name: self.net.server(name) for name in self.net.names}
+        with self.client("hub") as hub:
+            hub.subscribe("nx.v1.rpc.linked")
+            for name in self.net.names[hubs:]:
+                until(lambda: self.reaches(name, hub), 30, f"{name} is linked\n{self.servers[name].log()[-2000:]}")
+
+    def reaches(self, name, hub):
+        with self.client(name) as leaf:
+            before = len(hub.flush())
+            leaf.publish("nx.v1.rpc.linked")
+            return len(hub.flush()) > before
+
+    def client(self, name):
+        return Nats(self.net.urls[name])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers.values():
+            server.kill()
+
+
+def leaf_handshake(net, certificate=None):
+    """What a stranger gets at the hub's leaf listener: the first octets after the handshake, or the alert."""
+    context = ssl.create_default_context(cafile=net.path("ca.pem"))
+    if certificate:
+        context.load_cert_chain(net.path(certificate, "tls.crt"), net.path(certificate, "tls.key"))
+    host, port = net.addresses["hub-a.leaf"].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 10) as plain:
+        info = plain.recv(4096)
+        assert info.startswith(b"INFO ") and b'"tls_required":true' in info and b'"tls_verify":true' in info, info
+        with context.wrap_socket(plain, server_hostname=host) as secure:
+            secure.sendall(b"CONNECT {}\r\nPING\r\n")
+            return secure.recv(100)
+
+
+@test
+def generated_files_are_valid_and_a_second_run_keeps_every_secret(folder):
+    net = Net(os.path.join(folder, "net"), pops=3, hubs=2)
+    for name in net.names:
+        checked = subprocess.run([NatsServer.command(), "-t", "-c", "nats.conf"], cwd=net.path(name), capture_output=True, text=True,
+                                 check=False)
+        assert checked.returncode == 0, (name, checked.stderr)
+    kept = ["ca.key", "hub-b/tls.key", "pop-2/tls.key", "pop-2/link.key", "centre/links/2.key", "centre/key_hash.key"]
+
+    def contents(name):
+        path = net.path(name)
+        assert os.stat(path).st_mode & 0o077 == 0, f"others may read {name}"
+        with open(path, "rb") as file:
+            return file.read()
+    before = {name: contents(name) for name in kept}
+    passwords = json.loads(contents("passwords.json"))
+    Net(net.folder, pops=4, hubs=2)
+    assert passwords.items() <= json.loads(contents("passwords.json")).items()
+    assert {name: contents(name) for name in kept} == before
+    assert contents("pop-4/key_hash.key") == contents("pop-1/key_hash.key") == contents("centre/key_hash.key")
+    assert contents("pop-4/idempotency.key") == contents("pop-1/idempotency.key")
+    assert contents("pop-4/link.key") == contents("centre/links/4.key") != contents("pop-1/link.key")
+
+
+@test
+def a_leaf_without_a_certificate_of_ours_is_refused(folder):
+    with Network(folder, pops=1) as network:
+        assert leaf_handshake(network.net, "pop-1"), "the positive control: with a certificate the hub answers"
+        try:
+            answer = leaf_handshake(network.net)
+        except (ssl.SSLError, ConnectionError) as refused:
+            answer = b""
+            assert "certificate" in str(refused).lower() or isinstance(refused, ConnectionError), refused
+        assert answer == b"", answer
+
+
+@test
+def a_pop_hears_only_what_is_addressed_to_it(folder):
+    with Network(folder) as network, network.client("pop-1") as thief, network.client("pop-2") as owner, \
+            network.client("hub") as hub:
+        thief.subscribe(">")
+        for subject in ("nx.v1.ack.2.>", "nx.v1.feed.2", "nx.v1.pop.2.>", "nx.v1.popack.2.>"):
+            thief.subscribe(subject)
+            owner.subscribe(subject)
+        for subject in ("nx.v1.ack.1.>", "nx.v1.feed.1", "nx.v1.pop.1.>", "nx.v1.popack.1.>"):
+            thief.subscribe(subject)
+        secret = ["nx.v1.ack.2.5.1", "nx.v1.feed.2", "nx.v1.pop.2.9.fetch", "nx.v1.popack.2.9.5.1"]
+        until(lambda: hub.publish("nx.v1.ack.2.0.0") or "nx.v1.ack.2.0.0" in owner.subjects(), 10, "interest has spread")
+        until(lambda: hub.publish("nx.v1.ack.1.0.0") or "nx.v1.ack.1.0.0" in thief.subjects(), 10, "interest has spread")
+        for subject in secret:
+            hub.publish(subject)
+        until(lambda: set(secret) <= set(owner.subjects()), 10, "the owner hears what is its own")
+        hub.publish("nx.v1.ack.1.9.9")  # behind them on the same link
+        until(lambda: "nx.v1.ack.1.9.9" in thief.subjects(), 10, "the thief hears its own")
+        assert not [subject for subject in thief.subjects() if subject.startswith(
+            ("nx.v1.ack.2", "nx.v1.feed.2", "nx.v1.pop.2", "nx.v1.popack.2"))], thief.subjects()
+
+
+@test
+def a_pop_speaks_only_under_its_own_number(folder):
+    with Network(folder, pops=3) as network, network.client("pop-1") as forger, network.client("pop-2") as other, \
+            network.client("hub") as hub:
+        for listener in (other, hub):
+            for subject in ("nx.v1.pop.2.>", "nx.v1.popack.2.>", "nx.v1.ack.2.>", "nx.v1.feed.2", "nx.v1.rpc.>"):
+                listener.subscribe(subject)
+        until(lambda: forger.publish("nx.v1.pop.2.1.hello") or "nx.v1.pop.2.1.hello" in other.subjects(), 10, "POP 1 reaches POP 2")
+        for subject in ("nx.v1.pop.2.3.fetch", "nx.v1.pop.2.2.fetch", "nx.v1.popack.2.3.5.1", "nx.v1.ack.2.5.1", "nx.v1.feed.2"):
+            forger.publish(subject)
+        for subject in ("nx.v1.popack.2.1.5.1", "nx.v1.rpc.lease", "nx.v1.pop.2.1.last"):  # behind them, and allowed
+            forger.publish(subject)
+        allowed = {"nx.v1.pop.2.1.hello", "nx.v1.popack.2.1.5.1", "nx.v1.pop.2.1.last"}
+        until(lambda: "nx.v1.pop.2.1.last" in other.subjects(), 10, "the last message is there")
+        assert set(other.subjects()) - {"nx.v1.rpc.lease"} == allowed, other.subjects()
+        assert set(hub.subjects()) == allowed | {"nx.v1.rpc.lease"}, hub.subjects()
+
+
+@test
+def of_a_hub_pair_either_may_die(folder):
+    with Network(folder, pops=2, hubs=2) as network, network.client("centre") as centre:
+        centre.subscribe("nx.v1.rpc.>")
+        for victim, rest in (("hub-a", "hub-b"), ("hub-b", "hub-a")):
+            network.servers[victim].kill()
+            for name in ("pop-1", "pop-2"):
+                subject = f"nx.v1.rpc.{name}.{rest}"
+                with network.client(name) as pop:
+                    until(lambda: pop.publish(subject) or subject in centre.subjects(), 30,
+                          f"{name} reaches the centre over {rest}")
+            network.servers[victim].start()
