@@ -49,6 +49,7 @@ struct NatsConnection::State {
     [[nodiscard]] std::uint64_t received() const noexcept;  // messages, by this connection
     [[nodiscard]] std::uint64_t dropped() const noexcept;   // of them, at libnats's bound
     [[nodiscard]] natsStatus set_options(natsOptions* options);
+    bool tls_is_demanded();
     std::int64_t before_reconnect();
 
     // Callbacks of libnats, `closure` a State or a Wanted.
@@ -65,9 +66,10 @@ struct NatsConnection::State {
     std::vector<std::unique_ptr<Wanted>> wanted;
     natsConnection* connection = nullptr;
     Nanoseconds opened_ns = 0;
+    bool tls_told = false;  // of whoever connects: the driving thread, or libnats's for it
     std::uint64_t dropped_before = 0;  // by earlier connections
     std::atomic<bool> connected{false};
-    std::atomic<std::uint64_t> disconnects{0};
+    std::atomic<std::uint64_t> disconnects{0}, reopens{0}, tls_demands{0};
     std::atomic<std::uint64_t> handled{0};  // messages that have been through their handler
 
     std::mutex mutex;  // guards what follows
@@ -108,18 +110,29 @@ natsStatus NatsConnection::State::set_options(natsOptions* options) {
     return status;
 }
 
+// Libnats must not connect now. Said once a run of them.
+bool NatsConnection::State::tls_is_demanded() {
+    const bool demanded =
+        ask_tls_demand(address, limits::nats_connect_deadline) == TlsDemand::required;
+    if (!demanded) {
+        tls_told = false;
+        return false;
+    }
+    tls_demands.fetch_add(1, std::memory_order_relaxed);
+    if (!tls_told)
+        log::error("nats_wants_tls",
+                   {{"server", address.text()},
+                    {"advice",
+                     "remove tls from the local listener of this nats-server: TLS belongs between "
+                     "leaf and hub; waiting until it is plain"}});
+    tls_told = true;
+    return true;
+}
+
 // Runs before each attempt of libnats, on its reconnect thread: the pause in milliseconds. A server
-// that wants TLS is waited for here.
+// that demands TLS is waited for here.
 std::int64_t NatsConnection::State::before_reconnect() {
-    bool told = false;
-    while (ask_tls_demand(address, limits::nats_connect_deadline) == TlsDemand::required) {
-        if (!told)
-            log::error("nats_wants_tls",
-                       {{"server", address.text()},
-                        {"advice",
-                         "remove tls from the local listener of this nats-server: TLS belongs "
-                         "between leaf and hub; waiting until it is plain"}});
-        told = true;
+    while (tls_is_demanded()) {
         std::unique_lock lock(mutex);
         changed.wait_for(lock, std::chrono::nanoseconds(reopen_delay), [this] { return closing; });
         if (closing) return until_closed_ms;
@@ -197,12 +210,7 @@ void NatsConnection::State::on_error(natsConnection* connection, natsSubscriptio
 
 natsStatus NatsConnection::State::connect() {
     opened_ns = system_clock().now_ns();
-    if (ask_tls_demand(address, limits::nats_connect_deadline) == TlsDemand::required) {
-        log::error("nats_wants_tls",
-                   {{"server", address.text()},
-                    {"advice", "remove tls from the local listener of this nats-server"}});
-        return NATS_NOT_YET_CONNECTED;  // keep() tries again
-    }
+    if (tls_is_demanded()) return NATS_NOT_YET_CONNECTED;  // keep() tries again
     natsOptions* options = nullptr;
     natsStatus status = natsOptions_Create(&options);
     if (status != NATS_OK) return status;
@@ -341,6 +349,7 @@ void NatsConnection::keep() {
     }
     if (system_clock().now_ns() - state.opened_ns < reopen_delay) return;
     state.release();
+    state.reopens.fetch_add(1, std::memory_order_relaxed);
     (void)state.connect();
 }
 
@@ -364,6 +373,14 @@ bool NatsConnection::connected() const noexcept {
 
 std::uint64_t NatsConnection::disconnects() const noexcept {
     return state_->disconnects.load(std::memory_order_relaxed);
+}
+
+std::uint64_t NatsConnection::reopens() const noexcept {
+    return state_->reopens.load(std::memory_order_relaxed);
+}
+
+std::uint64_t NatsConnection::tls_demands() const noexcept {
+    return state_->tls_demands.load(std::memory_order_relaxed);
 }
 
 std::uint64_t NatsConnection::dropped() const noexcept {

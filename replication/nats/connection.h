@@ -48,6 +48,9 @@ class NatsConnection {
 
     [[nodiscard]] bool connected() const noexcept;             // any thread
     [[nodiscard]] std::uint64_t disconnects() const noexcept;  // any thread
+    // How often it was made anew, and how often the server demanded TLS. Any thread.
+    [[nodiscard]] std::uint64_t reopens() const noexcept;
+    [[nodiscard]] std::uint64_t tls_demands() const noexcept;
     [[nodiscard]] std::uint64_t dropped() const noexcept;  // by libnats's own bound; driving thread
 
   private:

@@ -1,5 +1,5 @@
-// NatsTransport: a POP's end over the local nats-server. Requests are published with a reply subject
-// under a standing subscription: nx.v1.ack.<pop>.<process>.<number> for the centre,
+// NatsTransport: a POP's end over the local nats-server. Requests are published with a reply
+// subject under a standing subscription: nx.v1.ack.<pop>.<process>.<number> for the centre,
 // nx.v1.popack.<pop>.<answering pop>.<process>.<number> for another POP. No inbox is made for a
 // request, and the permissions of a POP name its own answers. A server without a responder says so
 // at once (unavailable); while there is no connection every request is unavailable, nothing is kept

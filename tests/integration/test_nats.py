@@ -1,10 +1,12 @@
 """The message network as deploy/nats makes it: mutual TLS between leaf and hub, and a POP that can speak and hear for itself only."""
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
 
+from support import built, programs
 from support.cluster import NatsServer, Net
 from support.nats_wire import Nats
 from support.runner import test
@@ -141,3 +143,24 @@ def of_a_hub_pair_either_may_die(folder):
                     until(lambda: pop.publish(subject) or subject in centre.subjects(), 30,
                           f"{name} reaches the centre over {rest}")
             network.servers[victim].start()
+
+
+# libnats is linked to OpenSSL, we to BoringSSL, and both have a symbol SSL_new. The dynamic linker takes the first that it
+# finds, so an innocent change of link order could hand our TLS to the other library. With every symbol bound at start and the
+# linker telling what it did, both halves are visible: ours must be bound to BoringSSL without exception.
+@test
+def our_programs_bind_every_symbol_of_boringssl_to_boringssl(folder):
+    for name in ("nodex-edge", "nodex-central"):
+        program = programs.find(built.DIRECTORY, name)
+        told = subprocess.run([program, "--version"], env={**os.environ, "LD_DEBUG": "bindings", "LD_BIND_NOW": "1"},
+                              capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr[-500:]
+        bound = {}
+        for match in re.finditer(r"binding file (\S+) \[\d+\] to (\S+) \[\d+\]: normal symbol `([^']+)'", told.stderr):
+            if os.path.basename(match[1]) == name:
+                bound.setdefault(os.path.basename(os.path.dirname(match[2])) + "/" + os.path.basename(match[2]), []).append(match[3])
+        libraries = {library for library in bound if "libcrypto" in library or "libssl" in library}
+        assert libraries and all(library.startswith("android/") for library in libraries), bound.keys()
+        assert any("EVP_aead" in symbol or "HMAC" in symbol for library in libraries for symbol in bound[library]), bound
+        # Both are in the process, so the test is about something.
+        assert "libnats.so" in told.stderr and "/libssl.so.3" in told.stderr

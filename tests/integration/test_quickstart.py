@@ -79,3 +79,33 @@ def ctrl_c_ends_both_programs_cleanly(folder):
     assert script.wait(60) == 0
     for pid in pids:
         assert not os.path.exists(f"/proc/{pid}"), "a program was left behind"
+
+
+@test
+def quickstart_with_two_pops_prints_a_line_for_each_and_both_answer_from_one_balance(folder):
+    state = os.path.join(folder, "state")
+    options = ["--state", state, "--port", str(PORT + 1_000), "--pops", "2"]
+    first = run(*options, "--background")
+    try:
+        assert first.returncode == 0, first.stdout + first.stderr
+        lines = re.findall(r"^curl .*$", first.stdout, re.MULTILINE)
+        assert len(lines) == 2 and len({re.search(r"localhost:(\d+)", line)[1] for line in lines}) == 2, lines
+        for line in lines:
+            streamed = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+            assert streamed.returncode == 0 and "data: [DONE]" in streamed.stdout, streamed
+        admin = re.search(r"^(/.*nodex --admin \S+) admin status$", first.stdout, re.MULTILINE)[1]
+
+        def charges():
+            listed = subprocess.run(["bash", "-c", f"{admin} --json admin usage list 1"], capture_output=True, text=True, timeout=60,
+                                    check=False)
+            return listed.stdout.count('"charge"')
+        until(lambda: charges() == 2, 30, "both calls are charged at the centre")
+    finally:
+        stopped = run(*options, "--stop")
+    assert stopped.returncode == 0, stopped
+    second = run(*options, "--background")
+    try:
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert printed(second.stdout, "nxk_[0-9A-Za-z]{43}") == printed(first.stdout, "nxk_[0-9A-Za-z]{43}")
+    finally:
+        run(*options, "--stop")

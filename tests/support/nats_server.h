@@ -40,7 +40,7 @@ class NatsServer {
     explicit NatsServer(const std::string& config = {})
         : port_(free_port()),
           config_("/tmp/nodex-nats-" + std::to_string(::getpid()) + "-" + std::to_string(port_)) {
-        std::ofstream(config_) << "max_payload: 1114112\n" << config;
+        configure(config);
         start();
     }
     ~NatsServer() {
@@ -50,6 +50,10 @@ class NatsServer {
     NatsServer(const NatsServer&) = delete;
     NatsServer& operator=(const NatsServer&) = delete;
 
+    // For the next start().
+    void configure(const std::string& config) const {
+        std::ofstream(config_) << "max_payload: 1114112\n" << config;
+    }
     // Returns when it answers.
     void start() {
         std::vector<std::string> words{"nats-server",         "-a", "127.0.0.1", "-p",
