@@ -72,6 +72,7 @@ struct Agent::State {
         return {options.pop,          options.link_key,
                 options.heartbeat_ns, options.ship_delay_ns,
                 options.lease_slice,  {options.copies_bytes_max, options.copies_retention_ms},
+                options.answer_ttl_ms,
                 PlantedBug::none};
     }
 
@@ -103,6 +104,7 @@ struct Agent::State {
     void tell_stats();
     void tell_peer_stats();
     void begin_ask(LeaseAsk& ask);
+    void begin_claim(ClaimAsk& claim);
     void begin_query(CentralQuery& query);
     void begin_read(RemoteRead& read);
     void query_done(CentralQuery& query, Result<std::string> payload);
@@ -130,6 +132,8 @@ struct AgentAccess {
             return agent.begin_ask(static_cast<LeaseAsk&>(operation));
         if (operation.kind_ == AgentOperation::Kind::read)
             return agent.begin_read(static_cast<RemoteRead&>(operation));
+        if (operation.kind_ == AgentOperation::Kind::claim)
+            return agent.begin_claim(static_cast<ClaimAsk&>(operation));
         agent.begin_query(static_cast<CentralQuery&>(operation));
     }
     static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to,
@@ -189,6 +193,48 @@ void Agent::State::begin_ask(LeaseAsk& ask) {
                               ask.key = key_lease;
                           }
                           AgentAccess::send_back(ask);
+                      });
+}
+
+namespace {
+
+void take_word(ClaimAsk& claim, const std::optional<ClaimReply::Entry>& word) {
+    using Verdict = ClaimAsk::Verdict;
+    claim.verdict = Verdict::unavailable;
+    if (!word) return;
+    switch (word->result) {
+        case ClaimResult::granted: claim.verdict = Verdict::granted; return;
+        case ClaimResult::free: claim.verdict = Verdict::free; return;
+        case ClaimResult::mismatch: claim.verdict = Verdict::mismatch; return;
+        case ClaimResult::refused: return;  // an account the centre does not know: no word at all
+        case ClaimResult::held:
+        case ClaimResult::done: break;
+    }
+    claim.verdict = Verdict::elsewhere;
+    claim.owner = {word->result == ClaimResult::done,
+                   word->owner_dead,
+                   word->owner,
+                   word->incarnation,
+                   word->request,
+                   word->answer,
+                   word->status,
+                   word->charged,
+                   word->attempt};
+}
+
+}  // namespace
+
+void Agent::State::begin_claim(ClaimAsk& claim) {
+    if (claim.what == ClaimAsk::What::release) {
+        core.claims().release(claim.account, claim.idempotency, claim.request);
+        claim.verdict = ClaimAsk::Verdict::free;
+        return AgentAccess::send_back(claim);
+    }
+    const ClaimOp op = claim.what == ClaimAsk::What::acquire ? ClaimOp::acquire : ClaimOp::query;
+    core.claims().ask({op, claim.account, claim.idempotency, claim.fingerprint, claim.request, 0},
+                      [&claim](const std::optional<ClaimReply::Entry>& word) {
+                          take_word(claim, word);
+                          AgentAccess::send_back(claim);
                       });
 }
 
@@ -268,7 +314,9 @@ void Agent::State::tell_stats() {
         stats.lease_headroom.store(core.leases().headroom(), std::memory_order_relaxed);
     }
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
+    stats.claim_requests.store(core.claims().requests_sent(), std::memory_order_relaxed);
     stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);
+    stats.round_trip_ns.store(core.link().round_trip_ns(), std::memory_order_relaxed);
     incarnation.store(core.link().incarnation(), std::memory_order_relaxed);
     tell_peer_stats();
 }
@@ -300,7 +348,8 @@ void Agent::State::run() {
     commits.on_outbox(mailbox.mailbox(), storage::when_done<&State::outbox_grew>(this));
     core.start();
     const auto busy = [this] {
-        return !core.shipper().idle() || core.leases().asks_waiting() > 0 || core.peers().busy();
+        return !core.shipper().idle() || core.leases().asks_waiting() > 0 ||
+               core.claims().waiting() > 0 || core.peers().busy();
     };
     while (!stopping.load(std::memory_order_acquire)) turn(busy() ? busy_tick : quiet_tick);
     const Nanoseconds until = clock.now_ns() + farewell;
@@ -317,6 +366,7 @@ void Agent::State::finish_all() {
     if (listening) commits.appends().stop_listening();
     core.leases().stop();
     core.peers().remote().stop();
+    core.claims().stop();
     while (!queries.empty())
         query_done(static_cast<CentralQuery&>(*queries.back()),
                    Error{ErrorCode::unavailable, ErrorSource::central});
@@ -370,6 +420,10 @@ std::shared_ptr<const Directory> Agent::directory() const noexcept {
 void Agent::on_directory(std::function<void(std::shared_ptr<const Directory>)> changed) {
     const std::lock_guard lock(state_->mutex);
     state_->changed = std::move(changed);
+}
+
+void Agent::claim(ClaimAsk& claim, Mailbox& reply_to, storage::OperationDone done) noexcept {
+    AgentAccess::send(claim, *state_, reply_to, done);
 }
 
 AgentStats& Agent::stats() noexcept {

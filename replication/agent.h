@@ -10,6 +10,7 @@
 
 #include "edge/base/limits.h"
 #include "edge/base/mailbox.h"
+#include "replication/claims.h"
 #include "replication/directory.h"
 #include "replication/peer_messages.h"
 #include "replication/transport.h"
@@ -25,7 +26,7 @@ class AgentOperation {
     virtual ~AgentOperation() { NX_ASSERT(!in_flight_); }
 
   protected:
-    enum class Kind : std::uint8_t { ask, query, read };
+    enum class Kind : std::uint8_t { ask, query, read, claim };
     explicit AgentOperation(Kind kind) noexcept;
 
   private:
@@ -60,6 +61,32 @@ class LeaseAsk final : public AgentOperation {
     Verdict verdict = Verdict::unavailable;  // out
 };
 
+// The centre's word on an idempotency key (replication.md 7.4).
+class ClaimAsk final : public AgentOperation {
+  public:
+    enum class What : std::uint8_t {
+        acquire,  // the request has its reservation here and runs, or is about to
+        release,  // it ended with nothing delivered; back at once, the centre hears it in time
+        query,    // who has the key
+    };
+    enum class Verdict : std::uint8_t {
+        granted,      // acquire: the key is this request's
+        free,         // query: nobody has it. Of a release: nothing
+        elsewhere,    // `owner` has it
+        mismatch,     // the key was used with another body
+        unavailable,  // the centre did not answer within two round trips (at least 1 s), or is not
+                      // linked: told at once
+    };
+    ClaimAsk() noexcept : AgentOperation(Kind::claim) {}
+    What what = What::acquire;  // in, as the next four
+    AccountId account{};
+    IdempotencyId idempotency;
+    Fingerprint fingerprint;
+    RequestId request;
+    Verdict verdict = Verdict::unavailable;  // out
+    ClaimOwner owner;                        // out, elsewhere
+};
+
 // A question to the centre, JSON both ways (GET /v1/balance, /v1/usage, the admin socket).
 class CentralQuery final : public AgentOperation {
   public:
@@ -84,7 +111,7 @@ class RemoteRead final : public AgentOperation {
 
 struct AgentStats {
     std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0},
-        lease_requests{0}, lease_asks{0}, outbox_depth{0};
+        lease_requests{0}, lease_asks{0}, claim_requests{0}, outbox_depth{0};
     // Between POPs: reads of others' answers here (of copies; without an answer), of ours there;
     // copies sent and given up, sealed bytes not yet at the buddy; sealed bytes kept for others.
     std::atomic<std::uint64_t> remote_reads{0}, remote_reads_of_copies{0}, remote_reads_failed{0},
@@ -92,6 +119,7 @@ struct AgentStats {
         copies_kept_bytes{0}, copy_messages_dropped{0}, peer_messages_refused{0}, peers{0};
     std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
     std::atomic<Nano> lease_headroom{0};          // LeaseKeeper::headroom, once a second
+    std::atomic<Nanoseconds> round_trip_ns{0};    // to the centre and back, smoothed
 };
 
 struct AgentOptions {
@@ -105,6 +133,8 @@ struct AgentOptions {
     Nano lease_slice = 20 * nano_per_unit;  // most that one refill keeps ahead
     std::uint64_t copies_bytes_max = limits::buddy_bytes_max;  // kept for other POPs
     std::int64_t copies_retention_ms = 26 * 3'600'000;         // as RocksOptions::body_retention_s
+    std::uint32_t answer_ttl_ms =
+        86'400'000;  // how long an answer is kept, and so its key taken at every POP
 };
 
 class Agent {
@@ -128,6 +158,7 @@ class Agent {
     void ask(LeaseAsk& ask, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void read(RemoteRead& read, Mailbox& reply_to, storage::OperationDone done) noexcept;
+    void claim(ClaimAsk& claim, Mailbox& reply_to, storage::OperationDone done) noexcept;
     [[nodiscard]] std::shared_ptr<const Directory> directory()
         const noexcept;  // takes a lock: at start and on change only
     // `changed` runs on the agent's thread after every new snapshot; it posts mail to the loops.

@@ -25,11 +25,14 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
       leases_(
           link_, commits, clock, {options.heartbeat_ns, options.lease_slice, options.planted_bug},
           [this] { feed_.rebuild(); }, [this](std::uint64_t version) { feed_.seen(version); }),
+      claims_(link_, commits, clock,
+              {options.heartbeat_ns, options.answer_ttl_ms, options.planted_bug}),
       feed_(link_, commits, clock, leases_, vault, random, std::move(published)),
       shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}),
       peers_(transport, link_, options.link_key, commits, clock, random.next_u64(), options.copies) {
     link_.on_new_epoch([this] { epoch_changed(); });
-    link_.on_hint([this](const FeedHint& hint) { feed_.seen(hint.version); });
+    link_.on_hints([this](const FeedHint& hint) { feed_.seen(hint.version); },
+                   [this](const ClaimHint& hint) { claims_.hinted(hint); });
 }
 
 void AgentCore::enter(Phase phase) {
@@ -165,6 +168,7 @@ void AgentCore::entered(const RegisterReply& reply, const Status& status) {
     }
     enter(Phase::registered);
     leases_.start();
+    claims_.start();
     feed_.start(reply.feed_version);
     peers_.start();
 }
@@ -191,6 +195,7 @@ void AgentCore::tick() {
             return leases_.tick();
         case Phase::registered:
             leases_.tick();
+            claims_.tick();
             feed_.tick();
             peers_.tick();
             return shipper_.tick();

@@ -4,6 +4,7 @@
 #pragma once
 #include <memory>
 
+#include "replication/claim_keeper.h"
 #include "replication/feed_follower.h"
 #include "replication/lease_keeper.h"
 #include "replication/peer_service.h"
@@ -22,6 +23,7 @@ class AgentCore {
         Nanoseconds ship_delay_ns = 10 * millisecond;
         Nano lease_slice = 20 * nano_per_unit;
         storage::BuddyCopies::Options copies;
+        std::uint32_t answer_ttl_ms = 86'400'000;  // how long this POP keeps an answer
         PlantedBug planted_bug = PlantedBug::none;
     };
     AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
@@ -33,6 +35,7 @@ class AgentCore {
     void appended(const storage::AppendNews& news) { peers_.appended(news); }
 
     [[nodiscard]] LeaseKeeper& leases() noexcept { return leases_; }
+    [[nodiscard]] ClaimKeeper& claims() noexcept { return claims_; }
     [[nodiscard]] const Shipper& shipper() const noexcept { return shipper_; }
     [[nodiscard]] PopLink& link() noexcept { return link_; }
     [[nodiscard]] PeerService& peers() noexcept { return peers_; }
@@ -63,6 +66,7 @@ class AgentCore {
     storage::Vault* vault_;
     Clock& clock_;
     LeaseKeeper leases_;
+    ClaimKeeper claims_;
     FeedFollower feed_;
     Shipper shipper_;
     PeerService peers_;

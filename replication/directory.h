@@ -11,6 +11,7 @@
 
 #include "edge/base/ids.h"
 #include "edge/base/money.h"
+#include "replication/claims.h"
 #include "replication/key_meter.h"
 #include "replication/leases.h"
 #include "storage/records.h"
@@ -27,6 +28,7 @@ struct KeyEntry {
     AccountId account{};
     KeyState state = KeyState::active;
     AccountState account_state = AccountState::active;
+    ClaimMode claims = ClaimMode::node;  // the account's
     IdempotencyPolicy policy = IdempotencyPolicy::sdk;
     std::int64_t expires_ms = 0;        // 0: never
     std::vector<std::uint32_t> models;  // catalogue numbers allowed, sorted; empty: all on sale

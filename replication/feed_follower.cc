@@ -187,6 +187,7 @@ void FeedFollower::publish() {
         entry.account = key.account;
         entry.state = key.state;
         entry.account_state = account->second.state;
+        entry.claims = account->second.claims;
         entry.policy = key.policy;
         entry.expires_ms = key.expires_ms;
         entry.models = key.models;

@@ -19,6 +19,7 @@ Result<FeedRecord> decode_account(ByteReader& reader) noexcept {
     account.state = reader.enumerator(AccountState::closed);
     account.shreds = reader.integer<std::uint32_t>();
     account.key_version = reader.integer<std::uint32_t>();
+    account.claims = reader.enumerator(ClaimMode::last);
     if (!reader.finished() || raw(account.id) == 0) return malformed();
     FeedRecord record(std::in_place_type<AccountRecord>, account);
     return record;
@@ -80,6 +81,7 @@ std::string encode(const AccountRecord& account) {
     writer.integer(account.state);
     writer.integer(account.shreds);
     writer.integer(account.key_version);
+    writer.integer(account.claims);
     return target;
 }
 

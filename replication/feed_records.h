@@ -15,6 +15,7 @@ struct AccountRecord {
     AccountState state = AccountState::active;
     std::uint32_t shreds = 0;       // how often its body keys were ordered to be destroyed
     std::uint32_t key_version = 0;  // newest body key at the centre; 0: none made since then
+    ClaimMode claims = ClaimMode::node;
 };
 
 struct KeyRecord {

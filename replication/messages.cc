@@ -301,12 +301,13 @@ Result<QueryReply> decode_query_reply(Bytes bytes) noexcept {
     return reply;
 }
 
-// ttl_ms u32 count u16 [op u8 account u64 idempotency[16] fingerprint[32] request[16]
+// number u64 ttl_ms u32 count u16 [op u8 account u64 idempotency[16] fingerprint[32] request[16]
 // expect_attempt u16]
 std::string encode(const ClaimRequest& request) {
     NX_ASSERT(request.entries.size() <= limits::claim_entries_max);
     std::string target;
     ByteWriter writer(target);
+    writer.integer(request.number);
     writer.integer(request.ttl_ms);
     writer.integer(static_cast<std::uint16_t>(request.entries.size()));
     for (const ClaimRequest::Entry& entry : request.entries) {
@@ -323,10 +324,12 @@ Result<ClaimRequest> decode_claim_request(Bytes bytes) noexcept {
     constexpr std::size_t entry_bytes = 1 + 8 + 16 + 32 + 16 + 2;
     ByteReader reader(bytes);
     ClaimRequest request;
+    request.number = reader.integer<std::uint64_t>();
     request.ttl_ms = reader.integer<std::uint32_t>();
     const auto count = reader.integer<std::uint16_t>();
     if (!reader.ok() || count > limits::claim_entries_max ||
-        count > reader.rest().size() / entry_bytes)
+        count > reader.rest().size() / entry_bytes ||
+        request.ttl_ms > limits::idempotency_ttl_max / millisecond)
         return malformed();
     bool keyed = true;
     request.entries.resize(count);

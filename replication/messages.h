@@ -187,6 +187,9 @@ struct ClaimRequest {
         RequestId request;
         std::uint16_t expect_attempt = 0;
     };
+    // Rises with every message of this POP, also over restarts as long as its wall clock does not
+    // go back: a late copy must not put an older request in the place of a newer.
+    std::uint64_t number = 0;
     std::uint32_t ttl_ms = 0;  // how long the sender keeps an answer
     std::vector<Entry> entries;
 };

@@ -8,11 +8,20 @@ void PopLink::request(Bytes topic, MessageType type, Bytes payload, Nanoseconds 
     const std::uint64_t correlation = ++last_correlation_;
     const Envelope envelope{type, pop_, incarnation_, epoch_max_, correlation};
     const auto expected = static_cast<MessageType>(raw(type) + 1);
-    transport_.request(
-        "nx.v1.rpc." + std::string(topic), seal(envelope, payload, link_key_), timeout_ns,
-        [this, expected, correlation, done = std::move(done)](Result<std::string> reply) {
-            done(reply ? check(*reply, expected, correlation) : std::move(reply));
-        });
+    transport_.request("nx.v1.rpc." + std::string(topic), seal(envelope, payload, link_key_),
+                       timeout_ns,
+                       [this, expected, correlation, sent_ns = clock_.now_ns(),
+                        done = std::move(done)](Result<std::string> reply) {
+                           if (!reply) return done(std::move(reply));
+                           Result<std::string> checked = check(*reply, expected, correlation);
+                           if (checked) measure(sent_ns);
+                           done(std::move(checked));
+                       });
+}
+
+void PopLink::measure(Nanoseconds sent_ns) noexcept {
+    const Nanoseconds sample = clock_.now_ns() - sent_ns;
+    round_trip_ns_ = round_trip_ns_ == 0 ? sample : round_trip_ns_ + (sample - round_trip_ns_) / 8;
 }
 
 Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uint64_t correlation) {
@@ -38,13 +47,18 @@ bool PopLink::is_current(const Envelope& envelope) {
     return envelope.type == MessageType::query_reply;
 }
 
-void PopLink::on_hint(std::function<void(const FeedHint&)> hinted) {
+void PopLink::on_hints(std::function<void(const FeedHint&)> changed,
+                       std::function<void(const ClaimHint&)> wanted) {
     const std::string subject = "nx.v1.feed." + std::to_string(raw(pop_));
-    transport_.subscribe(subject, [this, hinted = std::move(hinted)](Bytes, Bytes message) {
+    transport_.subscribe(subject, [this, changed = std::move(changed), wanted = std::move(wanted)](
+                                      Bytes, Bytes message) {
         const Result<OpenedMessage> opened = open(message, link_key_);
-        if (!opened || opened->envelope.type != MessageType::feed_hint) return;
-        if (!is_current(opened->envelope)) return;
-        if (const Result<FeedHint> hint = decode_feed_hint(opened->payload)) hinted(*hint);
+        if (!opened || !is_current(opened->envelope)) return;
+        if (opened->envelope.type == MessageType::feed_hint) {
+            if (const Result<FeedHint> hint = decode_feed_hint(opened->payload)) changed(*hint);
+        } else if (opened->envelope.type == MessageType::claim_hint) {
+            if (const Result<ClaimHint> hint = decode_claim_hint(opened->payload)) wanted(*hint);
+        }
     });
 }
 

@@ -30,8 +30,9 @@ class PopLink {
 
     // `topic`: the last token of nx.v1.rpc.*. The reply's type is the one after `type`.
     void request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns, Done done);
-    // The centre's hints for this POP, checked.
-    void on_hint(std::function<void(const FeedHint&)> hinted);
+    // The centre's hints for this POP, checked. Once.
+    void on_hints(std::function<void(const FeedHint&)> changed,
+                  std::function<void(const ClaimHint&)> wanted);
 
     // A reply or a hint of a newer epoch than epoch_max() came. It may run inside a Done's place.
     void on_new_epoch(std::function<void()> changed) { new_epoch_ = std::move(changed); }
@@ -44,12 +45,15 @@ class PopLink {
     [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
     [[nodiscard]] std::uint64_t epoch_max() const noexcept { return epoch_max_; }
     [[nodiscard]] Nanoseconds last_contact_ns() const noexcept { return last_contact_ns_; }
+    // Smoothed over the requests that were answered (by an eighth, as RFC 6298); 0: none yet.
+    [[nodiscard]] Nanoseconds round_trip_ns() const noexcept { return round_trip_ns_; }
     [[nodiscard]] PopId pop() const noexcept { return pop_; }
     // What the centre seals body keys for this POP with.
     [[nodiscard]] const crypto::SecretKey& body_key_key() const noexcept { return body_key_key_; }
 
   private:
     Result<std::string> check(Bytes message, MessageType expected, std::uint64_t correlation);
+    void measure(Nanoseconds sent_ns) noexcept;
 
     Transport& transport_;
     Clock& clock_;
@@ -64,6 +68,7 @@ class PopLink {
     std::function<void()> new_epoch_;
     std::uint64_t last_correlation_ = 0;
     Nanoseconds last_contact_ns_ = 0;  // 0: never
+    Nanoseconds round_trip_ns_ = 0;
 };
 
 }  // namespace nodex::replication

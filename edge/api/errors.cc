@@ -54,6 +54,12 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
      "This idempotency key was used with a different request. Use a new key for a new request."},
     {Code::idempotency_key_invalid, 400, false, "idempotency_key_invalid", invalid_request,
      "An idempotency key is 1 to 255 visible ASCII characters, sent once."},
+    {Code::idempotency_key_in_use, 409, true, "idempotency_key_in_use", invalid_request,
+     "A request with this idempotency key is being answered at another location. Retry shortly with the same "
+     "key."},
+    {Code::claim_unavailable, 503, true, "claim_unavailable", server,
+     "Whether this request runs at another location already could not be confirmed right now. Retry shortly "
+     "with the same idempotency key."},
     {Code::invalid_last_event_id, 400, false, "invalid_last_event_id", invalid_request,
      "'Last-Event-ID' does not name an event of this stream. Send the id of the last event you received."},
     {Code::stream_expired, 410, false, "stream_expired", invalid_request,

@@ -145,6 +145,8 @@ inline constexpr unsigned lease_asks_max =
 inline constexpr unsigned claim_entries_max = 1'024;  // claims in one message; the rest in the next
 inline constexpr unsigned claims_waiting_max =
     65'536;  // claims of one POP without an answer; beyond it: as if the centre did not answer
+inline constexpr unsigned claim_hints_max =
+    256;  // look-ups for hints at one time; the rest are dropped, the centre hints again
 // How long a first byte may wait for the centre's word on a key: two round trips, within these.
 inline constexpr Nanoseconds claim_deadline_min = 1 * second;
 inline constexpr Nanoseconds claim_deadline_max = 5 * second;
@@ -153,7 +155,7 @@ inline constexpr Nanoseconds pop_silence_max =
 inline constexpr Nanoseconds pop_contact_interval =
     1 * second;  // how coarsely the ledger notes a word of a POP
 inline constexpr Nanoseconds idempotency_ttl_max =
-    7 * 24 * 3'600 * second;  // of a claim; longer is taken for this
+    7 * 24 * 3'600 * second;  // of a claim: no answer is kept longer
 inline constexpr unsigned link_requests_max =
     1'024;  // unanswered requests of one POP; then unavailable
 inline constexpr unsigned body_key_accounts_max = 256;  // in one request; the rest in the next

@@ -1,4 +1,6 @@
 // Queries: the operator's commands on accounts and their balances.
+#include <utility>
+
 #include "replication/central/queries.h"
 
 namespace nodex::replication {
@@ -8,6 +10,18 @@ constexpr std::size_t name_bytes_max = 200;
 constexpr std::size_t reference_bytes_max = 200;
 constexpr unsigned accounts_page = 1'000;
 
+constexpr std::pair<ClaimMode, const char*> claim_modes[] = {
+    {ClaimMode::node, "node"},
+    {ClaimMode::overlap, "overlap"},
+    {ClaimMode::strict, "strict"},
+    {ClaimMode::local, "local"},
+};
+Bytes claim_mode_name(ClaimMode mode) noexcept {
+    for (const auto& [each, text] : claim_modes)
+        if (each == mode) return text;
+    return "unknown";
+}
+
 void write_account(const ledger::Account& account, JsonWriter& result) {
     result.integer("account", static_cast<std::int64_t>(raw(account.id)));
     result.string("name", account.name);
@@ -16,6 +30,7 @@ void write_account(const ledger::Account& account, JsonWriter& result) {
     result.amount("balance", account.posted);
     result.amount("held", account.held);
     result.amount("total_spent", account.spent);
+    result.string("claims", claim_mode_name(account.claims));
     result.integer("created", account.created_ms / 1'000);
     result.integer("last_updated", account.updated_ms / 1'000);
 }
@@ -91,6 +106,22 @@ CommandResult Queries::account_unblock(const JsonObject& args, std::int64_t now_
 CommandResult Queries::account_close(const JsonObject& args, std::int64_t now_ms,
                                      JsonWriter& result) {
     return set_state(args, AccountState::closed, now_ms, result);
+}
+
+CommandResult Queries::account_claims(const JsonObject& args, std::int64_t now_ms,
+                                      JsonWriter& result) {
+    if (const CommandResult unknown = only(args, {"account", "mode"})) return unknown;
+    const std::optional<AccountId> id = account_argument(args);
+    if (!id) return bad_argument("account", "an account number");
+    const Bytes wanted = args.string("mode").value_or("");
+    for (const auto& [mode, text] : claim_modes) {
+        if (wanted != text) continue;
+        Result<ledger::Account> account = ledger_.set_account_claims(*id, mode, now_ms);
+        if (!account) return refusal(account.error());
+        write_account(*account, result);
+        return std::nullopt;
+    }
+    return bad_argument("mode", "node, overlap, strict or local");
 }
 
 CommandResult Queries::account_shred(const JsonObject& args, std::int64_t now_ms,

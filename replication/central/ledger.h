@@ -63,6 +63,7 @@ class Ledger {
                                            const ledger::Currency& currency, std::int64_t now_ms);
     Result<ledger::Account> set_account_state(AccountId id, AccountState state,
                                               std::int64_t now_ms);
+    Result<ledger::Account> set_account_claims(AccountId id, ClaimMode claims, std::int64_t now_ms);
     Result<ledger::Account> shred_account(AccountId id, std::int64_t now_ms);
     struct TopUp {
         ledger::Account account;
@@ -223,8 +224,8 @@ class Ledger {
                                                         std::uint32_t ttl_ms, std::int64_t now_ms);
     Result<ClaimReply::Entry> claim_entry(LedgerTransaction& transaction, PopId pop,
                                           std::uint32_t incarnation,
-                                          const ClaimRequest::Entry& entry, std::uint32_t ttl_ms,
-                                          std::int64_t now_ms);
+                                          const ClaimRequest::Entry& entry,
+                                          const ClaimRequest& message, std::int64_t now_ms);
     // A charge ends the claim of its key.
     Status finish_claim(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                         const storage::Settlement& settlement, Nano charged, std::int64_t now_ms);

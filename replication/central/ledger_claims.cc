@@ -20,7 +20,6 @@ namespace {
 // The note of a POP's last word may be this old although it speaks all the time.
 constexpr std::int64_t dead_after_ms =
     (limits::pop_silence_max + limits::pop_contact_interval) / millisecond;
-constexpr std::int64_t ttl_ms_max = limits::idempotency_ttl_max / millisecond;
 
 Error refused(ErrorCode code) noexcept {
     return {code, ErrorSource::client};
@@ -129,12 +128,12 @@ Result<std::optional<Claim>> Ledger::standing_claim(LedgerTransaction& transacti
 Result<ClaimReply::Entry> Ledger::claim_entry(LedgerTransaction& transaction, PopId pop,
                                               std::uint32_t incarnation,
                                               const ClaimRequest::Entry& entry,
-                                              std::uint32_t ttl_ms, std::int64_t now_ms) {
+                                              const ClaimRequest& message, std::int64_t now_ms) {
     const Result<ledger::Account> account = load_account(transaction, entry.account);
     if (!account && account.error().code != ErrorCode::not_found) return account.error();
     if (!account || ledger::is_house(entry.account)) return ClaimReply::Entry{};
     const Result<std::optional<Claim>> standing =
-        standing_claim(transaction, entry, ttl_ms, now_ms);
+        standing_claim(transaction, entry, message.ttl_ms, now_ms);
     if (!standing) return standing.error();
     const std::optional<Claim>& claim = *standing;
     const std::string place = ledger::claim_key(entry.account, entry.idempotency);
@@ -170,8 +169,9 @@ Result<ClaimReply::Entry> Ledger::claim_entry(LedgerTransaction& transaction, Po
         reply.owner_dead = dead;
         return reply;
     }
-    if (held && same_request(*claim, pop, entry.request))
-        return told(*claim, ClaimResult::granted, now_ms);  // asked again
+    // Asked again, or a late copy of what the POP asked before its present request.
+    if (held && own && (claim->request == entry.request || message.number < claim->number))
+        return told(*claim, ClaimResult::granted, now_ms);
     Claim next;
     next.fingerprint = entry.fingerprint;
     if (claim)
@@ -180,9 +180,10 @@ Result<ClaimReply::Entry> Ledger::claim_entry(LedgerTransaction& transaction, Po
     next.owner = pop;
     next.incarnation = incarnation;
     next.request = entry.request;
-    next.ttl_ms = ttl_ms;
+    next.number = message.number;
+    next.ttl_ms = message.ttl_ms;
     next.created_ms = now_ms;
-    next.expires_ms = now_ms + ttl_ms;
+    next.expires_ms = now_ms + message.ttl_ms;
     transaction.put(LedgerTable::claim, place, ledger::encode(next));
     return told(next, ClaimResult::granted, now_ms);
 }
@@ -190,18 +191,17 @@ Result<ClaimReply::Entry> Ledger::claim_entry(LedgerTransaction& transaction, Po
 Result<ClaimReply> Ledger::claim(PopId pop, std::uint32_t incarnation, const ClaimRequest& request,
                                  std::int64_t now_ms) {
     NX_ASSERT(request.entries.size() <= limits::claim_entries_max);
+    NX_ASSERT(request.ttl_ms <= limits::idempotency_ttl_max / millisecond);
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<ClaimReply> {
         if (const Status read = transaction.prefetch(places_of(request, pop, incarnation)); !read)
             return read.error();
         if (const Status heard = heard_of(transaction, pop, incarnation, now_ms); !heard)
             return heard.error();
-        const auto ttl_ms =
-            static_cast<std::uint32_t>(std::min<std::int64_t>(request.ttl_ms, ttl_ms_max));
         ClaimReply reply;
         reply.entries.reserve(request.entries.size());
         for (const ClaimRequest::Entry& entry : request.entries) {
             Result<ClaimReply::Entry> answered =
-                claim_entry(transaction, pop, incarnation, entry, ttl_ms, now_ms);
+                claim_entry(transaction, pop, incarnation, entry, request, now_ms);
             if (!answered) return answered.error();
             reply.entries.push_back(*answered);
         }

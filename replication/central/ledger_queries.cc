@@ -206,7 +206,8 @@ Result<std::string> Ledger::feed_record(LedgerTransaction& transaction, const Ch
             if (!keys) return keys.error();
             const bool has_keys = *keys && !(*keys)->versions.empty();
             const std::uint32_t newest = has_keys ? (*keys)->versions.back().number : 0;
-            return encode(AccountRecord{(*found)->id, (*found)->state, (*found)->shreds, newest});
+            return encode(AccountRecord{(*found)->id, (*found)->state, (*found)->shreds, newest,
+                                        (*found)->claims});
         }
         case ObjectKind::key: {
             Result<std::optional<ledger::Key>> found =

@@ -70,6 +70,7 @@ struct Account {
     std::int64_t created_ms = 0;
     std::int64_t updated_ms = 0;
     std::uint64_t feed_version = 0;
+    ClaimMode claims = ClaimMode::node;
     [[nodiscard]] Nano free() const noexcept { return posted - held; }
 };
 
@@ -210,6 +211,7 @@ struct Claim {
     PopId owner{};
     std::uint32_t incarnation = 0;
     RequestId request;
+    std::uint64_t number = 0;  // of the owner's message
     BodyId answer;             // done
     std::uint16_t status = 0;  // done
     Nano charged = 0;          // done

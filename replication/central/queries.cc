@@ -154,6 +154,7 @@ const Queries::Command* Queries::find_command(Bytes command_name) noexcept {
         {"account.unblock", &Queries::account_unblock},
         {"account.close", &Queries::account_close},
         {"account.shred", &Queries::account_shred},
+        {"account.claims", &Queries::account_claims},
         {"balance.topup", &Queries::balance_top_up},
         {"balance.adjust", &Queries::balance_adjust},
         {"balance.show", &Queries::balance_show},

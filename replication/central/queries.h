@@ -56,6 +56,7 @@ class Queries {
     CommandResult account_create(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    CommandResult account_claims(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_block(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_unblock(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult account_close(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);

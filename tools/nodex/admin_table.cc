@@ -75,6 +75,11 @@ constexpr std::array catalog_set{
     Field{"on_sale", "--on-sale", Form::yes_no, false, "yes or no"}};
 constexpr std::array only_model{model_id};
 
+constexpr std::array account_claims{
+    account,
+    Field{"mode", "MODE", Form::text, true,
+          "node (as configured there), overlap, strict (before the provider is called) or local"}};
+
 constexpr std::array usage_list{
     account,
     Field{"key_id", "--key-id", Form::identifier, false, "only this key"},
@@ -98,6 +103,8 @@ constexpr std::array commands{
     Command{"account", "block", "refuse its requests until unblocked", only_account, false},
     Command{"account", "unblock", "serve its requests again", only_account, false},
     Command{"account", "close", "refuse its requests for good", only_account, true},
+    Command{"account", "claims", "when its requests ask whether their key runs at another POP",
+            account_claims, false},
     Command{"account", "shred", "destroy its body key: stored bodies become unreadable",
             only_account, true},
     Command{"account", "rotate-key", "new body key for what is stored from now on", only_account,

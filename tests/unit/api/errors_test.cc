@@ -40,6 +40,8 @@ TEST(Errors, StatusesAreThoseOfTheProductPage) {
         {"invalid_request_error", 400},
         {"idempotency_key_required", 400},
         {"idempotency_key_reused", 422},
+        {"idempotency_key_in_use", 409},
+        {"claim_unavailable", 503},
         {"insufficient_balance", 402},
         {"insufficient_quota", 403},
         {"rate_limited", 429},
@@ -69,7 +71,8 @@ TEST(Errors, NothingIsRetriedThatCannotSucceed) {
     for (int index = 0; index < static_cast<int>(Code::count); ++index) {
         const Code code = static_cast<Code>(index);
         if (!should_retry(code)) continue;
-        EXPECT_TRUE(status_of(code) >= 500 || status_of(code) == 429 || status_of(code) == 408) << name(code);
+        EXPECT_TRUE(status_of(code) >= 500 || status_of(code) == 429 || status_of(code) == 409 ||
+                    status_of(code) == 408) << name(code);
     }
     EXPECT_TRUE(should_retry(Code::rate_limited));
     EXPECT_FALSE(should_retry(Code::insufficient_balance));

@@ -249,5 +249,59 @@ TEST_F(AgentTest, WithoutACentreItSaysSoAndRefusesToReserve) {
     query("balance", R"({"account":1})", 503);
 }
 
+TEST_F(AgentTest, AKeyIsGrantedFoundAndFreeAgain) {
+    start();
+    make_customer("1");
+    ClaimAsk claim;
+    const auto word = [&](ClaimAsk::What what) {
+        claim.what = what;
+        agent_->claim(claim, mailbox_.mailbox(), storage::when_done<&AgentTest::nothing>(this));
+        run_until([&] { return !claim.in_flight(); });
+        return claim.verdict;
+    };
+    claim.account = AccountId{1};
+    claim.idempotency.octets.fill(4);
+    claim.fingerprint.octets.fill(5);
+    claim.request.octets.fill(6);
+    EXPECT_EQ(word(ClaimAsk::What::query), ClaimAsk::Verdict::free);
+    EXPECT_EQ(word(ClaimAsk::What::acquire), ClaimAsk::Verdict::granted);
+    EXPECT_EQ(word(ClaimAsk::What::query), ClaimAsk::Verdict::elsewhere);
+    EXPECT_EQ(claim.owner.pop, PopId{1});
+    EXPECT_EQ(claim.owner.request, claim.request);
+    EXPECT_FALSE(claim.owner.done);
+    word(ClaimAsk::What::release);
+    EXPECT_EQ(word(ClaimAsk::What::query), ClaimAsk::Verdict::free);  // in order, so not before it
+    EXPECT_GT(agent_->stats().round_trip_ns.load(), 0);
+}
+
+TEST_F(AgentTest, ManyClaimsOfATurnAreAnsweredEach) {
+    start();
+    make_customer("1");
+    std::vector<ClaimAsk> claims(3'000);  // more than one message takes
+    for (std::size_t i = 0; i < claims.size(); ++i) {
+        const std::size_t number = i + 1;
+        claims[i].account = AccountId{1};
+        std::memcpy(claims[i].idempotency.octets.data(), &number, sizeof number);
+        claims[i].request.octets.fill(6);
+        agent_->claim(claims[i], mailbox_.mailbox(), storage::when_done<&AgentTest::nothing>(this));
+    }
+    for (ClaimAsk& claim : claims) {
+        run_until([&] { return !claim.in_flight(); });
+        EXPECT_EQ(claim.verdict, ClaimAsk::Verdict::granted);
+    }
+}
+
+TEST_F(AgentTest, ACentreThatIsGoneLeavesClaimsWithoutAWord) {
+    start();
+    make_customer("1");
+    central_->stop();
+    ClaimAsk claim;
+    claim.account = AccountId{1};
+    claim.idempotency.octets.fill(4);
+    agent_->claim(claim, mailbox_.mailbox(), storage::when_done<&AgentTest::nothing>(this));
+    run_until([&] { return !claim.in_flight(); });
+    EXPECT_EQ(claim.verdict, ClaimAsk::Verdict::unavailable);
+}
+
 }  // namespace
 }  // namespace nodex::replication

@@ -15,6 +15,7 @@ constexpr std::int64_t silence_ms =
 struct ClaimWorld : LedgerWorld {
     PopId other{2};
     std::uint32_t other_incarnation = 0;
+    std::uint64_t number = 0;  // of the newest message
 
     ClaimWorld() : LedgerWorld(10 * unit) { other_incarnation = register_other(6); }
     std::uint32_t register_other(std::uint64_t install) {
@@ -33,7 +34,8 @@ struct ClaimWorld : LedgerWorld {
     }
     ClaimReply::Entry ask(PopId from, const ClaimRequest::Entry& asked) {
         const std::uint32_t life = from == pop ? incarnation : other_incarnation;
-        const Result<ClaimReply> reply = ledger.claim(from, life, {ttl_ms, {asked}}, now_ms);
+        const Result<ClaimReply> reply =
+            ledger.claim(from, life, {++number, ttl_ms, {asked}}, now_ms);
         EXPECT_TRUE(reply);
         EXPECT_EQ(reply->entries.size(), 1u);
         return reply->entries.at(0);
@@ -111,6 +113,21 @@ TEST(LedgerClaims, ALateReleaseDoesNotTakeTheKeyFromItsNextOwner) {
     world.ask(world.other, ClaimOp::acquire, 2);
     EXPECT_EQ(world.ask(world.pop, ClaimOp::release, 1).result, ClaimResult::refused);
     EXPECT_EQ(world.ask(world.pop, ClaimOp::acquire, 3).result, ClaimResult::held);
+}
+
+// Two late copies of an ended request could free the key of the one that ran after it.
+TEST(LedgerClaims, LateCopiesOfAnEndedRequestDoNotTouchTheOneThatFollowed) {
+    ClaimWorld world;
+    const std::uint64_t first = world.number + 1;
+    world.ask(world.pop, ClaimOp::acquire, 1);
+    world.ask(world.pop, ClaimOp::release, 1);
+    world.ask(world.pop, ClaimOp::acquire, 2);
+    for (const ClaimOp op : {ClaimOp::acquire, ClaimOp::release})
+        ASSERT_TRUE(world.ledger.claim(world.pop, world.incarnation,
+                                       {first, ttl_ms, {world.entry(op, 1)}}, world.now_ms));
+    const ClaimReply::Entry held = world.ask(world.other, ClaimOp::acquire, 3);
+    EXPECT_EQ(held.result, ClaimResult::held);
+    EXPECT_EQ(held.request, numbered<RequestId>(2));
 }
 
 TEST(LedgerClaims, ALivingOwnerIsNotTakenOver) {
@@ -227,8 +244,8 @@ TEST(LedgerClaims, ExpiresAfterWhatItsPopToldAndIsSweptInBoundedSteps) {
 
 TEST(LedgerClaims, AnUnknownAccountIsRefusedBesideOthers) {
     ClaimWorld world;
-    ClaimRequest request{ttl_ms,
-                         {world.entry(ClaimOp::acquire, 1), world.entry(ClaimOp::query, 1)}};
+    ClaimRequest request{
+        1, ttl_ms, {world.entry(ClaimOp::acquire, 1), world.entry(ClaimOp::query, 1)}};
     request.entries[0].account = AccountId{4711};
     const Result<ClaimReply> reply =
         world.ledger.claim(world.pop, world.incarnation, request, world.now_ms);
@@ -242,7 +259,7 @@ TEST(LedgerClaims, AnOldIncarnationHasNoSay) {
     world.register_other(60);
     EXPECT_EQ(world.ledger
                   .claim(world.other, world.other_incarnation,
-                         {ttl_ms, {world.entry(ClaimOp::acquire, 1)}}, world.now_ms)
+                         {1, ttl_ms, {world.entry(ClaimOp::acquire, 1)}}, world.now_ms)
                   .error()
                   .code,
               ErrorCode::stale);
@@ -254,8 +271,8 @@ TEST(LedgerClaims, AFailedCommitGrantsNothing) {
     copy.fail_next_commit();
     Ledger failing(copy);
     EXPECT_EQ(failing
-                  .claim(world.pop, world.incarnation, {ttl_ms, {world.entry(ClaimOp::acquire, 1)}},
-                         world.now_ms)
+                  .claim(world.pop, world.incarnation,
+                         {1, ttl_ms, {world.entry(ClaimOp::acquire, 1)}}, world.now_ms)
                   .error()
                   .code,
               ErrorCode::storage_failed);

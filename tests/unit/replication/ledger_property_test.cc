@@ -73,7 +73,9 @@ class Play {
     }
     // Of keys that settlements use too: claims must never change what is charged.
     void claim() {
-        ClaimRequest request{100'000 + static_cast<std::uint32_t>(random_.below(3'000'000)), {}};
+        ClaimRequest request{1 + random_.below(20),
+                             100'000 + static_cast<std::uint32_t>(random_.below(3'000'000)),
+                             {}};
         for (std::uint64_t i = 0; i <= random_.below(4); ++i)
             request.entries.push_back({static_cast<ClaimOp>(random_.below(4)), world_.account,
                                        numbered<IdempotencyId>(1 + random_.below(12)),

@@ -131,7 +131,7 @@ TEST(Messages, ALyingCountIsRefusedBeforeItCostsMemory) {
     std::string lease = encode(LeaseRequest{1, false, {}});
     lease.replace(lease.size() - 2, 2, std::string("\x00\x10", 2));
     EXPECT_FALSE(decode_lease_request(lease));
-    std::string claims = encode(ClaimRequest{1, {}});
+    std::string claims = encode(ClaimRequest{7, 1, {}});
     claims.replace(claims.size() - 2, 2, std::string("\x00\x02", 2));
     EXPECT_FALSE(decode_claim_request(claims));
 }
@@ -143,7 +143,7 @@ ClaimRequest::Entry claim_of(ClaimOp op) {
 }
 
 TEST(Messages, ClaimsGoBothWaysUpToTheirLimit) {
-    ClaimRequest request{86'400'000, {}};
+    ClaimRequest request{7, 86'400'000, {}};
     for (unsigned i = 0; i < limits::claim_entries_max; ++i)
         request.entries.push_back(claim_of(static_cast<ClaimOp>(i % 4)));
     const std::string bytes = encode(request);
@@ -152,7 +152,7 @@ TEST(Messages, ClaimsGoBothWaysUpToTheirLimit) {
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(*read), bytes);
     std::string one_more = bytes + bytes.substr(bytes.size() - 75);
-    one_more[4] = static_cast<char>((limits::claim_entries_max + 1) & 0xff);
+    one_more[12] = static_cast<char>((limits::claim_entries_max + 1) & 0xff);
     EXPECT_FALSE(decode_claim_request(one_more));
     ClaimReply reply{{{ClaimResult::held, 2, PopId{3}, 4, filled<RequestId>(5), filled<BodyId>(6),
                        200, 77, 88, true}}};
@@ -168,11 +168,11 @@ TEST(Messages, ClaimsGoBothWaysUpToTheirLimit) {
 }
 
 TEST(Messages, AClaimWithoutAKeyOrOfAnUnknownKindIsMalformed) {
-    ClaimRequest request{1, {claim_of(ClaimOp::acquire)}};
+    ClaimRequest request{7, 1, {claim_of(ClaimOp::acquire)}};
     request.entries[0].idempotency = {};
     EXPECT_FALSE(decode_claim_request(encode(request)));
-    std::string unknown = encode(ClaimRequest{1, {claim_of(ClaimOp::query)}});
-    unknown[6] = 4;
+    std::string unknown = encode(ClaimRequest{7, 1, {claim_of(ClaimOp::query)}});
+    unknown[14] = 4;
     EXPECT_FALSE(decode_claim_request(unknown));
 }
 
@@ -182,7 +182,7 @@ TEST(Messages, UnknownTrailingOctetsAreIgnored) {
 }
 
 TEST(FeedRecords, EveryKindGoesBothWays) {
-    const AccountRecord account{AccountId{4}, AccountState::blocked, 2};
+    const AccountRecord account{AccountId{4}, AccountState::blocked, 2, 3, ClaimMode::strict};
     auto read = decode_feed_record(encode(account));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(std::get<AccountRecord>(*read)), encode(account));

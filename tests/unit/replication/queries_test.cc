@@ -74,6 +74,9 @@ TEST_F(QueriesTest, AnAccountsWholeLife) {
     has(run("account.list", "{}"), R"("name":"Ada")");
     has(run("account.block", R"({"account":1})"), R"("state":"blocked")");
     has(run("account.unblock", R"({"account":1})"), R"("state":"active")");
+    has(run("account.show", R"({"account":1})"), R"("claims":"node")");
+    has(run("account.claims", R"({"account":1,"mode":"strict"})"), R"("claims":"strict")");
+    run("account.claims", R"({"account":1,"mode":"always"})", 400);
     has(run("account.shred", R"({"account":1})"), R"("shreds":1)");
     has(run("account.close", R"({"account":1})"), R"("state":"closed")");
     run("account.unblock", R"({"account":1})", 409);

@@ -1,0 +1,125 @@
+// ClaimKeeper: see the header.
+#include "replication/claim_keeper.h"
+
+#include <algorithm>
+
+#include "edge/base/limits.h"
+
+namespace nodex::replication {
+namespace {
+
+constexpr int heartbeats_missed_max = 3;  // then the link counts as down (Agent::linked)
+
+}  // namespace
+
+bool ClaimKeeper::linked() const noexcept {
+    const Nanoseconds contact = link_.last_contact_ns();
+    return started_ && contact != 0 &&
+           clock_.now_ns() - contact <= heartbeats_missed_max * options_.heartbeat_ns;
+}
+
+Nanoseconds ClaimKeeper::deadline() const noexcept {
+    return std::clamp(2 * link_.round_trip_ns(), limits::claim_deadline_min,
+                      limits::claim_deadline_max);
+}
+
+void ClaimKeeper::ask(const ClaimRequest::Entry& entry, Answer answer) {
+    // A link that is known to be down is not waited for.
+    if (!linked() || waiting_ >= limits::claims_waiting_max) return answer(std::nullopt);
+    ++waiting_;
+    queue_.push_back({entry, std::move(answer)});
+}
+
+void ClaimKeeper::release(AccountId account, const IdempotencyId& idempotency,
+                          const RequestId& request) {
+    if (!linked() || waiting_ >= limits::claims_waiting_max) return;
+    ++waiting_;
+    queue_.push_back({{ClaimOp::release, account, idempotency, {}, request, 0}, nullptr});
+}
+
+void ClaimKeeper::hinted(const ClaimHint& hint) {
+    if (options_.planted_bug == PlantedBug::hint_without_look)
+        return release(hint.account, hint.idempotency, hint.request);
+    if (hints_in_flight_ >= limits::claim_hints_max) return;
+    ++hints_in_flight_;
+    // Under the key, not under the request: what runs here now may have a newer name than the one
+    // the centre knows.
+    commits_.call(
+        [hint, now_ms = clock_.wall_ms()](storage::Journal& journal, storage::Store&,
+                                          storage::Batch& batch) -> Status {
+            storage::OpenRequest wanted;
+            wanted.account = hint.account;
+            wanted.idempotency = hint.idempotency;
+            const Result<storage::ClaimOutcome> outcome = journal.look_up(wanted, now_ms, batch);
+            if (!outcome) return outcome.error();
+            if (outcome->verdict == storage::ClaimVerdict::granted) return {};
+            return Error{ErrorCode::already_exists, ErrorSource::self};
+        },
+        [this, hint](const Status& not_here) {
+            --hints_in_flight_;
+            if (not_here) release(hint.account, hint.idempotency, hint.request);
+        });
+}
+
+void ClaimKeeper::tick() {
+    while (!queue_.empty()) {
+        const std::size_t count = std::min<std::size_t>(queue_.size(), limits::claim_entries_max);
+        std::vector<Waiting> batch(
+            std::make_move_iterator(queue_.begin()),
+            std::make_move_iterator(queue_.begin() + static_cast<std::ptrdiff_t>(count)));
+        queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+        send(std::move(batch));
+    }
+}
+
+void ClaimKeeper::send(std::vector<Waiting> batch) {
+    ClaimRequest request;
+    last_number_ = std::max(last_number_ + 1, static_cast<std::uint64_t>(clock_.wall_ms()) * 1'000);
+    request.number = last_number_;
+    request.ttl_ms = options_.ttl_ms;
+    request.entries.reserve(batch.size());
+    for (const Waiting& waiting : batch) request.entries.push_back(waiting.entry);
+    const std::uint64_t number = ++requests_sent_;
+    sent_.emplace(number, std::move(batch));
+    link_.request("claim", MessageType::claim_request, encode(request), deadline(),
+                  [this, number](const Result<std::string>& payload) { replied(number, payload); });
+}
+
+void ClaimKeeper::replied(std::uint64_t number, const Result<std::string>& payload) {
+    const auto found = sent_.find(number);
+    if (found == sent_.end()) return;  // ended by stop()
+    const std::vector<Waiting> batch = std::move(found->second);
+    sent_.erase(found);
+    const Result<ClaimReply> reply =
+        payload ? decode_claim_reply(*payload) : Result<ClaimReply>(payload.error());
+    const bool whole = reply && reply->entries.size() == batch.size();
+    for (std::size_t i = 0; i < batch.size(); ++i)
+        finish(batch[i], whole ? std::optional(reply->entries[i]) : std::nullopt);
+}
+
+void ClaimKeeper::finish(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word) {
+    NX_ASSERT(waiting_ > 0);
+    const bool dead_owner = word && word->result == ClaimResult::held && word->owner_dead;
+    if (dead_owner && waiting.entry.op == ClaimOp::acquire && started_) {
+        Waiting again = waiting;
+        again.entry.op = ClaimOp::takeover;
+        again.entry.expect_attempt = word->attempt;
+        queue_.push_back(std::move(again));
+        return;
+    }
+    --waiting_;
+    if (waiting.answer) waiting.answer(word);
+}
+
+void ClaimKeeper::stop() {
+    started_ = false;
+    std::deque<Waiting> queue = std::move(queue_);
+    queue_.clear();
+    std::map<std::uint64_t, std::vector<Waiting>> sent = std::move(sent_);
+    sent_.clear();
+    for (const Waiting& waiting : queue) finish(waiting, std::nullopt);
+    for (const auto& [number, batch] : sent)
+        for (const Waiting& waiting : batch) finish(waiting, std::nullopt);
+}
+
+}  // namespace nodex::replication

@@ -1,0 +1,67 @@
+// ClaimKeeper: asks the centre who runs an idempotency key (replication.md 7.4). What the loops ask
+// within a turn of the agent travels in one message. An answer that does not come in time is
+// `unavailable`; whoever asked decides whether to go on. Releases are told once and may be lost:
+// the centre's hint, sent when another POP wants the key, makes up for it.
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "replication/commit_port.h"
+#include "replication/planted_bug.h"
+#include "replication/pop_link.h"
+
+namespace nodex::replication {
+
+class ClaimKeeper {
+  public:
+    struct Options {
+        Nanoseconds heartbeat_ns = second;
+        std::uint32_t ttl_ms = 0;  // how long this POP keeps an answer
+        PlantedBug planted_bug = PlantedBug::none;
+    };
+    ClaimKeeper(PopLink& link, CommitPort& commits, Clock& clock, Options options)
+        : link_(link), commits_(commits), clock_(clock), options_(options) {}
+
+    // Exactly one call of `answer`, perhaps inside ask(): the centre's word, or nothing when it is
+    // not linked or says nothing within deadline() (twice that, when a dead owner is taken over).
+    using Answer = std::function<void(const std::optional<ClaimReply::Entry>& word)>;
+    void ask(const ClaimRequest::Entry& entry, Answer answer);
+    // The request ended with nothing delivered: its key is free again, as soon as the centre hears.
+    void release(AccountId account, const IdempotencyId& idempotency, const RequestId& request);
+    // Another POP wants a key that the centre thinks is ours. Released unless our journal has it.
+    void hinted(const ClaimHint& hint);
+
+    void start() { started_ = true; }  // registered: messages may go out
+    void stop();                       // tells nothing to everyone who waits
+    void tick();                       // sends what was asked since the last
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
+    [[nodiscard]] std::uint64_t requests_sent() const noexcept { return requests_sent_; }
+    [[nodiscard]] Nanoseconds deadline() const noexcept;
+
+  private:
+    struct Waiting {
+        ClaimRequest::Entry entry;
+        Answer answer;  // null: a release
+    };
+    [[nodiscard]] bool linked() const noexcept;
+    void send(std::vector<Waiting> batch);
+    void replied(std::uint64_t number, const Result<std::string>& payload);
+    void finish(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word);
+
+    PopLink& link_;
+    CommitPort& commits_;
+    Clock& clock_;
+    const Options options_;
+    std::deque<Waiting> queue_;                           // not sent yet
+    std::map<std::uint64_t, std::vector<Waiting>> sent_;  // by number of the message
+    std::size_t waiting_ = 0;                             // in both
+    std::uint64_t requests_sent_ = 0;
+    std::uint64_t last_number_ = 0;  // of a message: wall clock in microseconds, always rising
+    unsigned hints_in_flight_ = 0;
+    bool started_ = false;
+};
+
+}  // namespace nodex::replication
