@@ -73,6 +73,27 @@ double sum(const Gateways& gateways, gateway::Counter gateway::Metrics::*counter
     return static_cast<double>(total);
 }
 
+// Idempotency keys across POPs.
+void add_claims(Page& page, const Gateways& gateways) {
+    using gateway::Metrics;
+    static constexpr std::pair<const char*, gateway::Counter Metrics::*> words[] = {
+        {"granted", &Metrics::claims_granted},
+        {"held", &Metrics::claims_held},
+        {"done", &Metrics::claims_done},
+        {"mismatch", &Metrics::claims_mismatch},
+        {"unanswered", &Metrics::claims_unanswered}};
+    page.counter("nodex_claims_asked_total", "Keys that the centre was asked for.",
+                 sum(gateways, &Metrics::claims_asked));
+    auto& family =
+        page.family("nodex_claims_total", "The centre's words on keys.", MetricType::Counter);
+    for (const auto& [word, counter] : words)
+        Page::add(family, sum(gateways, counter), {{"word", word}});
+    page.counter("nodex_claims_proceeded_total", "Runs that went on without the centre's word.",
+                 sum(gateways, &Metrics::claims_proceeded));
+    page.counter("nodex_claims_lost_total", "Runs given up because their key runs at another POP.",
+                 sum(gateways, &Metrics::claims_lost));
+}
+
 void add_requests(Page& page, const Gateways& gateways) {
     using gateway::Metrics;
     page.counter("nodex_requests_total", "Requests, free and paid.",
@@ -111,6 +132,7 @@ void add_requests(Page& page, const Gateways& gateways) {
     page.gauge("nodex_requests_in_flight", "Requests under way.",
                sum(gateways, &Metrics::exchanges));
 
+    add_claims(page, gateways);
     auto& errors =
         page.family("nodex_errors_total", "Errors told to clients, by code.", MetricType::Counter);
     for (std::size_t code = 0; code < static_cast<std::size_t>(api::Code::count); ++code) {
@@ -136,6 +158,8 @@ void add_stages(Page& page, const Gateways& gateways) {
         {"admit", &Metrics::admit_ns},
         {"reserve", &Metrics::reserve_ns},
         {"claim", &Metrics::claim_ns},
+        {"claim_word", &Metrics::claim_word_ns},
+        {"claim_wait", &Metrics::claim_wait_ns},
         {"provider_head", &Metrics::provider_head_ns},
         {"first_event", &Metrics::first_event_ns},
         {"append", &Metrics::append_ns},
@@ -231,6 +255,11 @@ void add_storage(Page& page, const MetricsSources& sources) {
                "Money of customers that may still be spent here without asking the centre.",
                static_cast<double>(
                    sources.agent->lease_headroom.load(std::memory_order_relaxed)));
+    page.counter("nodex_claim_requests_total", "Messages to the centre about keys.",
+                 read(sources.agent->claim_requests));
+    page.gauge(
+        "nodex_central_round_trip_seconds", "To the centre and back, smoothed.",
+        static_cast<double>(sources.agent->round_trip_ns.load(std::memory_order_relaxed)) / 1e9);
     const Nanoseconds contact = sources.agent->last_contact_ns.load(std::memory_order_relaxed);
     page.gauge("nodex_central_contact_age_seconds", "Since the centre last answered; -1: never.",
                contact == 0 ? -1 : static_cast<double>(sources.clock->now_ns() - contact) / 1e9);

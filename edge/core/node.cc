@@ -228,6 +228,8 @@ Status Node::register_pop(const std::function<bool()>& stop_asked) {
     options.pop = PopId{config_.pop_id};
     options.pop_name = config_.name;
     options.link_key = link_key_;
+    options.answer_ttl_ms = static_cast<std::uint32_t>(
+        std::min<std::int64_t>(config_.gateway.answer_retention_ms, UINT32_MAX));
     replication::Transport& transport =
         nats_ != nullptr ? static_cast<replication::Transport&>(*nats_) : standalone_->transport();
     agent_ = std::make_unique<replication::Agent>(transport, *commits_, *journal_, *vault_,
@@ -255,8 +257,9 @@ CoreUpdate Node::core_update() const {
     options.connections_max = std::max(config_.connections_max / cores_count_, 1u);
     options.connections_per_address_max = config_.connections_per_address_max;
     options.keep_alive = config_.keep_alive;
-    return {std::make_shared<gateway::Settings>(config_.gateway), server_context_,
-            config_.endpoints, options};
+    auto settings = std::make_shared<gateway::Settings>(config_.gateway);
+    settings->only_pop = standalone_ != nullptr;
+    return {std::move(settings), server_context_, config_.endpoints, options};
 }
 
 Status Node::make_cores() {

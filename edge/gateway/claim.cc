@@ -130,9 +130,10 @@ void Exchange::claim_done() noexcept {
     if (phase_ == Phase::leaving) return leave_join();
     if (!durable) return refuse(api::Code::storage_unavailable);
     switch (claim_.outcome.verdict) {
-        case storage::ClaimVerdict::granted:  // a look-up found nothing
-            if (last_event_) return refuse(api::Code::stream_expired);
-            return refuse(money_refusal_);
+        case storage::ClaimVerdict::granted:  // a look-up found nothing: here
+            if (key_given_ && claim_mode() != replication::ClaimMode::local)
+                return ask_who_has_it();
+            return nobody_has_it();
         case storage::ClaimVerdict::running: return follow_running(claim_.outcome);
         case storage::ClaimVerdict::finished: return follow_finished(claim_.outcome);
         case storage::ClaimVerdict::mismatch: return refuse(api::Code::idempotency_key_reused);
@@ -155,6 +156,10 @@ void Exchange::start_run() noexcept {
     order.body = std::move(body_);
     order.request_id = request_id_hex_;
     order.key_sent_by_client = key_given_;
+    order.claims = claim_mode();
+    // Who chose strict wants one execution more than an answer.
+    order.proceed_unanswered =
+        settings_->proceed_on_partition && key_->claims != replication::ClaimMode::strict;
     order.on_disconnect =
         on_disconnect_.value_or(key_given_ ? OnDisconnect::drain : OnDisconnect::cancel);
     order.generation = claim_.owner.generation;

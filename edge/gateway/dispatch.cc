@@ -33,6 +33,9 @@ void Run::start(RunOrder order, Exchange* client) {
     if (client_ == nullptr) return fail({api::Code::upstream_lost, {}, {}, -1});
     endpoints_ = gateway_.upstream().choose(order_.model.id);
     refusal_ = {api::Code::upstream_unavailable, {}, {}, -1};
+    if (order_.claims != replication::ClaimMode::local) ask_centre();
+    if (gate_ == Gate::shut && order_.claims == replication::ClaimMode::strict)
+        return;  // open_gate() goes on
     attempt();
 }
 

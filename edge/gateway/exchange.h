@@ -49,7 +49,7 @@ class Exchange final {
         reading,    // the body is arriving
         querying,   // a question to the centre is under way
         reserving,  // the agent asks the centre for money
-        claiming,   // B1 or a look-up is with the commit thread
+        claiming,   // B1 or a look-up is with the commit thread, or a look-up with the centre
         running,    // our run delivers to us
         following,  // replaying or watching a stored answer
         answering,  // the response is being handed to the connection
@@ -71,9 +71,11 @@ class Exchange final {
     void deliver(Bytes events) noexcept;                      // a stream's durable bytes
     void run_finished(bool complete, Nano charged) noexcept;  // a stream, after the last deliver
     void run_answered(int status, Bytes content_type, Bytes body,
-                      Nano charged) noexcept;              // a whole answer
-    void run_failed(const api::ApiError& error) noexcept;  // nothing was delivered
-    [[nodiscard]] bool can_take() const noexcept;          // backpressure
+                      Nano charged) noexcept;                           // a whole answer
+    void run_failed(const api::ApiError& error) noexcept;               // nothing was delivered
+    void run_elsewhere(const replication::ClaimOwner& owner) noexcept;  // nor was anything; the key
+                                                                        // is another POP's
+    [[nodiscard]] bool can_take() const noexcept;                       // backpressure
 
     // --- Watch ---
     void watch_progress() noexcept;
@@ -102,6 +104,12 @@ class Exchange final {
     void refuse_claim(api::Code code) noexcept;
     void start_run() noexcept;
     storage::OpenRequest open_request() noexcept;
+    [[nodiscard]] replication::ClaimMode claim_mode() const noexcept;
+    // claim_elsewhere.cc
+    void ask_who_has_it() noexcept;
+    void told_who_has_it() noexcept;
+    void nobody_has_it() noexcept;
+    void follow_elsewhere(const replication::ClaimOwner& owner) noexcept;
     // reserve.cc
     void reserve() noexcept;
     void ask_centre() noexcept;
@@ -216,6 +224,7 @@ class Exchange final {
     storage::ClaimOperation claim_;
     storage::ReadOperation read_;
     replication::LeaseAsk ask_;
+    replication::ClaimAsk claim_ask_;
     replication::CentralQuery query_operation_;
     Watch watch_;
 };

@@ -117,7 +117,7 @@ void Gateway::give_back(Run& run) noexcept {
 Run* Gateway::find_run(std::uint32_t slot, std::uint32_t generation) noexcept {
     if (slot >= runs_.size() || generations_[slot] != generation) return nullptr;
     Run* run = runs_[slot].get();
-    return run->phase() == Run::Phase::idle ? nullptr : run;
+    return run->phase() == Run::Phase::idle || run->over() ? nullptr : run;
 }
 
 // --- RequestHandler ---

@@ -40,8 +40,17 @@ struct Metrics {
     Counter settled_nano;  // sum of amounts
     Counter overrun_nano;  // provider cost above the reservation: the house's
     Counter input_tokens, output_tokens;
-    Counter running;    // gauge: runs now
-    Counter exchanges;  // gauge: requests in flight now
+    // Claims at the centre: each asked ends in one of the next five.
+    Counter claims_asked;
+    Counter claims_granted;
+    Counter claims_held;      // runs at another POP
+    Counter claims_done;      // was answered at another POP
+    Counter claims_mismatch;  // used with another body at another POP
+    Counter claims_unanswered;
+    Counter claims_proceeded;  // of the unanswered: ran all the same
+    Counter claims_lost;       // runs that were given up for one at another POP
+    Counter running;           // gauge: runs now
+    Counter exchanges;         // gauge: requests in flight now
     std::array<Counter, static_cast<std::size_t>(api::Code::count)> errors;
     std::array<Counter, 6> status_class;  // 1xx..5xx by hundreds
 
@@ -49,6 +58,8 @@ struct Metrics {
     Histogram admit_ns;          // head complete -> body accepted and priced
     Histogram reserve_ns;        // lease, 0 when local
     Histogram claim_ns;          // B1: submitted -> durable
+    Histogram claim_word_ns;     // centre asked -> its word
+    Histogram claim_wait_ns;     // provider's first byte here -> it may be delivered; 0: at once
     Histogram provider_head_ns;  // call started -> provider's head
     Histogram first_event_ns;    // request complete -> first event handed to the client
     Histogram append_ns;         // B3: submitted -> durable

@@ -74,6 +74,7 @@ void Run::append_event(Bytes type, Bytes data) noexcept {
     if (phase_ == Phase::dispatching) {
         enter(Phase::relaying);
         seal_request();
+        if (gate_ == Gate::shut) held_since_ns_ = gateway_.loop().now_ns();
     }
     const std::size_t before = buffer_.size();
     http::append_event(buffer_, ++events_, type, data);
@@ -86,10 +87,10 @@ void Run::append_event(Bytes type, Bytes data) noexcept {
     }
 }
 
-// Once a turn: what has come in since is one chunk. The last chunk of an answer is sealed by
-// settle().
+// Once a turn: what has come in since is one chunk, or everything since the gate was opened. The
+// last chunk of an answer is sealed by settle().
 void Run::seal_pending() noexcept {
-    if (phase_ != Phase::relaying) return;
+    if (phase_ != Phase::relaying || gate_ != Gate::open) return;
     while (sealed_bytes_ < buffer_.size()) {
         const Bytes piece = Bytes(buffer_).substr(sealed_bytes_, limits::stored_chunk_bytes_max);
         gateway_.append_log().add(*this, *order_.writer, piece);

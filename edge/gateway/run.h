@@ -1,6 +1,7 @@
 // Run: one paid execution of a model: the provider call, the answer log, the settlement. It may
 // outlive the client that started it (drain) and may be followed by others (joins, resumes) through
-// Watch. Files by stage: dispatch.cc, relay.cc, settle.cc.
+// Watch. Files by stage: dispatch.cc, relay.cc, settle.cc; gate.cc for the centre's word on its
+// idempotency key.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "edge/http/sse.h"
 #include "edge/io/loop.h"
 #include "edge/upstream/upstream.h"
+#include "replication/agent.h"
 #include "replication/directory.h"
 #include "storage/commit_thread.h"
 #include "storage/vault.h"
@@ -40,6 +42,8 @@ struct RunOrder {
     std::string body;        // as the client sent it
     std::string request_id;  // hex of open.request_id
     bool key_sent_by_client = false;
+    replication::ClaimMode claims = replication::ClaimMode::local;  // never `node`
+    bool proceed_unanswered = true;  // without the centre's word: go on, else 503
     OnDisconnect on_disconnect = OnDisconnect::drain;
     std::uint32_t generation = 0;  // of the slot, as given in B1's Owner
 };
@@ -51,6 +55,8 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     //                +--------------+-----------+--> releasing --> idle
     //
     //  A whole answer (no stream) goes from dispatching to ending: it has no events to relay.
+    //  While the gate is shut nothing is sealed, logged or delivered: a crash then releases the
+    //  run.
     enum class Phase : std::uint8_t { idle, dispatching, relaying, ending, settling, releasing };
 
     Run(Gateway& gateway, std::uint32_t slot);
@@ -86,6 +92,8 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void server_event(const http::ServerEvent& event) noexcept override;
 
     [[nodiscard]] Phase phase() const noexcept { return phase_; }
+    // Settled or released, and not in its pool yet: nobody may follow it any more.
+    [[nodiscard]] bool over() const noexcept { return over_; }
     [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
     [[nodiscard]] std::uint32_t generation() const noexcept { return order_.generation; }
     [[nodiscard]] const RunOrder& order() const noexcept { return order_; }
@@ -112,6 +120,14 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
         return client_ != nullptr || watches_ != nullptr;
     }
 
+    // gate.cc
+    void ask_centre() noexcept;
+    void centre_answered() noexcept;
+    void count_word() noexcept;
+    void open_gate() noexcept;
+    void lose_claim() noexcept;
+    void leave_centre() noexcept;
+
     // settle.cc
     void end(storage::Outcome outcome, bool complete) noexcept;
     void end_in_error(api::Code code, storage::Outcome outcome) noexcept;
@@ -136,6 +152,18 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     RunOrder order_;
     Exchange* client_ = nullptr;  // null once it has gone or has its whole answer
     Watch* watches_ = nullptr;
+
+    // The centre's word on the key.
+    //   open   nothing to wait for (any more)
+    //   shut   the provider may run, nothing may be delivered
+    //   lost   the key is another request's: what the provider did goes nowhere
+    enum class Gate : std::uint8_t { open, shut, lost };
+    Gate gate_ = Gate::open;
+    bool claimed_ = false;  // the centre may hold the key for this run: told when it is released
+    bool over_ = false;     // settled or released: only the centre is left to hear or be told
+    Nanoseconds asked_ns_ = 0;
+    Nanoseconds held_since_ns_ = 0;  // the provider's first byte waits at the gate; 0: none does
+    replication::ClaimAsk claim_ask_;
 
     // The provider's side.
     upstream::Call call_;

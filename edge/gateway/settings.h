@@ -5,6 +5,7 @@
 #include <string>
 
 #include "edge/base/limits.h"
+#include "replication/claims.h"
 
 namespace nodex::gateway {
 
@@ -25,7 +26,12 @@ struct Settings {
     int insufficient_quota_status = 403;
     // Output tokens assumed when neither the request nor the catalogue bounds them.
     std::uint64_t output_tokens_default = 16'384;
-    std::string cors_origin = "*";  // Access-Control-Allow-Origin; "": no CORS fields
+    // Keys across POPs (replication.md 7.4); an account may have its own mode. `only_pop`: no other
+    // POP can have a key, so the centre is never asked (--standalone).
+    bool only_pop = false;
+    replication::ClaimMode claims = replication::ClaimMode::overlap;
+    bool proceed_on_partition = true;  // without the centre's word: run all the same, or 503
+    std::string cors_origin = "*";     // Access-Control-Allow-Origin; "": no CORS fields
 };
 
 }  // namespace nodex::gateway

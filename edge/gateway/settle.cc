@@ -15,6 +15,7 @@ void Run::end(storage::Outcome outcome, bool complete) noexcept {
     outcome_ = outcome;
     complete_ = complete;
     enter(Phase::ending);
+    if (gate_ == Gate::shut && held_since_ns_ == 0) held_since_ns_ = gateway_.loop().now_ns();
     settle_when_logged();
 }
 
@@ -29,7 +30,8 @@ void Run::end_in_error(api::Code code, storage::Outcome outcome) noexcept {
 }
 
 void Run::settle_when_logged() noexcept {
-    if (sealed_bytes_ == 0) settle();  // else append_done() comes back here
+    if (gate_ == Gate::shut) return;   // open_gate() comes back here
+    if (sealed_bytes_ == 0) settle();  // else append_done() does
 }
 
 storage::Settlement Run::settlement(const storage::Units& units,
@@ -122,7 +124,7 @@ void Run::settled() noexcept {
         if (client_ != nullptr) client_->run_failed({api::Code::storage_unavailable, {}, {}, -1});
         client_ = nullptr;
         leave_watches(Watch::Leave::gone);
-        return retire();
+        return leave_centre();
     }
     const storage::Settlement& settlement = *finish_.finish.settlement;
     give_back_reservation(settlement.amount);
@@ -146,7 +148,7 @@ void Run::settled() noexcept {
                                  settlement.amount);
         }
     }
-    retire();
+    leave_centre();
 }
 
 // Nothing was delivered and nothing will be: the key is free again, the money too.
@@ -165,12 +167,17 @@ void Run::released() noexcept {
         give_back_reservation(0);
     else
         refusal_ = {api::Code::storage_unavailable, {}, {}, -1};
+    const bool elsewhere = release_.status() && gate_ == Gate::lost &&
+                           claim_ask_.verdict == replication::ClaimAsk::Verdict::elsewhere;
     if (Exchange* client = client_) {
         client_ = nullptr;
-        client->run_failed(refusal_);
+        if (elsewhere)
+            client->run_elsewhere(claim_ask_.owner);
+        else
+            client->run_failed(refusal_);
     }
     leave_watches(Watch::Leave::gone);
-    retire();
+    leave_centre();
 }
 
 void Run::give_back_reservation(Nano actual) noexcept {
@@ -189,6 +196,7 @@ void Run::give_back_reservation(Nano actual) noexcept {
 void Run::retire() noexcept {
     constexpr std::size_t kept_bytes_max = 8'192;
     NX_ASSERT(client_ == nullptr && watches_ == nullptr && sealed_bytes_ == 0);
+    NX_ASSERT(!claim_ask_.in_flight());
     if (!call_.idle()) call_.cancel();
     enter(Phase::idle);
     const std::uint32_t generation = order_.generation;
@@ -197,6 +205,9 @@ void Run::retire() noexcept {
     endpoints_.clear();
     endpoint_next_ = attempts_ = 0;
     provider_status_ = 0;
+    gate_ = Gate::open;
+    claimed_ = over_ = false;
+    held_since_ns_ = 0;
     head_sent_ = provider_done_ = finish_reason_ = paused_ = complete_ = false;
     sse_.reset();
     for (std::string* text : {&buffer_, &hidden_}) {
