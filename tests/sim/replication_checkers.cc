@@ -11,6 +11,7 @@ void ReplicationWorld::violated(const std::string& what) {
 
 void ReplicationWorld::check_step() {
     for (const auto& pop : pops_) check_leases(*pop);
+    check_claims();
 }
 
 // I4: a POP never has in use more than the centre has granted it, per generation.
@@ -113,6 +114,7 @@ void ReplicationWorld::check_end() {
     if (!quiet()) violated("I6: does not converge");
     check_ledger();
     check_rows();
+    check_executions();
     for (const auto& pop : pops_) check_marks(*pop);
 }
 

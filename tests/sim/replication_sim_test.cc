@@ -36,7 +36,8 @@ TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
     }
     for (const char* what :
          {"crash", "power_loss", "centre_restart", "long_cut", "refused", "unavailable", "replayed",
-          "duplicate", "reclaimed", "restored", "old_centre"})
+          "duplicate", "reclaimed", "restored", "old_centre", "elsewhere", "proceeded", "silence",
+          "taken_over", "ran_twice"})
         EXPECT_GT(seen[what], 0u) << what
                                   << " never happened: the seeds prove less than they claim";
 }
@@ -64,6 +65,18 @@ TEST(ReplicationSim, NoticesAnOutboxThatIsTruncatedTooEarly) {
 }
 TEST(ReplicationSim, NoticesAPopThatActsOnAnOlderEpoch) {
     EXPECT_GT(seeds_that_notice(PlantedBug::accept_old_epoch, EdgeBug::none), 0u);
+}
+TEST(ReplicationSim, NoticesKeysThatAreGrantedTwice) {
+    EXPECT_GT(seeds_that_notice(PlantedBug::grant_held_claims, EdgeBug::none), 0u);
+}
+TEST(ReplicationSim, NoticesKeysThatAnyoneMayFree) {
+    EXPECT_GT(seeds_that_notice(PlantedBug::release_any_claim, EdgeBug::none), 0u);
+}
+TEST(ReplicationSim, NoticesATakeoverOfTheLiving) {
+    EXPECT_GT(seeds_that_notice(PlantedBug::takeover_of_the_living, EdgeBug::none), 0u);
+}
+TEST(ReplicationSim, NoticesAHintThatFreesARunningKey) {
+    EXPECT_GT(seeds_that_notice(PlantedBug::hint_without_look, EdgeBug::none), 0u);
 }
 TEST(ReplicationSim, NoticesSettlementsThatAreNotSynced) {
     EXPECT_GT(seeds_that_notice(PlantedBug::none, EdgeBug::unsynced_settlements), 0u);

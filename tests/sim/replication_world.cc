@@ -148,13 +148,13 @@ void ReplicationWorld::crash(Pop& pop) {
 // storage/recovery.h in short: half of what ran is settled for a part, half had delivered nothing.
 void ReplicationWorld::recover(Pop& pop) {
     for (const storage::OpenRequest& open : std::vector(pop.journal->recovered())) {
-        if (random_.below(2) == 0) {
+        if (!gates_open_.contains(open.request_id) || random_.below(2) == 0) {
             storage::Batch batch;
             NX_ASSERT(pop.journal->release(open.request_id, batch).has_value());
             NX_ASSERT(write(pop, batch));
             continue;
         }
-        finish(pop, {open, nullptr, nullptr, 0}, open.reservation.amount / 3);
+        finish(pop, {open}, open.reservation.amount / 3);
     }
 }
 
@@ -170,6 +170,7 @@ void ReplicationWorld::client(Pop& pop) {
     storage::OpenRequest request;
     ++next_request_;
     std::memcpy(request.request_id.octets.data(), &next_request_, sizeof next_request_);
+    request.fingerprint.octets.fill(1);
     const std::uint64_t key_number = 1 + random_.below(keys_of_clients);
     std::memcpy(request.idempotency.octets.data(), &key_number, sizeof key_number);
     request.account = AccountId{1};
@@ -192,7 +193,7 @@ void ReplicationWorld::client(Pop& pop) {
 
 void ReplicationWorld::reserved(Pop& pop, const storage::OpenRequest& asked, LeaseScope* account,
                                 LeaseScope* key) {
-    SimRequest request{asked, account, key, 0};
+    SimRequest request{asked, account, key};
     const Nano amount = asked.reservation.amount;
     request.open.reservation = {amount, account->generation(), key->generation(), 1};
     storage::Batch batch;
@@ -208,24 +209,31 @@ void ReplicationWorld::reserved(Pop& pop, const storage::OpenRequest& asked, Lea
     NX_ASSERT(pop.store.write(batch, storage::Durability::power).has_value());
     request.ends_at_ns =
         clock_.now_ns() + static_cast<Nanoseconds>(random_.below(400)) * millisecond;
+    request.fails = random_.below(6) == 0;
     pop.running.push_back(request);
+    ask_centre(pop, request.open);
 }
 
 void ReplicationWorld::end_requests(Pop& pop, bool all) {
     std::vector<SimRequest> still;
     std::vector<SimRequest> ending;
-    for (const SimRequest& request : pop.running)
-        (all || request.ends_at_ns <= clock_.now_ns() ? ending : still).push_back(request);
-    pop.running = std::move(still);
-    for (const SimRequest& request : ending) {
-        const Nano reserved_amount = request.open.reservation.amount;
-        const Nano amount =
-            static_cast<Nano>(random_.below(static_cast<std::uint64_t>(reserved_amount) + 1));
-        finish(pop, request, amount);
-        request.account->settle(reserved_amount, amount);
-        request.key->settle(reserved_amount, amount);
-        pop.core->outbox_grew();
+    for (const SimRequest& request : pop.running) {
+        const bool ends = request.gate_open && (all || request.ends_at_ns <= clock_.now_ns());
+        (ends ? ending : still).push_back(request);
     }
+    pop.running = std::move(still);
+    for (const SimRequest& request : ending) end_request(pop, request);
+}
+
+void ReplicationWorld::end_request(Pop& pop, const SimRequest& request) {
+    if (request.fails) return release(pop, request, true);
+    const Nano reserved_amount = request.open.reservation.amount;
+    const Nano amount =
+        static_cast<Nano>(random_.below(static_cast<std::uint64_t>(reserved_amount) + 1));
+    finish(pop, request, amount);
+    request.account->settle(reserved_amount, amount);
+    request.key->settle(reserved_amount, amount);
+    pop.core->outbox_grew();
 }
 
 void ReplicationWorld::finish(Pop& pop, const SimRequest& request, Nano amount) {
@@ -256,9 +264,9 @@ void ReplicationWorld::inject() {
     const std::uint64_t draw = random_.below(1'000);
     Pop& pop = *pops_[random_.below(2)];
     if (draw < 8) crash(pop);
-    if (draw >= 8 && draw < 20) network_.cut(pop.number, true);
+    if (draw >= 8 && draw < 20) cut(pop, true);
     if (draw >= 20 && draw < 50)
-        for (unsigned i = 0; i < 2; ++i) network_.cut(i, false);
+        for (const auto& each : pops_) cut(*each, false);
     if (draw >= 50 && draw < 55) {
         ++seen_["centre_restart"];
         old_centre_.reset();
@@ -276,16 +284,20 @@ void ReplicationWorld::inject() {
     // request's time.
     if (draw >= 55 && draw < 57) {
         ++seen_["long_cut"];
-        network_.cut(pop.number, true);
+        cut(pop, true);
         step(limits::lease_ttl / 2);
         for (const auto& each : pops_) end_requests(*each, true);
         for (int i = 0; i < 3; ++i) step(limits::lease_ttl);
-        network_.cut(pop.number, false);
+        cut(pop, false);
     }
+    if (draw >= 57 && draw < 60) silence(pop);
 }
 
 void ReplicationWorld::step(Nanoseconds by) {
     clock_.advance(by);
+    // Whoever speaks next was silent for the whole of a long step.
+    for (const auto& pop : pops_)
+        if (by > second) pop->silent_until_ns = clock_.now_ns() + 3 * second;
     network_.step();
     for (const auto& pop : pops_) {
         pop->commits->run();
@@ -318,7 +330,7 @@ std::string ReplicationWorld::run() {
     }
     end_old_centre();
     network_.set_faults({});
-    for (unsigned i = 0; i < 2; ++i) network_.cut(i, false);
+    for (const auto& pop : pops_) cut(*pop, false);
     unsigned steps = 0;
     while (violation_.empty() && !(quiet() && steps > 50) && ++steps < quiet_steps_max)
         step(20 * millisecond);

@@ -6,6 +6,8 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,12 +46,15 @@ class SimCommits final : public CommitPort {
     std::deque<Call> calls_;
 };
 
-// A request that holds money.
+// A request that holds money. As in the gateway nothing of it is logged before the centre's word on
+// its key, or before it went on without one.
 struct SimRequest {
     storage::OpenRequest open;
     LeaseScope* account = nullptr;
     LeaseScope* key = nullptr;
     Nanoseconds ends_at_ns = 0;
+    bool fails = false;  // its provider: nothing is delivered
+    bool gate_open = false;
 };
 
 // What a client was told is done: this must be in the ledger in the end.
@@ -76,7 +81,9 @@ class ReplicationWorld {
         std::shared_ptr<const Directory> directory;
         std::vector<SimRequest> running;
         unsigned asking = 0;
-        std::uint64_t life = 0;  // counts crashes: an answer to an earlier life is dropped
+        std::optional<Nanoseconds> cut_since_ns;
+        Nanoseconds silent_until_ns = 0;  // the centre may take it for dead until then
+        std::uint64_t life = 0;           // counts crashes: an answer to an earlier life is dropped
     };
 
     void set_up();
@@ -93,6 +100,17 @@ class ReplicationWorld {
     void reserved(Pop& pop, const storage::OpenRequest& request, LeaseScope* account,
                   LeaseScope* key);
     void end_requests(Pop& pop, bool all);
+    void end_request(Pop& pop, const SimRequest& request);
+    // --- claims (replication_claims.cc)
+    void ask_centre(Pop& pop, const storage::OpenRequest& open);
+    void answered(Pop& pop, const RequestId& id, const std::optional<ClaimReply::Entry>& word);
+    void release(Pop& pop, const SimRequest& request, bool tell_centre);
+    void cut(Pop& pop, bool is_cut);
+    void silence(Pop& pop);  // cut off until another POP may take its claims over
+    [[nodiscard]] bool may_seem_dead(const Pop& pop) const;
+    [[nodiscard]] bool has_key(const RequestId& request) const {
+        return granted_.contains(request) && !presumed_.contains(request);
+    }
     void finish(Pop& pop, const SimRequest& request, Nano amount);
     bool write(Pop& pop, const storage::Batch& batch);
     bool quiet();
@@ -103,6 +121,9 @@ class ReplicationWorld {
     void check_ledger();          // I1, I3, lease sums
     void check_end();             // I2, I5, I6, I7, I11
     void check_rows();
+    void check_claims();  // C2, C3
+    void check_claim(const ledger::Claim& before, const std::optional<ledger::Claim>& after);
+    void check_executions();  // C1
     void check_marks(Pop& pop);
     void violated(const std::string& what);
 
@@ -125,6 +146,10 @@ class ReplicationWorld {
     std::unique_ptr<Central> old_centre_;
     std::vector<std::unique_ptr<Pop>> pops_;
     std::vector<SimExecution> executions_;
+    std::set<RequestId> granted_;     // the centre gave them their key
+    std::set<RequestId> presumed_;    // and took it from, or gave it after, a presumed death
+    std::set<RequestId> gates_open_;  // may have logged something
+    std::map<std::string, ledger::Claim> claims_;  // as they were a step ago
     std::map<std::string, unsigned> seen_;  // what happened, so that a test can tell that it did
     std::uint64_t next_request_ = 0;
     std::string violation_;
