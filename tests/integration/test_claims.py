@@ -1,0 +1,122 @@
+"""One idempotency key at two POPs behind NATS: it runs once, is charged once, and nothing waits for ever."""
+from support.claim_cluster import Cluster
+from support.pop import answers_of, chat_body, statuses, unique
+from support.runner import test
+from support.waiting import until
+
+
+def in_use(answer):
+    return answer.status == 409 and answer.error["code"] == "idempotency_key_in_use"
+
+
+@test
+def the_same_key_at_two_pops_is_answered_once_and_charged_once():
+    with Cluster() as cluster:
+        here, there = cluster.clients()
+        for stream in (False, True):
+            identity, key = unique("id"), unique()
+            # The provider is slower than the centre: both POPs call it, one is told to give up.
+            octets = here.chat_request(chat_body("twice", stream=stream, tokens=5, first_token_ms=400, id=identity), key)
+            answers = answers_of([lambda c=c: c.send(octets) for c in (here, there)])
+            assert statuses(answers) == {200: 1, 409: 1}, answers
+            loser = next(answer for answer in answers if answer.status == 409)
+            assert in_use(loser) and loser.field("x-should-retry") == "true" and loser.field("retry-after"), loser
+            winner = here if answers[0].status == 200 else there
+            again = winner.send(octets)
+            assert again.status == 200 and again.field("x-nodex-idempotent-replay") == "true"
+            assert again.body == next(answer for answer in answers if answer.status == 200).body
+            until(lambda: all(pop.provider.running() == 0 for pop in cluster.pops), 10, "the lost call is cancelled")
+        cluster.pops[0].until_settled(here.account, 2)
+        assert sum(pop.metrics()["nodex_claims_lost_total"] for pop in cluster.pops) == 2
+        # The word was there before the provider's first byte: no answer waited for it.
+        for pop in cluster.pops:
+            assert pop.metrics()['nodex_stage_seconds_sum{stage="claim_wait"}'] == 0
+
+
+@test
+def a_strict_account_calls_the_provider_once():
+    with Cluster() as cluster:
+        here, there = cluster.clients()
+        cluster.pops[0].admin("account.claims", account=here.account, mode="strict")
+        for pop in cluster.pops:  # the feed brings it: a claim that is granted before the provider is called shows it
+            until(lambda p=pop, c=(here if pop is cluster.pops[0] else there): strict_now(p, c), 10, "the mode is known")
+        identity, key = unique("id"), unique()
+        octets = here.chat_request(chat_body("once", tokens=5, first_token_ms=100, id=identity), key)
+        answers = answers_of([lambda c=c: c.send(octets) for c in (here, there)])
+        assert statuses(answers) == {200: 1, 409: 1}, answers
+        assert cluster.calls(identity) == 1
+
+
+def strict_now(pop, client):
+    """A key that the other POP holds is refused without a call of this one's provider."""
+    other = next(p for p in pop.cluster.pops if p is not pop)
+    identity, key = unique("id"), unique()
+    octets = client.chat_request(chat_body("probe", tokens=1, id=identity), key)
+    peer = type(client)(other, client.key)
+    assert peer.send(octets).status == 200
+    assert in_use(client.send(octets))
+    return pop.provider.calls(identity) == 0
+
+
+@test
+def another_body_under_a_key_of_another_pop_is_refused():
+    with Cluster() as cluster:
+        here, there = cluster.clients()
+        key = unique()
+        assert here.chat("one", idempotency=key, tokens=2).status == 200
+        refused = there.chat("two", idempotency=key, tokens=2)
+        assert refused.status == 422 and refused.error["code"] == "idempotency_key_reused", refused
+        assert in_use(there.chat("one", idempotency=key, tokens=2))
+        cluster.pops[0].until_settled(here.account, 1)
+
+
+@test
+def a_request_that_failed_frees_its_key_at_every_pop():
+    with Cluster() as cluster:
+        here, there = cluster.clients()
+        key = unique()
+        body = chat_body("fails here", tokens=2)
+        cluster.pops[0].provider.close()
+        assert here.send(here.chat_request(body, key)).status == 503
+        until(lambda: there.send(there.chat_request(body, key)).status == 200, 10, "the key is free")
+        cluster.pops[1].until_settled(there.account, 1)
+
+
+@test
+def a_key_of_a_dead_pop_is_taken_over_after_its_silence():
+    with Cluster() as cluster:
+        here, there = cluster.clients()
+        identity, key = unique("id"), unique()
+        octets = here.chat_request(chat_body("dies", stream=True, tokens=400, pace_ms=50, id=identity), key)
+        with here.wire() as wire:
+            wire.send(octets)
+            until(lambda: cluster.pops[0].claims("granted") == 1, 10, "the first POP has the key")
+            assert in_use(there.send(octets))
+            cluster.pops[0].kill()
+        quick = there.chat_request(chat_body("dies", stream=True, tokens=400, pace_ms=50, id=identity), key)
+
+        def runs():
+            with there.wire() as wire:
+                wire.send(quick)
+                return wire.head().status == 200
+        until(runs, 30, "the other POP takes the key over")
+
+
+@test
+def without_the_centre_a_pop_proceeds_or_refuses_as_configured():
+    with Cluster() as cluster:
+        here, there = cluster.clients()
+        refusing = cluster.pops[1]
+        refusing.config["central"]["on_partition"] = "reject"
+        refusing.write_config()
+        refusing.reload()
+        for client in (here, there):  # leases are there
+            assert client.chat("warm", tokens=2).status == 200
+        cluster.central.kill()
+        assert here.chat("goes on", tokens=2).status == 200
+        assert cluster.pops[0].metrics()["nodex_claims_proceeded_total"] == 1
+        refused = there.chat("does not", tokens=2)
+        assert refused.status == 503 and refused.error["code"] == "claim_unavailable", refused
+        cluster.start_central()
+        until(lambda: there.chat("again", tokens=2).status == 200, 20, "the centre is back")
+        cluster.pops[0].until_settled(here.account, 4)
