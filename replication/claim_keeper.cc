@@ -100,13 +100,23 @@ void ClaimKeeper::replied(std::uint64_t number, const Result<std::string>& paylo
 void ClaimKeeper::finish(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word) {
     NX_ASSERT(waiting_ > 0);
     const bool dead_owner = word && word->result == ClaimResult::held && word->owner_dead;
-    if (dead_owner && waiting.entry.op == ClaimOp::acquire && started_) {
-        Waiting again = waiting;
-        again.entry.op = ClaimOp::takeover;
-        again.entry.expect_attempt = word->attempt;
-        queue_.push_back(std::move(again));
-        return;
-    }
+    if (!dead_owner || waiting.entry.op != ClaimOp::acquire || !started_)
+        return tell(waiting, word);
+    if (!look_) return take_over(waiting, *word);
+    look_(waiting.entry, *word, [this, waiting, found = *word](bool kept) {
+        if (kept || !started_) return tell(waiting, found);
+        take_over(waiting, found);
+    });
+}
+
+void ClaimKeeper::take_over(const Waiting& waiting, const ClaimReply::Entry& word) {
+    Waiting again = waiting;
+    again.entry.op = ClaimOp::takeover;
+    again.entry.expect_attempt = word.attempt;
+    queue_.push_back(std::move(again));
+}
+
+void ClaimKeeper::tell(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word) {
     --waiting_;
     if (waiting.answer) waiting.answer(word);
 }

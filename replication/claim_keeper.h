@@ -34,6 +34,15 @@ class ClaimKeeper {
     // Another POP wants a key that the centre thinks is ours. Released unless our journal has it.
     void hinted(const ClaimHint& hint);
 
+    // Before a dead owner is taken over: `look` finds out whether something of its answer is kept
+    // at a living POP (or the owner lives after all), and tells. Then the key stays the owner's:
+    // what was delivered is charged once, and its copy is the answer. Without it: taken over at
+    // once.
+    using Told = std::function<void(bool kept)>;
+    using Look = std::function<void(const ClaimRequest::Entry& entry, const ClaimReply::Entry& word,
+                                    Told told)>;
+    void on_dead_owner(Look look) { look_ = std::move(look); }
+
     void start() { started_ = true; }  // registered: messages may go out
     void stop();                       // tells nothing to everyone who waits
     void tick();                       // sends what was asked since the last
@@ -50,11 +59,14 @@ class ClaimKeeper {
     void send(std::vector<Waiting> batch);
     void replied(std::uint64_t number, const Result<std::string>& payload);
     void finish(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word);
+    void take_over(const Waiting& waiting, const ClaimReply::Entry& word);
+    void tell(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word);
 
     PopLink& link_;
     CommitPort& commits_;
     Clock& clock_;
     const Options options_;
+    Look look_;
     std::deque<Waiting> queue_;                           // not sent yet
     std::map<std::uint64_t, std::vector<Waiting>> sent_;  // by number of the message
     std::size_t waiting_ = 0;                             // in both

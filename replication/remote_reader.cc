@@ -98,6 +98,21 @@ void RemoteReader::finish(std::uint64_t number, Result<ReadReply> reply) {
     asked.done(std::move(reply), asked.copied);
 }
 
+void RemoteReader::is_kept(const ClaimRequest::Entry& entry, const ClaimReply::Entry& word,
+                           std::function<void(bool kept)> told) {
+    ReadRequest request;
+    request.owner = word.owner;
+    request.account = entry.account;
+    request.idempotency = entry.idempotency;
+    request.fingerprint = entry.fingerprint;
+    request.request = word.request;
+    request.bytes_max = 1;
+    read(request, [told = std::move(told)](const Result<ReadReply>& reply, bool copied) {
+        if (!reply || reply->state == ReadState::gone) return told(false);
+        told(!copied || reply->chunks_count > 0 || reply->answer.has_value());
+    });
+}
+
 void RemoteReader::tick() {
     const Nanoseconds now = clock_.now_ns();
     while (!paced_.empty() && paced_.front().at_ns <= now) {

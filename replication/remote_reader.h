@@ -26,6 +26,10 @@ class RemoteReader {
 
     // `done` runs once, later or at once.
     void read(const ReadRequest& request, Done done);
+    // Whether something of that owner's answer can still be read: of a copy, or because the owner
+    // lives after all. False also when nobody who could know answers.
+    void is_kept(const ClaimRequest::Entry& entry, const ClaimReply::Entry& word,
+                 std::function<void(bool kept)> told);
     void tick();
     // Who waits gets `unavailable`.
     void stop();

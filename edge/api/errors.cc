@@ -65,6 +65,10 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
     {Code::stream_expired, 410, false, "stream_expired", invalid_request,
      "The stream is no longer kept and cannot be resumed. Send the request again with a new idempotency "
      "key."},
+    {Code::position_lost, 503, true, "position_lost", server,
+     "The events after this position cannot be reached: the location that made them does not answer, and the "
+     "copy of its stream ends before. Retry later with the same idempotency key and 'Last-Event-ID', or send "
+     "the request again with a new idempotency key."},
     {Code::insufficient_balance, 402, false, "insufficient_balance", quota,
      "The balance of the account does not cover the most this request can cost. Add funds or lower "
      "max_tokens."},

@@ -12,7 +12,7 @@ enum class Code : std::uint8_t {
     model_forbidden, model_not_found, not_found, method_not_allowed, invalid_request_error,
     unsupported_media_type, idempotency_key_required, idempotency_key_reused, idempotency_key_invalid,
     idempotency_key_in_use, claim_unavailable,
-    invalid_last_event_id, stream_expired,
+    invalid_last_event_id, stream_expired, position_lost,
     insufficient_balance, insufficient_quota, budget_unavailable, rate_limited, body_too_large, uri_too_long,
     header_too_large, expectation_failed, version_unsupported, transfer_coding_unsupported, not_implemented,
     request_timeout,

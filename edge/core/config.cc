@@ -99,6 +99,7 @@ void read_storage(File& file, Config& target) {
         section.integer("free_space_floor_bytes", target.free_space_floor_bytes, 0, INT64_MAX);
         section.flag("request_bodies", target.gateway.request_bodies);
         section.integer("cache_bytes", target.cache_bytes, 1ll << 20, 1ll << 40);
+        section.integer("copies_bytes_max", target.copies_bytes_max, 0, 1ll << 44);
     }
     Section section = file.section("retention");
     std::int64_t hours = target.gateway.answer_retention_ms / 3'600'000;

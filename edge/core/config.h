@@ -49,6 +49,7 @@ struct Config {
     // [storage]
     std::uint64_t free_space_floor_bytes = 256ull << 20;  // below it: 503 for paid requests
     std::int64_t cache_bytes = 64ll << 20;
+    std::int64_t copies_bytes_max = limits::buddy_bytes_max;  // kept for other POPs
     // [log]
     log::Level log_level = log::Level::info;
     std::string access_log;  // "": none, "-": standard output

@@ -104,6 +104,14 @@ void add_requests(Page& page, const Gateways& gateways) {
                  sum(gateways, &Metrics::replays));
     page.counter("nodex_joins_total", "Requests that followed a running one.",
                  sum(gateways, &Metrics::joins));
+    page.counter("nodex_joins_elsewhere_total", "Requests that followed another POP's answer.",
+                 sum(gateways, &Metrics::joins_elsewhere));
+    page.counter("nodex_cuts_elsewhere_total",
+                 "Of these, ended where the copy of a dead owner's answer ended.",
+                 sum(gateways, &Metrics::cuts_elsewhere));
+    page.counter("nodex_positions_lost_total",
+                 "Of these, the events after the client's position could not be reached.",
+                 sum(gateways, &Metrics::positions_lost));
     page.counter("nodex_resumes_total", "Streams resumed with Last-Event-ID.",
                  sum(gateways, &Metrics::resumes));
     page.counter("nodex_provider_attempts_total", "Calls to providers.",
@@ -260,6 +268,31 @@ void add_storage(Page& page, const MetricsSources& sources) {
     page.gauge(
         "nodex_central_round_trip_seconds", "To the centre and back, smoothed.",
         static_cast<double>(sources.agent->round_trip_ns.load(std::memory_order_relaxed)) / 1e9);
+    page.gauge("nodex_peers", "Other POPs that the centre told of.", read(sources.agent->peers));
+    page.counter("nodex_remote_reads_total", "Reads of other POPs' answers.",
+                 read(sources.agent->remote_reads));
+    page.counter("nodex_remote_reads_of_copies_total",
+                 "Of these, asked of copies because the owner could not be reached.",
+                 read(sources.agent->remote_reads_of_copies));
+    page.counter("nodex_remote_reads_failed_total", "Of these, answered by nobody.",
+                 read(sources.agent->remote_reads_failed));
+    page.counter("nodex_peer_reads_served_total", "Reads of this POP's answers and copies.",
+                 read(sources.agent->reads_served));
+    page.counter("nodex_copies_finished_total", "Answers that are whole at this POP's buddy.",
+                 read(sources.agent->copies_finished));
+    page.counter("nodex_copies_dropped_total",
+                 "Answers that are not copied: too many at once, or refused by the buddy.",
+                 read(sources.agent->copies_dropped));
+    page.gauge("nodex_copies_lag_bytes", "Logged here and not yet at the buddy.",
+               read(sources.agent->copies_lag_bytes));
+    page.gauge("nodex_copies_kept_bytes", "Sealed chunks kept here for other POPs.",
+               read(sources.agent->copies_kept_bytes));
+    page.counter("nodex_copy_messages_dropped_total",
+                 "Copies that came faster than they were written; their senders go back.",
+                 read(sources.agent->copy_messages_dropped));
+    page.counter("nodex_peer_messages_refused_total",
+                 "Messages of other POPs with a wrong MAC, sender or type.",
+                 read(sources.agent->peer_messages_refused));
     const Nanoseconds contact = sources.agent->last_contact_ns.load(std::memory_order_relaxed);
     page.gauge("nodex_central_contact_age_seconds", "Since the centre last answered; -1: never.",
                contact == 0 ? -1 : static_cast<double>(sources.clock->now_ns() - contact) / 1e9);

@@ -56,13 +56,4 @@ void Exchange::run_elsewhere(const replication::ClaimOwner& owner) noexcept {
     follow_elsewhere(owner);
 }
 
-// The answer is, or is being made, at `owner`. Reading it from there comes with the links between
-// POPs; until then the client hears that its key is in use, and a repeat at that POP gets the
-// answer.
-void Exchange::follow_elsewhere(const replication::ClaimOwner& owner) noexcept {
-    // Ours, and our journal does not have it any more.
-    if (owner.pop == gateway_.shared().pop) return refuse(api::Code::stream_expired);
-    refuse({api::Code::idempotency_key_in_use, {}, {}, retry_after_ms});
-}
-
 }  // namespace nodex::gateway

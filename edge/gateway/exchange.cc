@@ -37,7 +37,7 @@ bool Exchange::may_follow(Phase from, Phase to) noexcept {
         /* querying */ {{false, false, false, false, false, false, false, true, true}},
         /* reserving */ {{false, false, false, false, true, false, false, true, true}},
         /* claiming */ {{false, false, false, true, true, true, true, true, true}},
-        /* running */ {{false, false, false, false, false, false, false, true, true}},
+        /* running */ {{false, false, false, false, false, false, true, true, true}},
         /* following */ {{false, false, false, true, true, false, false, true, true}},
         /* answering */ {{false, false, false, false, false, false, false, false, true}},
         /* leaving */ {{true, false, false, false, false, false, false, false, false}},
@@ -116,8 +116,8 @@ void Exchange::leave() noexcept {
 
 void Exchange::leave_join() noexcept {
     if (phase_ != Phase::leaving) return;
-    if (claim_.in_flight() || read_.in_flight() || ask_.in_flight() || claim_ask_.in_flight() ||
-        query_operation_.in_flight())
+    if (claim_.in_flight() || read_.in_flight() || remote_.in_flight() || ask_.in_flight() ||
+        claim_ask_.in_flight() || query_operation_.in_flight())
         return;
     if (watch_.phase() != Watch::Phase::idle) return;
     log_request();
@@ -156,6 +156,9 @@ void Exchange::reset() noexcept {
     claim_attempts_ = 0;
     reader_.reset();
     answer_.reset();
+    elsewhere_.reset();
+    remote_.request = {};
+    remote_.reply = {};
     chunk_next_ = chunks_known_ = 0;
     replay_ = joined_ = false;
     replayed_events_ = 0;

@@ -1,7 +1,7 @@
 // Exchange: one client request from head to last byte. A paid one passes admit, claim and reserve
 // here, then its Run does the rest, or it follows an answer that exists already (replay, join,
-// resume). Files by stage: admit.cc, claim.cc, reserve.cc, follow.cc; free_routes.cc for what costs
-// nothing.
+// resume). Files by stage: admit.cc, claim.cc, reserve.cc, follow.cc, follow_elsewhere.cc;
+// free_routes.cc for what costs nothing.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -109,7 +109,6 @@ class Exchange final {
     void ask_who_has_it() noexcept;
     void told_who_has_it() noexcept;
     void nobody_has_it() noexcept;
-    void follow_elsewhere(const replication::ClaimOwner& owner) noexcept;
     // reserve.cc
     void reserve() noexcept;
     void ask_centre() noexcept;
@@ -124,8 +123,17 @@ class Exchange final {
     void read_done() noexcept;
     bool take_chunk(Bytes sealed, std::uint32_t number) noexcept;
     void take_events() noexcept;
+    void deliver_gathered() noexcept;
     void follow_end() noexcept;
     void follow_failed(api::Code code) noexcept;
+    // follow_elsewhere.cc
+    void follow_elsewhere(const replication::ClaimOwner& owner) noexcept;
+    void read_elsewhere() noexcept;
+    void read_elsewhere_done() noexcept;
+    bool join_elsewhere() noexcept;
+    bool take_elsewhere() noexcept;
+    void gone_elsewhere() noexcept;
+    void lost_elsewhere() noexcept;
     // free_routes.cc
     void serve_free() noexcept;
     void serve_models() noexcept;
@@ -202,6 +210,7 @@ class Exchange final {
     std::optional<storage::BodyReader> reader_;
     std::optional<storage::Answer> answer_;  // known once the run has finished
     BodyId answer_body_;
+    std::optional<PopId> elsewhere_;  // the POP that owns it; none: it is in the store here
     std::uint32_t chunk_next_ = 0;
     std::uint32_t chunks_known_ = 0;
     bool joined_ = false;   // the watched run has told us what it is
@@ -223,6 +232,7 @@ class Exchange final {
 
     storage::ClaimOperation claim_;
     storage::ReadOperation read_;
+    replication::RemoteRead remote_;
     replication::LeaseAsk ask_;
     replication::ClaimAsk claim_ask_;
     replication::CentralQuery query_operation_;

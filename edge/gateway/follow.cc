@@ -61,6 +61,7 @@ void Exchange::begin_follow(BodyId answer, const std::string& key_record) noexce
 // Reads the next chunks if there are any and the client can take them.
 void Exchange::follow_on() noexcept {
     if (phase_ != Phase::following || read_.in_flight()) return;
+    if (elsewhere_) return read_elsewhere();
     if (stream_begun_ && !connection_->writable()) return;
     const std::uint32_t chunks_end = answer_ ? answer_->chunks_count : chunks_known_;
     // A joined non-stream answer is read when it is whole.
@@ -84,14 +85,17 @@ void Exchange::read_done() noexcept {
     if (!read_.status() || read_.chunks.empty()) return follow_failed(api::Code::stream_expired);
     for (const std::string& sealed : read_.chunks)
         if (!take_chunk(sealed, chunk_next_++)) return follow_failed(api::Code::internal_error);
-    if (!outgoing_.empty()) {
-        if (!stream_begun_) begin_stream();
-        connection_->write(outgoing_);
-        bytes_out_ += outgoing_.size();
-        last_write_ns_ = gateway_.loop().now_ns();
-        outgoing_.clear();
-    }
+    deliver_gathered();
     follow_on();
+}
+
+void Exchange::deliver_gathered() noexcept {
+    if (outgoing_.empty()) return;
+    if (!stream_begun_) begin_stream();
+    connection_->write(outgoing_);
+    bytes_out_ += outgoing_.size();
+    last_write_ns_ = gateway_.loop().now_ns();
+    outgoing_.clear();
 }
 
 // Opens one chunk; a stream's whole events behind the resume position go to outgoing_.

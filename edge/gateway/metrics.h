@@ -26,11 +26,14 @@ class Counter {
 };
 
 struct Metrics {
-    Counter requests;      // all, free and paid
-    Counter paid_granted;  // claims that ran the model
-    Counter replays;       // answered from a stored answer
-    Counter joins;         // followed a running request
-    Counter resumes;       // with Last-Event-ID
+    Counter requests;         // all, free and paid
+    Counter paid_granted;     // claims that ran the model
+    Counter replays;          // answered from a stored answer
+    Counter joins;            // followed a running request
+    Counter joins_elsewhere;  // followed an answer of another POP
+    Counter cuts_elsewhere;   // of these: ended where the dead owner's copy ended
+    Counter positions_lost;   // of these: the events after the client's could not be reached
+    Counter resumes;          // with Last-Event-ID
     Counter provider_attempts;
     Counter provider_retries;  // a further endpoint before the first byte
     Counter events;            // streamed to the log

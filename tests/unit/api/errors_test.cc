@@ -54,6 +54,7 @@ TEST(Errors, StatusesAreThoseOfTheProductPage) {
         {"internal_error", 500},
         {"invalid_last_event_id", 400},
         {"stream_expired", 410},
+        {"position_lost", 503},
     };
     for (const auto& row : expected) {
         bool found = false;
