@@ -61,7 +61,8 @@ void Run::server_event(const http::ServerEvent& event) noexcept {
 void Run::seal_request() noexcept {
     sealed_request_ = {};
     if (gateway_.settings()->request_bodies && !order_.body.empty()) {
-        auto writer = gateway_.shared().vault.create_body(order_.open.account, gateway_.random());
+        auto writer = gateway_.shared().vault.create_body(
+            order_.open.account, order_.open.created_ms, gateway_.random());
         if (writer) {  // else the account was shredded meanwhile
             gateway_.append_log().add_whole(*writer, order_.body);
             sealed_request_ = writer->sealed();

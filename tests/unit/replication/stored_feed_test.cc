@@ -39,7 +39,7 @@ TEST(StoredFeed, ServesAStartWithoutTheCentre) {
     ASSERT_TRUE(world.until([&] { return pop.directory != nullptr; }, 3 * second));
     EXPECT_NE(pop.directory->find_key(hash_of(1)), nullptr);
     EXPECT_NE(pop.core->link().incarnation(), 0u) << "request ids name the same incarnation";
-    EXPECT_TRUE(pop.vault->create_body(account, world.random));
+    EXPECT_TRUE(pop.vault->create_body(account, 1, world.random));
 }
 
 TEST(StoredFeed, GrantsNothingToSpend) {
