@@ -74,11 +74,14 @@ void ReplicationWorld::start_centre() {
 
 // The disk of the centre is lost; what is left is a backup of some time ago.
 void ReplicationWorld::restore_ledger() {
+    // An epoch is a time in seconds: nobody restores twice within one.
+    if (ledger_.head()->epoch >= static_cast<std::uint64_t>(clock_.wall_ms() / 1'000)) return;
     ++seen_["restored"];
     end_old_centre();
     lost_store_ = ledger_store_;
     has_lost_ = true;
     ledger_store_ = backup_;
+    claims_.clear();  // what the backup does not know was not freed by anybody
     network_.stop_centre();
     NX_ASSERT(ledger_.raise_epoch(clock_.wall_ms()).has_value());
     start_centre();

@@ -91,6 +91,7 @@ TEST_F(AccessLogTest, IsExchangedWhileThreadsWrite) {
     {
         std::jthread writer([] {
             for (int i = 0; i < lines; ++i) log::access("line");
+            log::flush_access();
         });
         for (int i = 1; i < 20; ++i) {
             EXPECT_TRUE(log::open_access_log(path + "." + std::to_string(i % 3)));

@@ -160,6 +160,8 @@ TEST_F(EpochTest, AnOlderLedgerIsNotActedOnAfterANewerOne) {
     restore(lost);
     ASSERT_TRUE(level());
     const std::uint64_t epoch = pop().core->link().epoch_max();
+    // The new ledger's feed is read and stored.
+    EXPECT_FALSE(world.until([] { return false; }, 5 * second));
     restore(lost, false);  // a frozen process of before goes on
     world.start(0);
     EXPECT_FALSE(world.until([&] { return pop().registered(); }, 10 * second));
