@@ -240,11 +240,30 @@ void read_providers(File& file, Config& target) {
         file.problem() = "there is no [[provider]]: the node could answer no model request";
 }
 
+// How a key is claimed at the centre: for accounts that say nothing themselves.
+void read_claims(Section& section, gateway::Settings& target) {
+    std::string claims = "overlap", on_partition = "proceed";
+    section.text("claims", claims);
+    section.text("on_partition", on_partition);
+    if (claims == "overlap")
+        target.claims = replication::ClaimMode::overlap;
+    else if (claims == "strict")
+        target.claims = replication::ClaimMode::strict;
+    else if (claims == "local")
+        target.claims = replication::ClaimMode::local;
+    else
+        section.fail("claims", "must be \"overlap\", \"strict\" or \"local\"");
+    if (on_partition != "proceed" && on_partition != "reject")
+        section.fail("on_partition", "must be \"proceed\" or \"reject\"");
+    target.proceed_on_partition = on_partition == "proceed";
+}
+
 // Where the centre is; absent in a standalone node.
 void read_central(File& file, Config& target) {
     Section section = file.section("central");
     section.text("nats", target.central.nats);
     section.text("link_key", target.central.link_key_path);
+    read_claims(section, target.gateway);
     if (!section.present()) return;
     section.require("nats");
     section.require("link_key");
