@@ -1,5 +1,6 @@
 """The centre: nodex-central on RocksDB (one), or on PostgreSQL (two, with a primary and a synchronous standby)."""
 import os
+import shutil
 
 from lab import nats, postgres
 from lab.hosts import Service
@@ -14,7 +15,7 @@ class Centre:
         self.folder = world.folder_of(self.name)
         self.data, self.secrets = os.path.join(self.folder, "data"), os.path.join(self.folder, "secrets")
         self.config_path = os.path.join(self.folder, "central.toml")
-        self.leaf = nats.leaf(world, host)
+        self.leaf = nats.centre_leaf(world, host)
         self.service = Service(self.name, host, [programs.find(world.build, "nodex-central"), "--config", self.config_path],
                                self.folder)
         self.tunnel = world.database.tunnel(world, host, self.folder) if world.database else None
@@ -29,6 +30,13 @@ class Centre:
         sections.update(self.world.settings.central)
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(toml.text(sections))
+        self.host.run(*self.service.arguments(), "--init")
+
+    def share_root_key(self, other):
+        """Centres of one ledger open body keys with the same root key."""
+        path = os.path.join(self.secrets, "root.key")
+        shutil.copyfile(os.path.join(other.secrets, "root.key"), path)
+        os.chmod(path, 0o600)
 
     def start(self):
         self.leaf.start()

@@ -7,7 +7,7 @@ from lab.hosts import Service
 
 LEAF_ADDRESS = "127.0.0.1:4222"
 CLIENT_PORT, LEAF_PORT, ROUTE_PORT = 4222, 7422, 6222
-COMMON = """max_payload: 2MB
+COMMON = """max_payload: 1114112
 max_pending: 64MB
 write_deadline: "10s"
 ping_interval: "2s"
@@ -27,23 +27,25 @@ def tls_block(folder, authority, verify=True):
     return (f'{{ cert_file: "{folder}/tls.crt", key_file: "{folder}/tls.key", ca_file: "{authority.ca_file}", {check}timeout: 5 }}')
 
 
-class Secrets:
-    """Passwords of the message network, and each POP's link key, made for this run."""
+class Network:
+    """Passwords of the message network, each POP's link key, and the secrets that POPs and centre share: made for this run."""
 
     def __init__(self, world):
-        self.world = world
         self.local = secrets.token_hex(16)  # of the program that shares a host with its leaf
         self.leaf = {host.name: secrets.token_hex(16) for host in [*world.named("pop"), *world.named("centre")]}
         self.link_keys = {host.name: secrets.token_hex(32) for host in world.named("pop")}
+        # POPs and centre hash customers' keys alike, and POPs their idempotency keys.
+        self.shared = {name: secrets.token_hex(32) for name in ("key_hash.key", "idempotency.key")}
 
-    def share(self):
-        """POPs and centre hash customers' keys alike, and POPs their idempotency keys; the first POP has made both secrets."""
-        first, *others = self.world.pops
-        for place in [*others, *self.world.centres]:
-            for name in ("key_hash.key", "idempotency.key"):
-                target = os.path.join(place.secrets, name)
-                shutil.copyfile(os.path.join(first.secrets, name), target)
-                os.chmod(target, 0o600)
+    def share(self, folder):
+        for name, value in self.shared.items():
+            write_secret(os.path.join(folder, name), value)
+
+
+def write_secret(path, value):
+    """A file that its owner alone may read."""
+    with open(path, "w", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(value + "\n")
 
 
 class Hub:
@@ -53,13 +55,16 @@ class Hub:
         self.world, self.host, self.folder = world, host, world.folder_of(host.name)
         self.config = os.path.join(self.folder, "nats.conf")
         self.service = Service(host.name, host, [server_program(), "-c", self.config], self.folder)
+        self._configure()
 
-    def prepare(self):
+    def _configure(self):
         self.world.authority.issue(self.host.name, [self.host.address], f"{self.folder}/tls.crt", f"{self.folder}/tls.key")
-        address, held = self.host.address, self.world.secrets
+        address, held = self.host.address, self.world.network
         tls = tls_block(self.folder, self.world.authority)
         numbers = {host.name: number for number, host in enumerate(self.world.named("pop"), 1)}
-        users = "\n".join(f'    {{ user: leaf_{name}, password: "{password}"{permissions(numbers.get(name))} }}'
+        def others(name):
+            return [number for other, number in numbers.items() if other != name]
+        users = "\n".join(f'    {{ user: leaf_{name}, password: "{password}"{permissions(numbers.get(name), others(name))} }}'
                           for name, password in held.leaf.items())
         routes = ", ".join(f'"nats-route://{other.address}:{ROUTE_PORT}"' for other in self.world.named("hub"))
         with open(self.config, "w", encoding="ascii") as file:
@@ -82,16 +87,19 @@ leafnodes {{ listen: "{address}:{LEAF_PORT}", advertise: "{address}:{LEAF_PORT}"
         self.service.wait_listening(f"{self.host.address}:{CLIENT_PORT}")
 
 
-def permissions(number):
-    """What a POP may say and hear: calls to the centre, and what is addressed to itself or between POPs under its own number.
-    The centre (no number) is not limited."""
+def permissions(number, others):
+    """What a POP may say and hear; a number stands for the receiver and then one for the sender. It may publish a wide allowance less the
+    other senders: a hub passes another POP's interest on only where the whole of it is allowed. The centre (no number) is not limited."""
     if number is None:
         return ""
-    publish = ["nx.v1.rpc.>", f"nx.v1.pop.*.{number}.>", "nx.v1.ack.*.>", "_INBOX.>"]
-    subscribe = [f"nx.v1.ack.{number}.>", f"nx.v1.feed.{number}", f"nx.v1.pop.{number}.>", "_INBOX.>"]
+    publish = ["nx.v1.rpc.>", "nx.v1.pop.>", "nx.v1.popack.>"]
+    never = [f"nx.v1.{kind}.*.{other}.>" for other in others for kind in ("pop", "popack")]
+    subscribe = [f"nx.v1.ack.{number}.>", f"nx.v1.feed.{number}", f"nx.v1.pop.{number}.>", f"nx.v1.popack.{number}.>"]
+
     def words(subjects):
         return "[ " + ", ".join(f'"{subject}"' for subject in subjects) + " ]"
-    return f", permissions: {{ publish: {{ allow: {words(publish)} }}, subscribe: {{ allow: {words(subscribe)} }} }}"
+    deny = f", deny: {words(never)}" if never else ""
+    return f", permissions: {{ publish: {{ allow: {words(publish)}{deny} }}, subscribe: {{ allow: {words(subscribe)} }} }}"
 
 
 def leaf(world, host):
@@ -100,14 +108,14 @@ def leaf(world, host):
     folder = os.path.join(world.folder_of(host.name), "leaf")
     os.makedirs(folder, exist_ok=True)
     world.authority.issue(host.name, [host.address], f"{folder}/tls.crt", f"{folder}/tls.key")
-    config, password = os.path.join(folder, "nats.conf"), world.secrets.leaf[host.name]
+    config, password = os.path.join(folder, "nats.conf"), world.network.leaf[host.name]
     urls = ", ".join(f'"nats-leaf://leaf_{host.name}:{password}@{hub.address}:{LEAF_PORT}"' for hub in world.named("hub"))
     with open(config, "w", encoding="ascii") as file:
         file.write(f"""server_name: {host.name}
 listen: "{LEAF_ADDRESS}"
 http: "127.0.0.1:8222"
 {COMMON}accounts {{
-  NX: {{ users: [ {{ user: local, password: "{world.secrets.local}" }} ] }}
+  NX: {{ users: [ {{ user: local, password: "{world.network.local}" }} ] }}
   SYS: {{ users: [ {{ user: sys, password: "{secrets.token_hex(16)}" }} ] }}
 }}
 system_account: SYS
@@ -116,25 +124,33 @@ leafnodes {{ reconnect: 1, remotes: [ {{ urls: [ {urls} ], account: NX, tls: {tl
     return Service(f"{host.name}-leaf", host, [server_program(), "-c", config], folder)
 
 
+def pop_leaf(world, pop):
+    return leaf(world, pop.host)
+
+
+def centre_leaf(world, host):
+    return leaf(world, host)
+
+
 def link_key_file(world, name, folder):
-    """The POP's link key as a file of `folder`, readable by its owner alone."""
     path = os.path.join(folder, f"{name}.link.key")
-    with open(path, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        file.write(world.secrets.link_keys[name] + "\n")
+    write_secret(path, world.network.link_keys[name])
     return path
 
 
 def local_url(world):
-    return f"nats://local:{world.secrets.local}@{LEAF_ADDRESS}"
+    return f"nats://local:{world.network.local}@{LEAF_ADDRESS}"
 
 
 def edge_sections(world, pop):
-    """What a POP's configuration says about its centre."""
+    """What a POP's configuration says about its centre; its secrets are put beside its own."""
+    world.network.share(pop.secrets)
     return {"central": {"nats": local_url(world), "link_key": link_key_file(world, pop.name, pop.secrets)}}
 
 
 def central_sections(world, one):
     """A centre's configuration, but for its store."""
+    world.network.share(one.secrets)
     return {
         "node": {"name": one.name, "data_dir": one.data, "secrets_dir": one.secrets},
         "nats": {"url": local_url(world)},

@@ -26,7 +26,7 @@ class Pop:
         self.data, self.secrets = os.path.join(self.folder, "data"), os.path.join(self.folder, "secrets")
         self.config_path = os.path.join(self.folder, "edge.toml")
         self.admin = Admin(os.path.join(self.folder, "admin.sock"))
-        self.leaf = None if world.standalone else nats.leaf(world, host)
+        self.leaf = None if world.standalone else nats.pop_leaf(world, self)
         self.ballast = os.path.join(self.data, "ballast")
         self.edge = Service(f"{self.name}-edge", host, self._arguments, self.folder,
                             environment={"NODEX_LAB_CREDENTIAL": "sk-lab"})

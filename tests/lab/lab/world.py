@@ -41,7 +41,7 @@ class World:
         self.wan = Wan(settings.build, folder)
         self.place()
         self.provider = provider.Provider(self, self.wan.hosts["provider"])
-        self.secrets = None if self.standalone else nats.Secrets(self)
+        self.network = None if self.standalone else nats.Network(self)
         self.hubs = [nats.Hub(self, host) for host in self.named("hub")]
         self.database = postgres.Postgres(self, *self.named("db")) if settings.store == "postgres" else None
         self.centres = [centre.Centre(self, host) for host in self.named("centre")]
@@ -83,16 +83,16 @@ class World:
             for service in [pop.edge for pop in self.pops] + [one.service for one in self.centres]:
                 service.own_clock()
         for hub in self.hubs:
-            hub.prepare()
             hub.start()
         if self.database:
             self.database.start()
         for pop in self.pops:
             pop.prepare()
-        if self.secrets:
-            self.secrets.share()
         for one in self.centres:
             one.prepare()
+        for one in self.centres[1:]:
+            one.share_root_key(self.centres[0])
+        for one in self.centres:
             one.start()
         for pop in self.pops:
             pop.start_leaf()
