@@ -1,8 +1,13 @@
-"""Tests of stages.py; run by meson."""
+"""Bills from stacks made by hand."""
 
+import pathlib
+import sys
 import unittest
 
-import stages
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import stages  # pylint: disable=wrong-import-position
 
 SCRIPT = """nodex-loop-0  101
 \t           1000 [unknown] (/usr/lib/libcrypto.so.0)
