@@ -8,6 +8,7 @@ INK, MUTED, GRID, FAULT = "#1f2328", "#656d76", "#e6e8eb", "#f5b7b1"
 GOOD = "#2da44e"
 # Errors from dark to light; more kinds than colours share the last one.
 BAD = ["#cf222e", "#bc4c00", "#bf8700", "#8250df", "#57606a", "#8c959f"]
+NUMBERED_MAX = 30
 POPS = ["#0969da", "#bf3989", "#1b7c83"]
 
 
@@ -90,9 +91,11 @@ def bands(faults, top, bottom, duration):
         left = LEFT + PLOT * fault["began"] / max(duration, 0.1)
         right = LEFT + PLOT * fault["ended"] / max(duration, 0.1)
         middle = (left + right) / 2
-        parts += [f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1.5):.1f}" height="{bottom - top}" fill="{FAULT}" '
-                  f'opacity="0.45"><title>{html.escape(fault["label"])}</title></rect>',
-                  f'<circle cx="{middle:.1f}" cy="{top - 20}" r="8" fill="#cf222e"/>',
+        parts.append(f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1.5):.1f}" height="{bottom - top}" fill="{FAULT}" '
+                     f'opacity="0.45"><title>{number}. {html.escape(fault["label"])}</title></rect>')
+        if len(faults) > NUMBERED_MAX:
+            continue  # the numbers would cover each other; each band still has its title
+        parts += [f'<circle cx="{middle:.1f}" cy="{top - 20}" r="8" fill="#cf222e"/>',
                   label(middle, top - 16.5, number, anchor="middle", size=10, colour="#ffffff", weight="600")]
     return parts
 
