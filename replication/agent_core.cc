@@ -33,6 +33,10 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
     link_.on_new_epoch([this] { epoch_changed(); });
     link_.on_hints([this](const FeedHint& hint) { feed_.seen(hint.version); },
                    [this](const ClaimHint& hint) { claims_.hinted(hint); });
+    claims_.on_dead_owner([this](const ClaimRequest::Entry& entry, const ClaimReply::Entry& word,
+                                 std::function<void(bool kept)> told) {
+        peers_.remote().is_kept(entry, word, std::move(told));
+    });
 }
 
 void AgentCore::enter(Phase phase) {

@@ -319,6 +319,8 @@ bool ReplicationWorld::quiet() {
             !pop->core->shipper().idle())
             return false;
         if (pop->core->shipper().applied() != pop->journal->outbox().last) return false;
+        // A POP that has not heard yet of a restoration believes that all is applied.
+        if (pop->core->link().epoch_max() != ledger_.head()->epoch) return false;
     }
     return true;
 }
