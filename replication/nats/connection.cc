@@ -49,7 +49,7 @@ struct NatsConnection::State {
     [[nodiscard]] std::uint64_t received() const noexcept;  // messages, by this connection
     [[nodiscard]] std::uint64_t dropped() const noexcept;   // of them, at libnats's bound
     [[nodiscard]] natsStatus set_options(natsOptions* options);
-    bool tls_is_demanded();
+    bool may_connect();
     std::int64_t before_reconnect();
 
     // Callbacks of libnats, `closure` a State or a Wanted.
@@ -110,38 +110,38 @@ natsStatus NatsConnection::State::set_options(natsOptions* options) {
     return status;
 }
 
-// Libnats must not connect now. Said once a run of them.
-bool NatsConnection::State::tls_is_demanded() {
-    const bool demanded =
-        ask_tls_demand(address, limits::nats_connect_deadline) == TlsDemand::required;
-    if (!demanded) {
-        tls_told = false;
-        return false;
+// A plain server answers at this moment: libnats may connect. Not so when nobody answers, because
+// who begins to listen a moment later may demand TLS. A demand is said once a run of them.
+bool NatsConnection::State::may_connect() {
+    const TlsDemand demand = ask_tls_demand(address, limits::nats_connect_deadline);
+    if (demand == TlsDemand::required) {
+        tls_demands.fetch_add(1, std::memory_order_relaxed);
+        if (!tls_told)
+            log::error("nats_wants_tls",
+                       {{"server", address.text()},
+                        {"advice",
+                         "remove tls from the local listener of this nats-server: TLS belongs "
+                         "between leaf and hub; waiting until it is plain"}});
     }
-    tls_demands.fetch_add(1, std::memory_order_relaxed);
-    if (!tls_told)
-        log::error("nats_wants_tls",
-                   {{"server", address.text()},
-                    {"advice",
-                     "remove tls from the local listener of this nats-server: TLS belongs between "
-                     "leaf and hub; waiting until it is plain"}});
-    tls_told = true;
-    return true;
+    tls_told = demand == TlsDemand::required;
+    return demand == TlsDemand::none;
 }
 
-// Runs before each attempt of libnats, on its reconnect thread: the pause in milliseconds. A server
-// that demands TLS is waited for here.
+// Runs before each attempt of libnats, on its reconnect thread, and answers how many milliseconds
+// it shall still wait: none, as the look at the server must be the last thing before the attempt.
 std::int64_t NatsConnection::State::before_reconnect() {
-    while (tls_is_demanded()) {
+    do {
+        // Not a secret: it only keeps many processes from knocking at the same moment.
+        const auto spread = static_cast<std::uint64_t>(limits::nats_reconnect_jitter);
+        const std::uint64_t jitter =
+            (static_cast<std::uint64_t>(system_clock().now_ns()) * 0x9E3779B97F4A7C15u >> 20) %
+            spread;
+        const Nanoseconds pause = limits::nats_reconnect_wait + static_cast<Nanoseconds>(jitter);
         std::unique_lock lock(mutex);
-        changed.wait_for(lock, std::chrono::nanoseconds(reopen_delay), [this] { return closing; });
+        changed.wait_for(lock, std::chrono::nanoseconds(pause), [this] { return closing; });
         if (closing) return until_closed_ms;
-    }
-    // Not a secret: it only keeps many processes from knocking at the same moment.
-    const auto spread = static_cast<std::uint64_t>(limits::nats_reconnect_jitter);
-    const std::uint64_t jitter =
-        (static_cast<std::uint64_t>(system_clock().now_ns()) * 0x9E3779B97F4A7C15u >> 20) % spread;
-    return milliseconds(limits::nats_reconnect_wait + static_cast<Nanoseconds>(jitter));
+    } while (!may_connect());
+    return 0;
 }
 
 void NatsConnection::State::on_message(natsConnection*, natsSubscription*, natsMsg* message,
@@ -210,7 +210,7 @@ void NatsConnection::State::on_error(natsConnection* connection, natsSubscriptio
 
 natsStatus NatsConnection::State::connect() {
     opened_ns = system_clock().now_ns();
-    if (tls_is_demanded()) return NATS_NOT_YET_CONNECTED;  // keep() tries again
+    if (!may_connect()) return NATS_NOT_YET_CONNECTED;  // keep() tries again
     natsOptions* options = nullptr;
     natsStatus status = natsOptions_Create(&options);
     if (status != NATS_OK) return status;

@@ -146,6 +146,32 @@ TEST(NatsConnection, NeverBeginsTlsWithAServerThatDemandsIt) {
     ASSERT_TRUE(keep_until(connection, [&] { return connection.connected(); }));
 }
 
+// Its first form looked at the server and then paused: a server that came back in the pause with a
+// demand for TLS ended the process.
+TEST(NatsConnection, NeverBeginsTlsWhenItReconnectsEither) {
+    const test::TemporaryFolder folder;
+    const auto made = tls::make_dev_certificate({"localhost"}, {"127.0.0.1"}, 2);
+    ASSERT_TRUE(made);
+    const std::string demanding = "tls { cert_file: \"" + folder.write("crt", made->chain_pem) +
+                                  "\", key_file: \"" + folder.write("key", made->key_pem) +
+                                  "\" }\n";
+    NatsServer server;
+    NatsConnection connection(server.address(), "test");
+    ASSERT_TRUE(connection.open());
+    for (int round = 0; round < 5; ++round) {
+        ASSERT_TRUE(keep_until(connection, [&] { return connection.connected(); }));
+        const std::uint64_t before = connection.tls_demands();
+        server.stop(SIGKILL);
+        server.configure(demanding);
+        server.start();
+        ASSERT_TRUE(keep_until(connection, [&] { return connection.tls_demands() >= before + 2; }));
+        EXPECT_FALSE(connection.connected());
+        server.stop(SIGKILL);
+        server.configure("");
+        server.start();
+    }
+}
+
 TEST(NatsConnection, DropsAndCountsWhatTheDrivingThreadDoesNotTake) {
     constexpr int beyond = 100;
     NatsServer server;
