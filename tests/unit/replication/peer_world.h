@@ -12,6 +12,7 @@
 #include "edge/base/limits.h"
 #include "replication/agent_core.h"
 #include "replication/central/central.h"
+#include "replication/central/ledger.h"
 #include "replication/central/memory_ledger_store.h"
 #include "replication/transport_sim.h"
 #include "storage/append_tap.h"
@@ -67,6 +68,11 @@ class PeerWorld {
 
     explicit PeerWorld(unsigned pops, std::uint64_t seed = 1)
         : random_(seed), network_(clock_, seed * 31 + 7) {
+        Ledger ledger(ledger_store_);  // accounts up to the one that samples::request() names
+        for (std::uint64_t account = 1; account <= raw(storage::samples::request(1).account);
+             ++account)
+            NX_ASSERT(
+                ledger.create_account("customer", *ledger::parse_currency("USD"), 1).has_value());
         CentralOptions options;
         for (unsigned i = 0; i < pops; ++i) {
             link_keys_.push_back(crypto::SecretKey::generate(random_));
@@ -207,8 +213,8 @@ class PeerWorld {
     std::optional<ReadReply> read(unsigned reader, const ReadRequest& request,
                                   Nanoseconds patience = 20 * second) {
         std::optional<Result<ReadReply>> got;
-        peers(reader).remote().read(request,
-                                    [&got](Result<ReadReply> reply, bool) { got = std::move(reply); });
+        peers(reader).remote().read(
+            request, [&got](Result<ReadReply> reply, bool) { got = std::move(reply); });
         for (Nanoseconds waited = 0; !got && waited < patience; waited += 5 * millisecond)
             step(5 * millisecond);
         NX_ASSERT(got.has_value());

@@ -250,6 +250,41 @@ TEST_F(Peers, AnOwnerThatRestartedDoesNotReviveItsOldCopies) {
     EXPECT_EQ(reply->state, ReadState::cut);
 }
 
+// The centre's word for `request` of POP `number`, which wants the key of `open`.
+ClaimReply::Entry claim(PeerWorld& world, unsigned number, const storage::OpenRequest& open,
+                        const RequestId& request) {
+    std::optional<ClaimReply::Entry> heard;
+    world.pop(number).core->claims().ask(
+        {ClaimOp::acquire, open.account, open.idempotency, open.fingerprint, request, 0},
+        [&heard](const std::optional<ClaimReply::Entry>& word) { heard = word; });
+    for (unsigned i = 0; i < 4'000 && !heard; ++i) world.step(5 * millisecond);
+    NX_ASSERT(heard.has_value());
+    return *heard;
+}
+
+TEST_F(Peers, AKeyOfADeadOwnerIsNotTakenOverWhenSomethingOfItsAnswerIsKept) {
+    const auto open = world.open(0, 1);
+    ASSERT_EQ(claim(world, 0, open, open.request_id).result, ClaimResult::granted);
+    world.append(0, open, 0);
+    world.run(500 * millisecond);
+    world.kill(0);
+    world.run(10 * second);
+    const auto word = claim(world, 2, open, storage::samples::id<RequestId>(99));
+    EXPECT_EQ(word.result, ClaimResult::held);
+    EXPECT_TRUE(word.owner_dead);
+    EXPECT_EQ(word.owner, PeerWorld::id(0));
+}
+
+TEST_F(Peers, AKeyOfADeadOwnerThatDeliveredNothingIsTakenOver) {
+    const auto open = world.open(0, 1);
+    ASSERT_EQ(claim(world, 0, open, open.request_id).result, ClaimResult::granted);
+    world.run(500 * millisecond);
+    world.kill(0);
+    world.run(10 * second);
+    const auto word = claim(world, 2, open, storage::samples::id<RequestId>(99));
+    EXPECT_EQ(word.result, ClaimResult::granted);
+}
+
 TEST_F(Peers, WithoutOwnerAndCopiesAReadIsUnavailable) {
     const auto open = world.open(0, 1);
     world.append(0, open, 0);
