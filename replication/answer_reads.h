@@ -10,6 +10,7 @@
 #include "replication/peer_link.h"
 #include "replication/peer_messages.h"
 #include "storage/append_tap.h"
+#include "storage/id_hashes.h"
 
 namespace nodex::replication {
 
@@ -64,8 +65,8 @@ class AnswerReads {
     std::uint64_t news_count_ = 0;
     std::uint64_t served_count_ = 0;
     std::unordered_map<std::uint64_t, Read> reads_;
-    std::unordered_multimap<BodyId, std::uint64_t, OpaqueHash> by_body_;
-    std::unordered_multimap<RequestId, std::uint64_t, OpaqueHash> by_request_;
+    std::unordered_multimap<BodyId, std::uint64_t, storage::BodyIdHash> by_body_;
+    std::unordered_multimap<RequestId, std::uint64_t, storage::RequestIdHash> by_request_;
 };
 
 }  // namespace nodex::replication

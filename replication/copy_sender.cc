@@ -102,7 +102,7 @@ void CopySender::look_again() {
         if (!copy.answer) looked->copied.push_back(copy.open);
     commits_.call(
         [looked](storage::Journal&, storage::Store& store, storage::Batch&) -> Status {
-            std::unordered_set<RequestId, OpaqueHash> running;
+            std::unordered_set<RequestId, storage::RequestIdHash> running;
             const Status scanned =
                 store.scan(storage::Family::open, {}, {}, [&](Bytes key, Bytes value) {
                     running.insert(RequestId::from(key));

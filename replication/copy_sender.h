@@ -18,6 +18,7 @@
 #include "replication/peer_link.h"
 #include "replication/peer_messages.h"
 #include "storage/append_tap.h"
+#include "storage/id_hashes.h"
 
 namespace nodex::replication {
 
@@ -65,7 +66,7 @@ class CopySender {
         bool missing = false;  // the chunk at `end` is not in the store
     };
     struct Reading;
-    using Copies = std::unordered_map<RequestId, Copy, OpaqueHash>;
+    using Copies = std::unordered_map<RequestId, Copy, storage::RequestIdHash>;
 
     void begin(Bytes open);
     void queue(Copy& copy);
@@ -93,7 +94,7 @@ class CopySender {
     PopId buddy_{};
     std::uint64_t buddy_changes_ = 0;  // replies of another buddy are dropped
     Copies copies_;
-    std::unordered_map<BodyId, RequestId, OpaqueHash> by_body_;
+    std::unordered_map<BodyId, RequestId, storage::BodyIdHash> by_body_;
     std::deque<RequestId> ready_;  // have something to send
     std::uint64_t ready_bytes_ = 0;
     bool reading_ = false;

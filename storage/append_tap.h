@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "edge/base/ids.h"
+#include "storage/id_hashes.h"
 #include "storage/notice.h"
 #include "storage/store.h"
 
@@ -23,7 +24,7 @@ struct AppendNews {
         std::uint64_t bytes = 0;         // of the sealed chunks that are new
     };
     std::vector<std::string> opened;  // encoded OpenRequest
-    std::unordered_map<BodyId, Appended, OpaqueHash> appended;
+    std::unordered_map<BodyId, Appended, BodyIdHash> appended;
     std::vector<std::string> finished;  // encoded Answer
     std::vector<RequestId> ended;       // finished or released
     bool overflowed = false;            // more happened than was kept: look at the store

@@ -8,6 +8,7 @@
 
 #include "edge/base/log.h"
 #include "edge/crypto/crypto.h"
+#include "storage/id_hashes.h"
 #include "storage/keyspace.h"
 #include "storage/lease_table.h"
 #include "storage/outbox.h"
@@ -24,16 +25,6 @@ struct ClaimId {
 struct ClaimIdHash {
     std::size_t operator()(const ClaimId& id) const noexcept {
         return OpaqueHash{}(id.idempotency) ^ (raw(id.account) * 0x9e3779b97f4a7c15u);
-    }
-};
-
-// A request id begins with its POP, incarnation and core, which all ids here share; counter and
-// random octets are in its second half.
-struct RequestIdHash {
-    std::size_t operator()(const RequestId& id) const noexcept {
-        std::uint64_t word;
-        std::memcpy(&word, id.octets.data() + RequestId::size - sizeof word, sizeof word);
-        return word * 0x9e3779b97f4a7c15u;
     }
 };
 
