@@ -82,7 +82,7 @@ def ctrl_c_ends_both_programs_cleanly(folder):
 
 
 @test
-def quickstart_with_two_pops_prints_a_line_for_each_and_both_answer_from_one_balance(folder):
+def quickstart_with_two_pops_prints_a_line_for_each_and_one_that_resumes_at_the_other(folder):
     state = os.path.join(folder, "state")
     options = ["--state", state, "--port", str(PORT + 1_000), "--pops", "2"]
     first = run(*options, "--background")
@@ -100,6 +100,12 @@ def quickstart_with_two_pops_prints_a_line_for_each_and_both_answer_from_one_bal
                                     check=False)
             return listed.stdout.count('"charge"')
         until(lambda: charges() == 2, 30, "both calls are charged at the centre")
+        line = printed(first.stdout, r"^/.*deploy/cut-and-resume .*$")
+        resumed = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120, check=False)
+        assert resumed.returncode == 0 and "the same." in resumed.stdout, resumed
+        first_half, second_half = resumed.stdout.split("with Last-Event-ID: ")
+        assert first_half.count("id: evt_") > 1 and second_half.count("id: evt_") > 1, resumed.stdout
+        until(lambda: charges() == 3, 30, "a stream in two pieces is charged once")
     finally:
         stopped = run(*options, "--stop")
     assert stopped.returncode == 0, stopped
