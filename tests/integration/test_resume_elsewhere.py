@@ -105,6 +105,13 @@ def a_stream_whose_pop_is_killed_ends_at_the_other_with_what_was_copied_and_upst
         assert again.status == 200 and '"code":"upstream_lost"' in data_events(again.body)[-1].data, again
         assert cluster.pops[1].provider.calls(identity) <= 1
         assert metric(cluster.pops[1], "nodex_cuts_elsewhere_total") == 2
+        cluster.pops[0].restart()
+        cluster.pops[0].until_settled(here.account, 1)
+        copied = again.body[:again.body[:-2].rfind(b"\n\n") + 2]  # without the end that the copy was given
+        back = there.send(there.chat_request(body, key))
+        assert back.status == 200 and back.body.startswith(copied), "what its own log has begins with the copy"
+        cluster.pops[1].until_quiet()
+        assert len(cluster.pops[0].charges(here.account)) == 1
 
 
 @test
