@@ -2,7 +2,8 @@
 //   nonce            prefix[7] counter u32 big endian last u8 (0 or 1)
 //   associated data  SHA-256(header)[32] counter u32 big endian
 //   sealed chunk     ciphertext[as plaintext] tag[16]
-//   commitment       HKDF-SHA256(key, no salt, "commit")[0..16]
+//   commitment       HKDF-Expand-SHA256(key, "commit")[0..16]: the key is uniform, so the extracting half is
+//                    left out (RFC 5869 section 3.3); it was two thirds of the cost of a body's first chunk
 // A chunk that is moved, dropped from the middle or the end, or taken from another body does not open.
 #include <openssl/aead.h>
 #include <openssl/digest.h>
@@ -71,9 +72,9 @@ BodySealer::BodySealer(const SecretKey& key, std::array<std::uint8_t, 7> nonce_p
     std::memcpy(state_->nonce.data(), nonce_prefix.data(), nonce_prefix.size());
     const Sha256 digest = sha256(header);
     std::memcpy(state_->associated.data(), digest.data(), digest.size());
-    const int derived = HKDF(
-        state_->commitment.data(), state_->commitment.size(), EVP_sha256(), key_octets, key_bytes, nullptr, 0,
-        reinterpret_cast<const std::uint8_t*>(commitment_label.data()), commitment_label.size());
+    const int derived =
+        HKDF_expand(state_->commitment.data(), state_->commitment.size(), EVP_sha256(), key_octets, key_bytes,
+                    reinterpret_cast<const std::uint8_t*>(commitment_label.data()), commitment_label.size());
     NX_ASSERT(derived == 1);
 }
 

@@ -34,7 +34,8 @@ class Sha256Stream {
 bool equal_constant_time(Bytes left, Bytes right) noexcept;
 void cleanse(void* target, std::size_t size) noexcept;  // overwrite that the compiler keeps
 
-// The process-wide secret random source (RAND_bytes). Thread-safe.
+// The process-wide secret random source: RAND_bytes, in blocks of 512 octets a thread. Thread-safe; a child
+// of fork() shares nothing with its parent.
 Random& secure_random() noexcept;
 
 // 32-byte symmetric key that cleanses itself.

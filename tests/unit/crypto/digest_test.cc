@@ -1,5 +1,9 @@
 // SHA-256 and HMAC-SHA256 against published vectors.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
 
 #include "edge/crypto/crypto.h"
 
@@ -78,6 +82,38 @@ TEST(SecureRandomTest, TwoDrawsDiffer) {
     secure_random().fill(second.data(), second.size());
     EXPECT_NE(first, second);
     EXPECT_NE(first, std::string(32, '\0'));
+}
+
+// Draws come out of blocks: sizes that do not divide a block must neither repeat nor leave octets out.
+TEST(SecureRandomTest, DrawsOfAllSizesAcrossBlocksAreDifferent) {
+    std::set<std::string> seen;
+    for (std::size_t size = 8; size <= 200; ++size) {
+        std::string drawn(size, '\0');
+        secure_random().fill(drawn.data(), drawn.size());
+        EXPECT_TRUE(seen.insert(drawn.substr(0, 8)).second);
+        EXPECT_TRUE(seen.insert(drawn.substr(size - 8)).second || size < 16);
+    }
+}
+
+TEST(SecureRandomTest, ChildOfForkDrawsOtherOctetsThanItsParent) {
+    std::array<char, 16> ours{}, theirs{};
+    secure_random().fill(ours.data(), ours.size());  // a block has been begun
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        secure_random().fill(theirs.data(), theirs.size());
+        ::_exit(::write(ends[1], theirs.data(), theirs.size()) == 16 ? 0 : 1);
+    }
+    ASSERT_GT(child, 0);
+    secure_random().fill(ours.data(), ours.size());
+    ASSERT_EQ(::read(ends[0], theirs.data(), theirs.size()), 16);
+    EXPECT_NE(ours, theirs);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    ::close(ends[0]);
+    ::close(ends[1]);
 }
 
 }  // namespace

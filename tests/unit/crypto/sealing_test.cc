@@ -91,10 +91,10 @@ TEST(BodySealerTest, MatchesAnIndependentAesGcm) {
               "55133f91c884068fd74a848a9a7d58723f942c691e3231e56599");
 }
 
-TEST(BodySealerTest, CommitmentIsTheHkdfOfTheKey) {
+TEST(BodySealerTest, CommitmentIsTheHkdfExpansionOfTheKey) {
     const auto commitment = BodySealer(SecretKey(octets_from(0, 32)), zero_prefix, "any header").commitment();
     EXPECT_EQ(to_hex(Bytes(reinterpret_cast<const char*>(commitment.data()), commitment.size())),
-              "1c8db25cb17c11d06e791742e6e60a00");
+              "57a7f03e7641e72ef142725dbd9de2f5");
 }
 
 class BodyChunks : public testing::Test {
