@@ -16,7 +16,9 @@ class CentralThread {
   public:
     CentralThread(LedgerStore& store, TransportServer& server, Clock& clock, Random& random,
                   CentralOptions options)
-        : central_(store, server, clock, random, std::move(options)), server_(server) {}
+        : central_(store, server, clock, random, std::move(options)),
+          server_(server),
+          clock_(clock) {}
     ~CentralThread() { stop(); }
     CentralThread(const CentralThread&) = delete;
     CentralThread& operator=(const CentralThread&) = delete;
@@ -53,10 +55,17 @@ class CentralThread {
             mailbox_.run(tick_ns);
             server_.keep();
             take_link_keys();
-            central_.tick();
+            tick_when_due();
             failed_ = central_.failed();
         }
         mailbox_.run(0);
+    }
+    // Not once a message: what a tick looks through is work of its own.
+    void tick_when_due() {
+        const Nanoseconds now = clock_.now_ns();
+        if (now < tick_at_ns_) return;
+        tick_at_ns_ = now + tick_ns;
+        central_.tick();
     }
 
     void take_link_keys() {
@@ -67,6 +76,8 @@ class CentralThread {
 
     Central central_;
     TransportServer& server_;
+    Clock& clock_;
+    Nanoseconds tick_at_ns_ = 0;  // when the next one is due; the centre's thread
     ThreadMailbox mailbox_;
     std::thread thread_;
     std::atomic<bool> running_{false};
