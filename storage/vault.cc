@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "edge/base/codec.h"
+#include "edge/base/time_ordered_id.h"
 #include "edge/crypto/secret_file.h"
 #include "storage/chunk_codec.h"
 
@@ -31,15 +32,6 @@ std::string kek_context(AccountId account, std::uint32_t version) {
     writer.integer(account);
     writer.integer(version);
     return context;
-}
-
-BodyId make_body_id(std::int64_t created_ms, Random& random) {
-    constexpr std::size_t time_bytes = 6;
-    BodyId id;
-    for (std::size_t i = 0; i < time_bytes; ++i)
-        id.octets[i] = static_cast<std::uint8_t>(created_ms >> ((time_bytes - 1 - i) * 8));
-    random.fill(id.octets.data() + time_bytes, id.octets.size() - time_bytes);
-    return id;
 }
 
 std::string body_header(AccountId account, BodyId id, std::uint32_t kek_version,
@@ -243,7 +235,7 @@ void Vault::shred(AccountId account) noexcept {
 Result<BodyWriter> Vault::create_body(AccountId account, std::int64_t created_ms, Random& random) const {
     const std::optional<KekTable::Kek> kek = state_->keks.current(account);
     if (!kek) return Error{ErrorCode::not_found, ErrorSource::storage};
-    const BodyId id = make_body_id(created_ms, random);
+    const BodyId id = time_ordered_id<BodyId>(created_ms, random);
     NoncePrefix prefix;
     random.fill(prefix.data(), prefix.size());
     const std::string header = body_header(account, id, kek->version, prefix);

@@ -1,5 +1,6 @@
 // Claim: which idempotency key this request runs under, and what the journal says of it.
 #include "edge/base/codec.h"
+#include "edge/base/time_ordered_id.h"
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 
@@ -30,6 +31,12 @@ SessionId session_id(Bytes text) {
     return SessionId::from(crypto::view(digest).substr(0, SessionId::size));
 }
 
+// A session that we name. It begins with its time, as a body's id does (storage/vault.h): the centre keeps its references in the
+// order of sessions, so that new ones stand together at the end of their account's.
+std::string make_session_text(std::int64_t now_ms, Random& random) {
+    return "ses_" + to_hex(time_ordered_id<SessionId>(now_ms, random).view());
+}
+
 }  // namespace
 
 // product.md, Idempotency: the client's key, or by the key's policy a generated one, or 400.
@@ -56,11 +63,8 @@ bool Exchange::name_claim() noexcept {
         }
     }
     idempotency_ = idempotency_id(gateway_.shared().idempotency_secret, key_->account, key_text_);
-    if (!session_given_) {
-        char octets[SessionId::size];
-        gateway_.random().fill(octets, sizeof octets);
-        session_text_ = "ses_" + to_hex({octets, sizeof octets});
-    }
+    if (!session_given_)
+        session_text_ = make_session_text(gateway_.loop().clock().wall_ms(), gateway_.random());
     session_ = session_id(session_text_);
     return true;
 }
@@ -144,7 +148,7 @@ void Exchange::claim_done() noexcept {
 void Exchange::start_run() noexcept {
     RunOrder order;
     order.open = claim_.request;
-    order.model = *model_;
+    order.model = {model_->id, model_->prices};
     order.account_lease = account_lease_;
     order.key_lease = key_lease_;
     order.meter = key_->meter;

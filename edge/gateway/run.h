@@ -30,8 +30,12 @@ enum class OnDisconnect : std::uint8_t { drain, cancel };
 
 // Everything a run takes over from the exchange that claimed it.
 struct RunOrder {
-    storage::OpenRequest open;      // as it stands in the journal (B1)
-    replication::ModelEntry model;  // with the pinned prices
+    struct Model {
+        std::string id;
+        replication::Prices prices{};  // pinned
+    };
+    storage::OpenRequest open;  // as it stands in the journal (B1)
+    Model model;
     replication::LeaseScope* account_lease = nullptr;
     replication::LeaseScope* key_lease = nullptr;  // may be null
     replication::KeyMeter* meter = nullptr;
