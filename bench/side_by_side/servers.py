@@ -76,6 +76,7 @@ class Setting:
         self.server_processor = server_processor
         self.load_processor = load_processor
         self.durability = durability
+        self.cores = 1  # of nodex-edge
         self.spawned = []
         self.chain = work / "secrets" / "tls.crt"
         self.key = work / "secrets" / "tls.key"
@@ -101,7 +102,7 @@ class Setting:
     def fill(self, template, **values):
         text = (HERE / "templates" / template).read_text()
         shared = {"work": self.work, "chain": self.chain, "key": self.key, "model": MODEL,
-                  "provider_port": self.provider_port, "durability": self.durability}
+                  "provider_port": self.provider_port, "durability": self.durability, "cores": self.cores}
         path = self.work / template
         path.write_text(string.Template(text).substitute(shared | values))
         return path
