@@ -69,11 +69,11 @@ struct Agent::State {
                [this](std::shared_ptr<const Directory> next) { publish(std::move(next)); }) {}
 
     static AgentCore::Options core_options(const AgentOptions& options) {
-        return {options.pop,          options.link_key,
-                options.heartbeat_ns, options.ship_delay_ns,
-                options.lease_slice,  {options.copies_bytes_max, options.copies_retention_ms},
-                options.answer_ttl_ms,
-                PlantedBug::none};
+        return {options.pop,           options.link_key,
+                options.heartbeat_ns,  options.ship_delay_ns,
+                options.lease_slice,   {options.copies_bytes_max, options.copies_retention_ms},
+                options.answer_ttl_ms, PlantedBug::none,
+                options.pop_name,      options.version};
     }
 
     Transport& transport;
@@ -90,7 +90,6 @@ struct Agent::State {
     bool listening = false;                // for what the commit thread appends
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
     bool outbox_awaited = false;           // same
-    Nanoseconds headroom_at_ns = 0;        // when it is counted again; agent's thread
 
     std::mutex mutex;  // guards what follows
     std::condition_variable state_changed;
@@ -308,11 +307,16 @@ void Agent::State::tell_stats() {
     stats.ship_failures.store(shipper.failures_count(), std::memory_order_relaxed);
     const std::uint64_t last =
         std::max(shipper.last(), commits.stats().outbox_last.load(std::memory_order_relaxed));
-    stats.outbox_depth.store(last - std::min(last, shipper.applied()), std::memory_order_relaxed);
-    if (const Nanoseconds now = clock.now_ns(); now >= headroom_at_ns) {
-        headroom_at_ns = now + second;
-        stats.lease_headroom.store(core.leases().headroom(), std::memory_order_relaxed);
-    }
+    const std::uint64_t applied = std::max(shipper.applied(), core.outbox().applied());
+    stats.outbox_depth.store(last - std::min(last, applied), std::memory_order_relaxed);
+    stats.lag_ms.store(core.outbox().lag_ms(), std::memory_order_relaxed);
+    const LeaseKeeper::Totals& leases = core.lease_totals();
+    stats.leases.store(leases.leases_count, std::memory_order_relaxed);
+    stats.lease_granted.store(leases.granted, std::memory_order_relaxed);
+    stats.lease_settled.store(leases.settled, std::memory_order_relaxed);
+    stats.lease_headroom.store(leases.headroom, std::memory_order_relaxed);
+    stats.epoch.store(core.link().epoch_max(), std::memory_order_relaxed);
+    stats.epoch_changes.store(core.epochs_entered(), std::memory_order_relaxed);
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
     stats.claim_requests.store(core.claims().requests_sent(), std::memory_order_relaxed);
     stats.last_contact_ns.store(core.link().last_contact_ns(), std::memory_order_relaxed);

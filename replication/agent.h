@@ -112,19 +112,25 @@ class RemoteRead final : public AgentOperation {
 struct AgentStats {
     std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0},
         lease_requests{0}, lease_asks{0}, claim_requests{0}, outbox_depth{0};
+    std::atomic<std::int64_t> lag_ms{0};  // OutboxWatch::lag_ms
+    // The ledger's: the one registered with (0: none yet), and how often another one came.
+    std::atomic<std::uint64_t> epoch{0}, epoch_changes{0};
     // Between POPs: reads of others' answers here (of copies; without an answer), of ours there;
     // copies sent and given up, sealed bytes not yet at the buddy; sealed bytes kept for others.
     std::atomic<std::uint64_t> remote_reads{0}, remote_reads_of_copies{0}, remote_reads_failed{0},
         reads_served{0}, copies_finished{0}, copies_dropped{0}, copies_lag_bytes{0},
         copies_kept_bytes{0}, copy_messages_dropped{0}, peer_messages_refused{0}, peers{0};
     std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
-    std::atomic<Nano> lease_headroom{0};          // LeaseKeeper::headroom, once a second
+    // LeaseKeeper::Totals, once a second.
+    std::atomic<Nano> lease_headroom{0}, lease_granted{0}, lease_settled{0};
+    std::atomic<std::uint64_t> leases{0};
     std::atomic<Nanoseconds> round_trip_ns{0};    // to the centre and back, smoothed
 };
 
 struct AgentOptions {
     PopId pop{1};
     std::string pop_name = "pop1";
+    std::string version;  // of the program, for operators
     crypto::SecretKey
         link_key;  // of this POP's MACs; the centre has the same (CentralOptions::link_keys)
     Nanoseconds heartbeat_ns = 1 * second;

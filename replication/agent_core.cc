@@ -13,6 +13,7 @@ constexpr Nanoseconds register_timeout = second;
 constexpr Nanoseconds register_pause = 200 * millisecond;
 // How long a start waits for the centre before it serves from what it knows.
 constexpr Nanoseconds stored_feed_grace = second;
+constexpr Nanoseconds count_interval = second;
 
 }  // namespace
 
@@ -29,7 +30,10 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
               {options.heartbeat_ns, options.answer_ttl_ms, options.planted_bug}),
       feed_(link_, commits, clock, leases_, vault, random, std::move(published)),
       shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}),
-      peers_(transport, link_, options.link_key, commits, clock, random.next_u64(), options.copies) {
+      peers_(transport, link_, options.link_key, commits, clock, random.next_u64(), options.copies),
+      outbox_(commits, clock),
+      reporter_(link_, clock, options.name, options.version,
+                [this](PopReport& report) { fill(report); }) {
     link_.on_new_epoch([this] { epoch_changed(); });
     link_.on_hints([this](const FeedHint& hint) { feed_.seen(hint.version); },
                    [this](const ClaimHint& hint) { claims_.hinted(hint); });
@@ -188,7 +192,29 @@ void AgentCore::epoch_changed() {
     register_at_ns_ = clock_.now_ns();
 }
 
+// What operators are shown, also while the centre cannot be reached.
+void AgentCore::count() {
+    outbox_.tick(phase_ == Phase::registered ? shipper_.applied() : 0);
+    if (clock_.now_ns() < count_at_ns_) return;
+    count_at_ns_ = clock_.now_ns() + count_interval;
+    lease_totals_ = leases_.totals();
+}
+
+void AgentCore::fill(PopReport& report) const {
+    report.outbox_applied = outbox_.applied();
+    report.outbox_last = outbox_.last();
+    report.lag_ms = static_cast<std::uint64_t>(outbox_.lag_ms());
+    report.leases_count = lease_totals_.leases_count;
+    report.granted = lease_totals_.granted;
+    report.settled = lease_totals_.settled;
+    report.headroom = lease_totals_.headroom;
+    report.claims_asked = claims_.requests_sent();
+    report.copies_kept_bytes = peers_.taker().kept_bytes();
+    report.copies_lag_bytes = peers_.sender().lag_bytes();
+}
+
 void AgentCore::tick() {
+    if (phase_ != Phase::loading) count();
     switch (phase_) {
         case Phase::loading:
         case Phase::refused: return leases_.tick();  // ends asks whose time is over
@@ -202,6 +228,7 @@ void AgentCore::tick() {
             claims_.tick();
             feed_.tick();
             peers_.tick();
+            reporter_.tick();
             return shipper_.tick();
     }
 }

@@ -7,8 +7,10 @@
 #include "replication/claim_keeper.h"
 #include "replication/feed_follower.h"
 #include "replication/lease_keeper.h"
+#include "replication/outbox_watch.h"
 #include "replication/peer_service.h"
 #include "replication/pop_link.h"
+#include "replication/reporter.h"
 #include "replication/shipper.h"
 #include "replication/stored_feed.h"
 
@@ -25,6 +27,8 @@ class AgentCore {
         storage::BuddyCopies::Options copies;
         std::uint32_t answer_ttl_ms = 86'400'000;  // how long this POP keeps an answer
         PlantedBug planted_bug = PlantedBug::none;
+        std::string name = "pop";  // what operators are shown
+        std::string version;       // same
     };
     AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
               Random& random, const Options& options, FeedFollower::Published published);
@@ -37,6 +41,9 @@ class AgentCore {
     [[nodiscard]] LeaseKeeper& leases() noexcept { return leases_; }
     [[nodiscard]] ClaimKeeper& claims() noexcept { return claims_; }
     [[nodiscard]] const Shipper& shipper() const noexcept { return shipper_; }
+    [[nodiscard]] const OutboxWatch& outbox() const noexcept { return outbox_; }
+    // Of the accounts' leases, up to a second old.
+    [[nodiscard]] const LeaseKeeper::Totals& lease_totals() const noexcept { return lease_totals_; }
     [[nodiscard]] PopLink& link() noexcept { return link_; }
     [[nodiscard]] PeerService& peers() noexcept { return peers_; }
 
@@ -60,6 +67,8 @@ class AgentCore {
     void accept(const RegisterReply& reply);
     void entered(const RegisterReply& reply, const Status& status);
     void epoch_changed();
+    void count();
+    void fill(PopReport& report) const;
 
     PopLink link_;
     CommitPort& commits_;
@@ -70,6 +79,10 @@ class AgentCore {
     FeedFollower feed_;
     Shipper shipper_;
     PeerService peers_;
+    OutboxWatch outbox_;
+    Reporter reporter_;
+    LeaseKeeper::Totals lease_totals_;
+    Nanoseconds count_at_ns_ = 0;  // lease_totals_ anew
     Phase phase_ = Phase::loading;
     RegisterRequest registration_;  // as sent last
     Registration stored_;           // as it is durable

@@ -113,13 +113,23 @@ void LeaseKeeper::sample(Slot& slot, Nanoseconds elapsed_ns) {
         slot.largest_reservation / 64 + (slot.largest_reservation > 0 ? 1 : 0);
 }
 
-Nano LeaseKeeper::headroom() const noexcept {
+LeaseKeeper::Totals LeaseKeeper::totals() const noexcept {
     const Nanoseconds now = clock_.now_ns();
-    Wide sum = 0;
-    for (const auto& [scope, slot] : slots_)
-        if (scope.kind == LeaseKey::Kind::account && now < slot.current->expires_ns())
-            sum += std::max<Nano>(slot.current->available(), 0);
-    return static_cast<Nano>(std::min<Wide>(sum, INT64_MAX));
+    Totals totals;
+    Wide granted = 0, settled = 0, headroom = 0;
+    for (const auto& [scope, slot] : slots_) {
+        const LeaseScope& lease = *slot.current;
+        if (scope.kind != LeaseKey::Kind::account) continue;
+        if (lease.granted() > 0 || lease.settled() > 0) ++totals.leases_count;
+        granted += lease.granted();
+        settled += lease.settled();
+        if (now < lease.expires_ns()) headroom += std::max<Nano>(lease.available(), 0);
+    }
+    const auto bounded = [](Wide sum) { return static_cast<Nano>(std::min<Wide>(sum, INT64_MAX)); };
+    totals.granted = bounded(granted);
+    totals.settled = bounded(settled);
+    totals.headroom = bounded(headroom);
+    return totals;
 }
 
 // More than four times what is needed lay free for a minute: the rest goes back. Durable before it

@@ -65,9 +65,14 @@ class LeaseKeeper {
     void tick();
     [[nodiscard]] std::size_t asks_waiting() const noexcept { return asks_.size(); }
     [[nodiscard]] std::uint64_t requests_sent() const noexcept { return requests_sent_; }
-    // What accounts may still spend here without asking, leases that have expired left out. Costs a
-    // walk over all scopes.
-    [[nodiscard]] Nano headroom() const noexcept;
+    // Of the accounts' leases, in nano-units of their currencies. Costs a walk over all scopes.
+    struct Totals {
+        std::uint32_t leases_count = 0;  // that were granted something or spent it
+        Nano granted = 0;
+        Nano settled = 0;
+        Nano headroom = 0;  // may still be spent without asking; nothing of an expired lease
+    };
+    [[nodiscard]] Totals totals() const noexcept;
 
   private:
     struct Slot {

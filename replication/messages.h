@@ -42,7 +42,13 @@ enum class MessageType : std::uint8_t {
     read_reply,
     copy_request,
     copy_reply,
-    last = copy_reply,
+    report_request,  // pop_report.h
+    report_reply,
+    reference_request,  // body_messages.h, from here on
+    reference_reply,
+    body_request,
+    body_reply,
+    last = body_reply,
 };
 
 struct Envelope {

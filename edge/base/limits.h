@@ -154,6 +154,12 @@ inline constexpr Nanoseconds pop_silence_max =
     5 * second;  // without a word a POP is dead: another may take its claims over
 inline constexpr Nanoseconds pop_contact_interval =
     1 * second;  // how coarsely the ledger notes a word of a POP
+inline constexpr Nanoseconds report_interval =
+    2 * second;  // a POP tells the centre how it is; a lost report is not repeated
+inline constexpr std::size_t report_text_bytes_max = 64;  // node.name and version in it: cut off
+inline constexpr unsigned erasures_max =
+    256;  // orders to destroy bodies in one reply, and done in one report; the rest in the next
+inline constexpr unsigned pops_shown_max = 1'024;  // in one answer to an operator; then "more"
 inline constexpr Nanoseconds idempotency_ttl_max =
     7 * 24 * 3'600 * second;  // of a claim: no answer is kept longer
 inline constexpr unsigned link_requests_max =
@@ -213,6 +219,13 @@ inline constexpr Nanoseconds read_wait_max =
     2 * second;  // a reply is held that long for something new
 inline constexpr unsigned reads_held_max =
     4'096;  // held replies; more are answered at once, and ask again
+// Bodies for operators (replication/body_fetcher.h).
+inline constexpr unsigned body_fetches_max = 4;  // at once; one more: overloaded
+inline constexpr std::size_t body_fetch_bytes_max =
+    answer_bytes_max + 4 * 1024 * 1024;  // of one body, sealed; larger: refused
+inline constexpr Nanoseconds body_fetch_deadline = 30 * second;  // of all its messages: timed_out
+inline constexpr Nanoseconds purge_interval =
+    60 * second;  // between two rewritings of files that held destroyed keys
 inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
 
 }  // namespace nodex::limits

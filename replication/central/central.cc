@@ -5,6 +5,7 @@
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
 #include "replication/central/body_key_service.h"
+#include "replication/central/central_stats.h"
 #include "replication/central/ledger.h"
 #include "replication/central/queries.h"
 #include "replication/messages.h"
@@ -19,6 +20,22 @@ constexpr unsigned sweep_references_per_tick = 256;
 constexpr unsigned rotation_ticks = 10;       // a look at body keys every second
 constexpr unsigned rotations_per_look = 256;  // a million accounts in about an hour
 constexpr Bytes rpc_prefix = "nx.v1.rpc.";
+
+// Of what is answered; anything else is refused before.
+CentralStats::Verb verb_of(MessageType type) noexcept {
+    using Verb = CentralStats::Verb;
+    switch (type) {
+        case MessageType::register_request: return Verb::registration;
+        case MessageType::lease_request: return Verb::lease;
+        case MessageType::ship_request: return Verb::ship;
+        case MessageType::feed_request: return Verb::feed;
+        case MessageType::claim_request: return Verb::claim;
+        case MessageType::body_key_request: return Verb::body_keys;
+        case MessageType::peers_request: return Verb::peers;
+        case MessageType::report_request: return Verb::report;
+        default: return Verb::query;
+    }
+}
 
 }  // namespace
 
@@ -43,9 +60,8 @@ struct Central::State {
     unsigned ticks = 0;
     std::uint64_t epoch = 1;
     std::uint64_t published_version = 0;  // of the feed
-    std::uint64_t refused_count = 0;      // messages that were not what they claimed
-    std::uint64_t unanswered_count = 0;   // requests while the store could not be reached
-    bool failed = false;                  // for good
+    CentralStats stats;
+    bool failed = false;  // for good
 
     const crypto::SecretKey* link_key(PopId pop) const noexcept {
         for (const auto& [id, key] : options.link_keys)
@@ -55,12 +71,15 @@ struct Central::State {
 
     // Said at the first, second, fourth, eighth...: whoever floods us does not fill the log.
     void refuse(std::optional<PopId> sender, Error error) {
-        ++refused_count;
-        if ((refused_count & (refused_count - 1)) != 0) return;
+        const std::uint64_t refused_total =
+            count(error.code == ErrorCode::not_found   ? CentralStats::Refusal::unknown_pop
+                  : error.code == ErrorCode::forbidden ? CentralStats::Refusal::wrong_mac
+                                                       : CentralStats::Refusal::malformed);
+        if ((refused_total & (refused_total - 1)) != 0) return;
         log::warning("central_refused_message",
                      {{"error", error},
                       {"pop", sender ? raw(*sender) : 0},
-                      {"refused_total", refused_count},
+                      {"refused_total", refused_total},
                       {"advice",
                        "not_found: this POP is not in [[pop]]; forbidden: its link_key "
                        "is another one"}});
@@ -69,7 +88,7 @@ struct Central::State {
     // asks again, and what had been committed is found.
     void fail(Error error) {
         if (is_unavailable(error)) {
-            ++unanswered_count;
+            stats.unanswered.fetch_add(1, std::memory_order_relaxed);
             return;
         }
         if (!failed) log::error("central_failed", {{"error", error}});
@@ -82,13 +101,26 @@ struct Central::State {
         if (reply.error().source == ErrorSource::storage)
             fail(reply.error());
         else
-            ++refused_count;
+            count(CentralStats::Refusal::stale);
         return std::nullopt;
     }
+    std::optional<std::string> malformed() {
+        count(CentralStats::Refusal::malformed);
+        return std::nullopt;
+    }
+    // How many for that reason.
+    std::uint64_t count(CentralStats::Refusal reason) {
+        return stats.refused[raw(reason)].fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+    void count_settlements(const Result<ShipReply>& reply);
+    void note_epoch(std::uint64_t now);
+    void tell_pops();
 
     void handle(Bytes subject, Bytes message, const TransportServer::Respond& respond);
     std::optional<std::string> answer(const OpenedMessage& message, Bytes subject,
                                       MessageType& type);
+    std::optional<std::string> answer_service(const OpenedMessage& message, Bytes subject,
+                                              MessageType& type);
     std::optional<std::string> answer_claims(const Envelope& from, Bytes payload,
                                              std::int64_t now_ms);
     std::optional<std::string> answer_query(Bytes subject, Bytes payload);
@@ -108,59 +140,93 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         case MessageType::register_request: {
             type = MessageType::register_reply;
             const Result<RegisterRequest> request = decode_register_request(message.payload);
-            if (!request) return std::nullopt;
+            if (!request) return malformed();
             return payload_of(ledger.register_pop(from.pop, *request, now_ms));
         }
         case MessageType::lease_request: {
             type = MessageType::lease_reply;
             const Result<LeaseRequest> request = decode_lease_request(message.payload);
-            if (!request) return std::nullopt;
+            if (!request) return malformed();
             return payload_of(ledger.lease(from.pop, from.incarnation, *request, now_ms));
         }
         case MessageType::ship_request: {
             type = MessageType::ship_reply;
             const Result<ShipRequest> request = decode_ship_request(message.payload);
-            if (!request) return std::nullopt;
-            return payload_of(ledger.ship(from.pop, from.incarnation, *request, now_ms));
+            if (!request) return malformed();
+            Result<ShipReply> reply = ledger.ship(from.pop, from.incarnation, *request, now_ms);
+            count_settlements(reply);
+            return payload_of(std::move(reply));
         }
         case MessageType::feed_request: {
             type = MessageType::feed_reply;
             const Result<FeedRequest> request = decode_feed_request(message.payload);
-            if (!request) return std::nullopt;
+            if (!request) return malformed();
             return payload_of(ledger.feed(request->from));
         }
         case MessageType::claim_request:
             type = MessageType::claim_reply;
             return answer_claims(from, message.payload, now_ms);
+        default: return answer_service(message, subject, type);
+    }
+}
+
+// What moves no money.
+std::optional<std::string> Central::State::answer_service(const OpenedMessage& message,
+                                                          Bytes subject, MessageType& type) {
+    const std::int64_t now_ms = clock.wall_ms();
+    const Envelope& from = message.envelope;
+    switch (from.type) {
         case MessageType::body_key_request: {
             type = MessageType::body_key_reply;
             const Result<BodyKeyRequest> request = decode_body_key_request(message.payload);
-            if (!request) return std::nullopt;
+            if (!request) return malformed();
             return payload_of(body_keys.answer(from.pop, *link_key(from.pop), *request, now_ms));
         }
         case MessageType::peers_request:
             type = MessageType::peers_reply;
             return encode(peers_of(from.pop, options.link_keys, random));
+        case MessageType::report_request: {
+            type = MessageType::report_reply;
+            const Result<PopReport> report = decode_pop_report(message.payload);
+            if (!report) return malformed();
+            return payload_of(
+                ledger.report(from.pop, from.incarnation, from.epoch, *report, now_ms));
+        }
         case MessageType::query_request:
             type = MessageType::query_reply;
             return answer_query(subject, message.payload);
-        case MessageType::register_reply:
-        case MessageType::lease_reply:
-        case MessageType::ship_reply:
-        case MessageType::feed_reply:
-        case MessageType::feed_hint:
-        case MessageType::query_reply:
-        case MessageType::claim_reply:
-        case MessageType::claim_hint:
-        case MessageType::body_key_reply:
-        case MessageType::peers_reply:
-        case MessageType::read_request:
-        case MessageType::read_reply:
-        case MessageType::copy_request:
-        case MessageType::copy_reply: break;
+        default: break;
     }
-    ++refused_count;
-    return std::nullopt;
+    return malformed();
+}
+
+void Central::State::count_settlements(const Result<ShipReply>& reply) {
+    if (!reply) return;
+    constexpr auto relaxed = std::memory_order_relaxed;
+    const Ledger::SettlementCounts& counts = ledger.settlement_counts();
+    stats.batches.fetch_add(1, relaxed);
+    if (reply->rejected != 0) stats.rejected.fetch_add(1, relaxed);
+    stats.charges.store(counts.charges, relaxed);
+    stats.duplicates.store(counts.duplicates, relaxed);
+    stats.repeated_records.store(counts.repeated_records, relaxed);
+    stats.repeated_executions.store(counts.repeated_executions, relaxed);
+    stats.late_losses.store(counts.late_losses, relaxed);
+    stats.overruns.store(counts.overruns, relaxed);
+}
+
+void Central::State::note_epoch(std::uint64_t now) {
+    if (now != epoch) {
+        log::warning("epoch_changed", {{"epoch", now}});
+        stats.epoch_changes.fetch_add(1, std::memory_order_relaxed);
+    }
+    epoch = now;
+    stats.epoch.store(now, std::memory_order_relaxed);
+}
+
+void Central::State::tell_pops() {
+    Result<std::vector<Ledger::PopView>> pops = ledger.pops(PopId{}, limits::pops_shown_max);
+    if (!pops) return fail(pops.error());
+    stats.tell_pops(std::move(*pops), clock.wall_ms());
 }
 
 // An owner whose key another POP wants is told so: when it does not have that request any more (a
@@ -168,8 +234,11 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
 std::optional<std::string> Central::State::answer_claims(const Envelope& from, Bytes payload,
                                                          std::int64_t now_ms) {
     const Result<ClaimRequest> request = decode_claim_request(payload);
-    if (!request) return std::nullopt;
+    if (!request) return malformed();
     Result<ClaimReply> reply = ledger.claim(from.pop, from.incarnation, *request, now_ms);
+    if (reply)
+        for (const ClaimReply::Entry& entry : reply->entries)
+            stats.claims[raw(entry.result)].fetch_add(1, std::memory_order_relaxed);
     for (std::size_t i = 0; reply && i < reply->entries.size(); ++i) {
         const ClaimReply::Entry& entry = reply->entries[i];
         const bool wanted =
@@ -187,7 +256,7 @@ std::optional<std::string> Central::State::answer_claims(const Envelope& from, B
 
 std::optional<std::string> Central::State::answer_query(Bytes subject, Bytes payload) {
     const Result<QueryRequest> request = decode_query_request(payload);
-    if (!request) return std::nullopt;
+    if (!request) return malformed();
     const Bytes topic = subject.substr(rpc_prefix.size());
     QueryReply reply{404, R"({"error":{"code":"not_found","message":"no such query"}})"};
     if (topic == "admin") reply = queries.admin(request->json, clock.wall_ms());
@@ -206,10 +275,13 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     if (!message) return refuse(sender, message.error());
     if (is_older_than(message->envelope)) return;
     Envelope envelope = message->envelope;
+    const Nanoseconds began_ns = clock.now_ns();
     const std::optional<std::string> payload = must_register_first(message->envelope)
                                                    ? nothing_but_epoch(envelope.type)
                                                    : answer(*message, subject, envelope.type);
     if (!payload || failed) return;
+    stats.verb_ns[raw(verb_of(message->envelope.type))].record(
+        static_cast<std::uint64_t>(clock.now_ns() - began_ns));
     envelope.epoch = epoch;
     respond(seal(envelope, *payload, *key));
     if (subject.ends_with(".admin") || subject.ends_with(".kek")) publish_changes();
@@ -219,8 +291,7 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
 void Central::State::read_epoch() {
     const Result<ledger::Head> head = ledger.head();
     if (!head) return fail(head.error());
-    if (head->epoch != epoch) log::warning("epoch_changed", {{"epoch", head->epoch}});
-    epoch = head->epoch;
+    note_epoch(head->epoch);
 }
 
 // The POP is registered with a later ledger than this one: this process, or its database, is one of
@@ -229,7 +300,7 @@ bool Central::State::is_older_than(const Envelope& from) {
     if (from.epoch <= epoch || options.planted_bug == PlantedBug::accept_old_epoch) return false;
     read_epoch();
     if (from.epoch <= epoch) return false;
-    ++refused_count;
+    count(CentralStats::Refusal::old_epoch);
     log::error("central_is_of_an_older_epoch",
                {{"epoch", epoch},
                 {"pop", raw(from.pop)},
@@ -255,7 +326,8 @@ void Central::State::publish_changes() {
     const Result<ledger::Head> head = ledger.head();
     if (!head) return fail(head.error());
     const bool restored = head->epoch != epoch;
-    epoch = head->epoch;
+    note_epoch(head->epoch);
+    stats.feed_version.store(head->feed_version, std::memory_order_relaxed);
     if (head->feed_version == published_version && !restored) return;
     published_version = head->feed_version;
     for (const auto& [pop, key] : options.link_keys) {
@@ -276,6 +348,8 @@ Status Central::start(bool verify_rows) {
     if (!head) return head.error();
     state.epoch = head->epoch;
     state.published_version = head->feed_version;
+    state.stats.epoch.store(head->epoch, std::memory_order_relaxed);
+    state.stats.feed_version.store(head->feed_version, std::memory_order_relaxed);
     if (verify_rows) {
         const Result<LedgerAudit> audit = state.ledger.verify();
         if (!audit) return audit.error();
@@ -288,8 +362,8 @@ Status Central::start(bool verify_rows) {
     if (Status keys = state.body_keys.start(state.options.root_key, state.options.root_key_path);
         !keys)
         return keys;
-    for (const Bytes topic :
-         {"reg", "lease", "ship", "feed", "claim", "kek", "peers", "balance", "usage", "admin"})
+    for (const Bytes topic : {"reg", "lease", "ship", "feed", "claim", "kek", "peers", "report",
+                              "balance", "usage", "admin"})
         state.server.serve(
             std::string(rpc_prefix) + std::string(topic),
             [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
@@ -304,6 +378,7 @@ void Central::tick() {
         state_->ledger.reclaim(state_->clock.wall_ms(), reclaim_scopes_per_tick);
     if (!closed) return state_->fail(closed.error());
     if (*closed > 0) log::info("leases_reclaimed", {{"count", *closed}});
+    state_->stats.leases_reclaimed.fetch_add(*closed, std::memory_order_relaxed);
     const Result<unsigned> swept =
         state_->ledger.sweep_claims(state_->clock.wall_ms(), sweep_claims_per_tick);
     if (!swept) return state_->fail(swept.error());
@@ -312,6 +387,7 @@ void Central::tick() {
     if (!gone) return state_->fail(gone.error());
     if (++state_->ticks % rotation_ticks != 0) return;
     state_->read_epoch();
+    state_->tell_pops();
     const Result<unsigned> rotated =
         state_->body_keys.rotate_outdated(state_->clock.wall_ms(), rotations_per_look);
     if (!rotated) return state_->fail(rotated.error());
@@ -322,8 +398,8 @@ void Central::replace_link_keys(LinkKeys keys) {
     state_->options.link_keys = std::move(keys);
 }
 
-std::uint64_t Central::refused_count() const noexcept {
-    return state_->refused_count;
+const CentralStats& Central::stats() const noexcept {
+    return state_->stats;
 }
 
 bool Central::failed() const noexcept {

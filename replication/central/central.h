@@ -32,6 +32,8 @@ struct CentralOptions {
     std::string root_key_path;
 };
 
+struct CentralStats;  // central_stats.h
+
 class Central {
   public:
     Central(LedgerStore& store, TransportServer& server, Clock& clock, Random& random,
@@ -44,8 +46,8 @@ class Central {
     void tick();  // every 100 ms from the driving thread: lease expiry
     // From now on these; a POP that is no longer among them is not heard.
     void replace_link_keys(LinkKeys keys);
-    // Messages of unknown POPs, with a wrong MAC, or malformed: dropped without an answer.
-    [[nodiscard]] std::uint64_t refused_count() const noexcept;
+    // Valid as long as this; any thread may read.
+    [[nodiscard]] const CentralStats& stats() const noexcept;
     // The store failed: nothing is answered any more, and nothing that was answered is lost.
     [[nodiscard]] bool failed() const noexcept;
 

@@ -44,6 +44,7 @@ class CentralThread {
         const std::lock_guard lock(mutex_);
         next_keys_ = std::move(keys);
     }
+    [[nodiscard]] const CentralStats& stats() const noexcept { return central_.stats(); }
     // The store failed; any thread.
     [[nodiscard]] bool failed() const noexcept { return failed_; }
 

@@ -13,6 +13,7 @@
 #include "replication/central/ledger_store.h"
 #include "replication/messages.h"
 #include "replication/planted_bug.h"
+#include "replication/pop_report.h"
 
 namespace nodex::replication {
 
@@ -139,6 +140,31 @@ class Ledger {
     Result<unsigned> reclaim(std::int64_t now_ms, unsigned scopes_max);
     Result<ShipReply> ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request,
                            std::int64_t now_ms);
+    // What ship() has committed since this object was made: for watching, nothing depends on it.
+    struct SettlementCounts {
+        std::uint64_t charges = 0;
+        std::uint64_t duplicates = 0;           // second executions of a key: the house's
+        std::uint64_t repeated_records = 0;     // at or below the mark: sent again
+        std::uint64_t repeated_executions = 0;  // charged before, under an earlier mark
+        std::uint64_t late_losses = 0;
+        std::uint64_t overruns = 0;
+    };
+    [[nodiscard]] const SettlementCounts& settlement_counts() const noexcept { return counts_; }
+
+    // --- what operators see of POPs (ledger_pops.cc)
+    // stale(client): not this POP's newest incarnation. `epoch`: the one it is registered in.
+    Result<ReportReply> report(PopId pop, std::uint32_t incarnation, std::uint64_t epoch,
+                               const PopReport& report, std::int64_t now_ms);
+    struct PopView {
+        PopId pop{};
+        std::uint32_t incarnation = 0;  // the newest
+        ledger::Mark mark;              // of that incarnation
+        std::int64_t reported_ms = 0;
+        std::uint64_t epoch = 0;          // when it reported
+        std::optional<PopReport> report;  // nothing: it has never reported
+    };
+    // Every POP that was ever registered, by number.
+    Result<std::vector<PopView>> pops(PopId after, unsigned count_max);
 
     // --- idempotency keys (ledger_claims.cc)
     // An answer an entry, in their order; all in one commit. stale(client): not this POP's newest
@@ -251,7 +277,8 @@ class Ledger {
                          std::uint32_t incarnation, std::uint32_t generation, Nano amount,
                          bool restored, std::int64_t now_ms);
     Status settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                  const storage::Settlement& settlement, bool restored, std::int64_t now_ms);
+                  const storage::Settlement& settlement, bool restored, std::int64_t now_ms,
+                  SettlementCounts& counts);
     Status charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
                   ledger::Row row, const ledger::Currency& currency, Nano charged, Nano lost,
                   Nano overrun, const std::string& charge_place);
@@ -260,7 +287,8 @@ class Ledger {
     Status apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                          const ShipRequest& request,
                          const std::vector<Result<storage::Settlement>>& settlements,
-                         std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply);
+                         std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply,
+                         SettlementCounts& counts);
 
     LedgerStore& store_;
     PlantedBug bug_;
@@ -270,6 +298,7 @@ class Ledger {
     std::string sweep_from_;     // the same for the next sweep_claims()
     std::string outdated_from_;  // and outdated_body_keys()
     std::string references_from_;
+    SettlementCounts counts_;
 };
 
 }  // namespace nodex::replication

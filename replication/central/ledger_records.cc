@@ -216,6 +216,13 @@ void each_restoration(Codec& codec, Record& restoration) {
 }
 
 template <class Codec, class Record>
+void each_pop_state(Codec& codec, Record& state) {
+    codec.field(state.reported_ms);
+    codec.field(state.epoch);
+    codec.field(state.report);
+}
+
+template <class Codec, class Record>
 void each_body_key(Codec& codec, Record& key) {
     codec.field(key.number);
     codec.field(key.created_ms);
@@ -311,6 +318,12 @@ std::string encode(const Restoration& restoration) {
 }
 Status decode(Bytes bytes, Restoration& restoration) noexcept {
     return decode_record<each_restoration<Read, Restoration>>(bytes, restoration);
+}
+std::string encode(const PopState& state) {
+    return encode_record<each_pop_state<Write, const PopState>>(state);
+}
+Status decode(Bytes bytes, PopState& state) noexcept {
+    return decode_record<each_pop_state<Read, PopState>>(bytes, state);
 }
 std::string encode(const Head& head) {
     return encode_record<each_head<Write, const Head>>(head);

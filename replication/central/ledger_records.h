@@ -14,6 +14,7 @@
 //             'n' pop u16 -> newest incarnation u32
 //             'w' pop u16 incarnation u32 -> Mark
 //             'r' pop u16 incarnation u32 -> Restoration
+//             's' pop u16 -> PopState
 //   claim     account u64 idempotency[16]           -> Claim, until it expires
 //   reference 'r' request[16] -> account u64 session[16]
 //             's' account u64 session[16] request[16] -> Reference
@@ -201,6 +202,13 @@ struct Restoration {
     std::int64_t until_ms = 0;      // when the requests that ran then have ended
 };
 
+// What a POP told of itself last.
+struct PopState {
+    std::int64_t reported_ms = 0;  // the centre's wall clock
+    std::uint64_t epoch = 0;       // that the POP was registered in
+    std::string report;            // encoded PopReport (pop_report.h)
+};
+
 enum class ClaimState : std::uint8_t { held, done, last = done };
 // Who runs, or ran, an idempotency key.
 struct Claim {
@@ -253,6 +261,7 @@ std::string encode(const PriceList&);
 std::string encode(const Mark&);
 std::string encode(const Reference&);
 std::string encode(const Restoration&);
+std::string encode(const PopState&);
 std::string encode(const Claim&);
 std::string encode(const Head&);
 std::string encode(const BodyKeys&);
@@ -267,6 +276,7 @@ Status decode(Bytes, PriceList&) noexcept;
 Status decode(Bytes, Mark&) noexcept;
 Status decode(Bytes, Reference&) noexcept;
 Status decode(Bytes, Restoration&) noexcept;
+Status decode(Bytes, PopState&) noexcept;
 Status decode(Bytes, Claim&) noexcept;
 Status decode(Bytes, Head&) noexcept;
 Status decode(Bytes, BodyKeys&) noexcept;
@@ -343,6 +353,9 @@ inline std::string reference_key(AccountId account, const SessionId& session,
 }
 inline std::string restoration_key(PopId pop, std::uint32_t incarnation) {
     return KeyBuilder().letter('r').number(raw(pop)).number(incarnation).bytes;
+}
+inline std::string pop_state_key(PopId pop) {
+    return KeyBuilder().letter('s').number(raw(pop)).bytes;
 }
 inline std::string body_keys_key(AccountId account) {
     return KeyBuilder().letter('k').number(raw(account)).bytes;

@@ -169,7 +169,8 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
 }
 
 Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                      const storage::Settlement& settlement, bool restored, std::int64_t now_ms) {
+                      const storage::Settlement& settlement, bool restored, std::int64_t now_ms,
+                      SettlementCounts& counts) {
     const storage::Reservation& reservation = settlement.reservation;
     if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0)
         return refused(ErrorCode::malformed);
@@ -199,8 +200,10 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
     if (!earlier) return earlier.error();
     Row row = row_of(settlement, pop, now_ms);
     if (*earlier && bug_ != PlantedBug::no_key_dedup) {
-        if ((*earlier)->request == settlement.request_id)
-            return {};  // the same execution, told again
+        if ((*earlier)->request == settlement.request_id) {  // the same execution, told again
+            ++counts.repeated_executions;
+            return {};
+        }
         row.kind = RowKind::duplicate;
         row.debit = ledger::house_account(House::duplicate, currency);
         row.credit = ledger::house_account(House::revenue, currency);
@@ -208,6 +211,7 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
         const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
         if (!index) return index.error();
         note_reference(transaction, pop, incarnation, settlement, 0);
+        ++counts.duplicates;
         return {};
     }
     if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted)
@@ -217,6 +221,9 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
         !posted)
         return posted;
     note_reference(transaction, pop, incarnation, settlement, charged);
+    ++counts.charges;
+    if (amount > charged) ++counts.late_losses;
+    if (*overrun > 0) ++counts.overruns;
     return finish_claim(transaction, pop, incarnation, settlement, charged, now_ms);
 }
 
@@ -225,7 +232,8 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
 Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                              const ShipRequest& request,
                              const std::vector<Result<storage::Settlement>>& settlements,
-                             std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply) {
+                             std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply,
+                             SettlementCounts& counts) {
     ChainHash chain = request.chain_before;
     std::uint64_t sequence = request.first_sequence - 1;
     const bool check = bug_ != PlantedBug::no_sequence_check;
@@ -240,16 +248,21 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
         }
         chain = next_chain(chain, request.records[i]);
         ++sequence;
-        if (sequence <= mark.applied && check) continue;  // applied before: sent again
+        if (sequence <= mark.applied && check) {  // applied before: sent again
+            ++counts.repeated_records;
+            continue;
+        }
         const std::size_t savepoint = transaction.savepoint();
+        const SettlementCounts before = counts;
         const Result<storage::Settlement>& settlement = settlements[i];
         const bool restored =
             *back && (sequence <= (*back)->outbox_last || now_ms <= (*back)->until_ms);
-        const Status settled =
-            settlement ? settle(transaction, pop, incarnation, *settlement, restored, now_ms)
-                       : Status(refused(ErrorCode::malformed));
+        const Status settled = settlement ? settle(transaction, pop, incarnation, *settlement,
+                                                   restored, now_ms, counts)
+                                          : Status(refused(ErrorCode::malformed));
         if (!settled) {
             transaction.roll_back(savepoint);
+            counts = before;
             if (settled.error().source == ErrorSource::storage) return settled;
             reply.rejected = sequence;
             reply.reason = reason_of(settled.error().code);
@@ -269,7 +282,9 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
     settlements.reserve(request.records.size());
     for (const std::string& record : request.records)
         settlements.push_back(storage::decode_settlement(record));
-    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<ShipReply> {
+    SettlementCounts counts;
+    auto shipped = run_verb(store_, [&](LedgerTransaction& transaction) -> Result<ShipReply> {
+        counts = counts_;  // the verb may run again
         if (const Status read = transaction.prefetch(places_of(settlements, pop, incarnation));
             !read)
             return read.error();
@@ -285,7 +300,7 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
         if (!gap || bug_ == PlantedBug::no_sequence_check) {
             const std::uint64_t before = mark.applied;
             const Status applied = apply_records(transaction, pop, incarnation, request,
-                                                 settlements, now_ms, mark, reply);
+                                                 settlements, now_ms, mark, reply, counts);
             if (!applied) return applied.error();
             if (mark.applied != before) {
                 mark.contact_ms = now_ms;
@@ -296,6 +311,8 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
         reply.chain = mark.chain;
         return reply;
     });
+    if (shipped) counts_ = counts;
+    return shipped;
 }
 
 }  // namespace nodex::replication

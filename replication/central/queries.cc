@@ -173,6 +173,7 @@ const Queries::Command* Queries::find_command(Bytes command_name) noexcept {
         {"session.list", &Queries::session_list},
         {"session.show", &Queries::session_show},
         {"request.show", &Queries::request_show},
+        {"pop.list", &Queries::pop_list},
         {"ledger.raise-epoch", &Queries::ledger_raise_epoch},
     };
     for (const Command& command : commands)

@@ -89,6 +89,8 @@ class Queries {
     CommandResult session_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult request_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     Result<std::map<std::uint32_t, std::string>> model_ids();
+    // admin_pops.cc
+    CommandResult pop_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     // queries.cc
     CommandResult usage_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult ledger_raise_epoch(const JsonObject& args, std::int64_t now_ms,

@@ -7,6 +7,7 @@
 #include "replication/feed_records.h"
 #include "replication/messages.h"
 #include "replication/peer_messages.h"
+#include "replication/pop_report.h"
 
 namespace nodex::replication {
 namespace {
@@ -47,7 +48,7 @@ void check_envelope(Bytes bytes) {
 }  // namespace
 
 void fuzz_message(std::uint8_t choice, Bytes bytes) {
-    switch (choice % 23) {
+    switch (choice % 25) {
         case 0: check(bytes, decode_register_request); break;
         case 1: check(bytes, decode_register_reply); break;
         case 2: check(bytes, decode_lease_request); break;
@@ -70,7 +71,9 @@ void fuzz_message(std::uint8_t choice, Bytes bytes) {
         case 19: check(bytes, decode_read_request); break;
         case 20: check(bytes, decode_read_reply); break;
         case 21: check(bytes, decode_copy_request); break;
-        default: check(bytes, decode_copy_reply); break;
+        case 22: check(bytes, decode_copy_reply); break;
+        case 23: check(bytes, decode_pop_report); break;
+        default: check(bytes, decode_report_reply); break;
     }
 }
 

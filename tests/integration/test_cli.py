@@ -5,6 +5,7 @@ import subprocess
 
 from support.pop import unique
 from support.runner import test
+from support.waiting import until
 
 OK, USAGE, REFUSED, UNREACHABLE, FAILED = range(5)
 
@@ -132,3 +133,19 @@ def a_chat_with_a_key_is_repeated_for_free(pop):
     first, second = nodex(pop, *question, key=client.key), nodex(pop, *question, key=client.key)
     assert first[0] == second[0] == OK and first[1] == second[1]
     assert len(pop.until_settled(client.account, 1)) == 1
+
+
+@test
+def status_of_all_pops_shows_the_one_node_in_standalone_mode(pop):
+    def reported():
+        shown = result(pop, "status", "--pops")["pops"]
+        return shown if shown and "lag_ms" in shown[0] else None
+    shown = until(reported, 20, "the node has reported to the centre in its own process")
+    assert len(shown) == 1 and shown[0]["pop"] == 1 and shown[0]["heard_s"] <= 5, shown
+    assert shown[0]["name"] == "test" and shown[0]["incarnation"] == 1, shown
+    status, out, err = nodex(pop, "status", "--pops")
+    assert status == OK, (status, out, err)
+    head, row = out.splitlines()[:2]
+    assert head.split()[:3] == ["pop", "name", "heard"] and "headroom" in head, out
+    assert row.split()[:2] == ["1", "test"] and " ago" in row, out
+    assert nodex(pop, "status", "--pops", NODEX_ADMIN="unix:/nowhere/admin.sock")[0] == UNREACHABLE

@@ -100,13 +100,13 @@ std::variant<Json, std::string> admin_args(const std::vector<Typed>& typed) {
     return args;
 }
 
-Exit run_admin(const Settings& settings, const Command& command, Json args) {
+std::variant<Json, Exit> ask_admin(const Settings& settings, std::string_view command, Json args) {
     HttpRequest request;
     if (!address(settings, request)) return complain_address(settings);
     request.method = "POST";
     request.url = std::string(admin_url) + "/admin";
     Json body = Json::object();
-    body.set("command", Json::string(std::string(command.group) + "." + command.verb));
+    body.set("command", Json::string(command));
     body.set("args", std::move(args));
     request.body = body.compact();
     const HttpAnswer answer = http_call(request);
@@ -114,7 +114,14 @@ Exit run_admin(const Settings& settings, const Command& command, Json args) {
     const Json* result = reply ? reply->find("result") : nullptr;
     if (answer.status != 200 || !answer.failure.empty() || result == nullptr)
         return complain_answer(settings, answer, settings.admin);
-    return show(settings, *result);
+    return *result;
+}
+
+Exit run_admin(const Settings& settings, const Command& command, Json args) {
+    const std::variant<Json, Exit> answer =
+        ask_admin(settings, std::string(command.group) + "." + command.verb, std::move(args));
+    if (const Exit* failed = std::get_if<Exit>(&answer)) return *failed;
+    return show(settings, std::get<Json>(answer));
 }
 
 Exit run_admin_status(const Settings& settings) {

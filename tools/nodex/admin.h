@@ -48,7 +48,10 @@ struct Typed {
 // The "args" object, or the sentence that says what is wrong with them.
 std::variant<Json, std::string> admin_args(const std::vector<Typed>& typed);
 
-// POST /admin on the node's admin socket; shows "result" or complains.
+// POST /admin on the node's admin socket: "result", or what complain_answer() made of the failure.
+std::variant<Json, Exit> ask_admin(const Settings& settings, std::string_view command, Json args);
+
+// The same with a command of the table; shows "result" or complains.
 Exit run_admin(const Settings& settings, const Command& command, Json args);
 
 // GET /admin/status.

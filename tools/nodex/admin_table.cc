@@ -93,6 +93,8 @@ constexpr Field cursor{"cursor", "--cursor", Form::text, false, "next_cursor of 
 constexpr std::array session_list{account, cursor};
 constexpr std::array session_show{
     account, Field{"session", "SESSION", Form::text, true, "as session list tells"}, cursor};
+constexpr std::array pop_list{
+    Field{"after", "--after", Form::whole, false, "only POPs with a higher number"}};
 constexpr std::array request_show{
     Field{"request_id", "REQUEST_ID", Form::text, true, "X-Nodex-Request-Id of the answer"}};
 
@@ -129,6 +131,7 @@ constexpr std::array commands{
     Command{"session", "show", "the requests of a session, and where their bodies are",
             session_show, false},
     Command{"request", "show", "one request, and where its bodies are", request_show, false},
+    Command{"pop", "list", "every POP: when it was heard of, lag, outbox, leases", pop_list, false},
     Command{"ledger",
             "raise-epoch",
             "after a restore from a backup: POPs register again and ship again what was lost",

@@ -6,6 +6,7 @@
 
 #include "tools/nodex/admin.h"
 #include "tools/nodex/customer.h"
+#include "tools/nodex/pops.h"
 
 namespace nodex::cli {
 
@@ -40,6 +41,7 @@ struct Grammar {
     CLI::App* admin_status = nullptr;
     std::deque<AdminEntry> entries;  // addresses stay valid
     CustomerParsers customer{};
+    bool pops = false;  // of `status`
     Chat chat;
     std::string model_id;  // of `models`
     std::string usage_from, usage_to, usage_model, usage_limit, usage_cursor;
@@ -102,6 +104,8 @@ void add_customer(Grammar& grammar) {
     parsers.usage->add_option("--limit", grammar.usage_limit, "rows a page");
     parsers.usage->add_option("--cursor", grammar.usage_cursor, "next_cursor of the page before");
     parsers.status = app.add_subcommand("status", "the node, its link and its providers");
+    parsers.status->add_flag("--pops", grammar.pops,
+                             "every POP as the centre knows it; asked through --admin");
 }
 
 void build(Grammar& grammar) {
@@ -158,6 +162,7 @@ Exit run(const Grammar& grammar) {
                         {"limit", grammar.usage_limit},
                         {"cursor", grammar.usage_cursor}});
     }
+    if (grammar.pops) return run_pops(settings);
     return run_get(settings, "/status", {});
 }
 

@@ -1,0 +1,36 @@
+// Names of what a centre counts.
+#include "replication/central/central_stats.h"
+
+namespace nodex::replication {
+
+const char* CentralStats::name(Verb verb) noexcept {
+    switch (verb) {
+        case Verb::registration: return "register";
+        case Verb::lease: return "lease";
+        case Verb::ship: return "ship";
+        case Verb::feed: return "feed";
+        case Verb::claim: return "claim";
+        case Verb::body_keys: return "body_keys";
+        case Verb::peers: return "peers";
+        case Verb::report: return "report";
+        case Verb::query: return "query";
+        case Verb::count: break;
+    }
+    NX_ASSERT(false);
+    return "";
+}
+
+const char* CentralStats::name(Refusal reason) noexcept {
+    switch (reason) {
+        case Refusal::unknown_pop: return "unknown_pop";
+        case Refusal::wrong_mac: return "wrong_mac";
+        case Refusal::malformed: return "malformed";
+        case Refusal::old_epoch: return "old_epoch";
+        case Refusal::stale: return "stale";
+        case Refusal::count: break;
+    }
+    NX_ASSERT(false);
+    return "";
+}
+
+}  // namespace nodex::replication
