@@ -48,7 +48,8 @@ void Core::add_admin(int listener, replication::Agent& agent, std::function<std:
 }
 
 void Core::add_metrics(int listener, MetricsSources sources, std::function<bool()> ready) {
-    metrics_ = std::make_unique<MetricsHandler>(std::move(sources), std::move(ready));
+    metrics_ = std::make_unique<metrics::MetricsHandler>(
+        [sources = std::move(sources)] { return metrics_text(sources); }, std::move(ready));
     local_acceptors_.push_back(
         std::make_unique<Acceptor>(*loop_, *metrics_, listener, nullptr, AcceptorOptions{}));
 }

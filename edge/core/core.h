@@ -14,6 +14,7 @@
 #include "edge/core/metrics_page.h"
 #include "edge/gateway/gateway.h"
 #include "edge/io/uring_loop.h"
+#include "edge/metrics/metrics_handler.h"
 #include "edge/upstream/resolver.h"
 #include "edge/upstream/upstream.h"
 
@@ -72,7 +73,7 @@ class Core {
     std::unique_ptr<upstream::Upstream> upstream_;
     std::unique_ptr<gateway::Gateway> gateway_;
     std::unique_ptr<admin::AdminHandler> admin_;
-    std::unique_ptr<MetricsHandler> metrics_;
+    std::unique_ptr<metrics::MetricsHandler> metrics_;
     AcceptorOptions acceptor_options_;
     std::shared_ptr<tls::ServerContext> context_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;         // public

@@ -1,69 +1,16 @@
-// Merges the cores' counters and writes them through prometheus-cpp's serializer.
+// Merges the cores' counters.
 #include "edge/core/metrics_page.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
-#include <limits>
 #include <memory>
 
 #include "edge/base/log.h"
+#include "edge/metrics/link_page.h"
 
 namespace nodex::core {
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-
-class Page {
-  public:
-    void counter(const char* name, const char* help, double value) {
-        add(family(name, help, MetricType::Counter), value, {});
-    }
-    void gauge(const char* name, const char* help, double value) {
-        add(family(name, help, MetricType::Gauge), value, {});
-    }
-
-    MetricFamily& family(const char* name, const char* help, MetricType type) {
-        families_.push_back({name, help, type, {}});
-        return families_.back();
-    }
-    static void add(MetricFamily& family, double value, std::vector<ClientMetric::Label> labels) {
-        ClientMetric metric;
-        metric.label = std::move(labels);
-        if (family.type == MetricType::Counter)
-            metric.counter.value = value;
-        else
-            metric.gauge.value = value;
-        family.metric.push_back(std::move(metric));
-    }
-    // Seconds, with the usual latency buckets from 10 µs to 60 s.
-    static void add_histogram(MetricFamily& family, const Histogram& histogram,
-                              std::vector<ClientMetric::Label> labels) {
-        static constexpr std::int64_t bounds_us[] = {
-            10,      25,        50,        100,       250,        500,       1'000,
-            2'500,   5'000,     10'000,    25'000,    50'000,     100'000,   250'000,
-            500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 60'000'000};
-        ClientMetric metric;
-        metric.label = std::move(labels);
-        metric.histogram.sample_count = histogram.count();
-        metric.histogram.sample_sum = static_cast<double>(histogram.sum()) / 1e9;
-        for (const std::int64_t bound : bounds_us)
-            metric.histogram.bucket.push_back(
-                {histogram.count_at_most(static_cast<std::uint64_t>(bound) * 1'000),
-                 static_cast<double>(bound) / 1e6});
-        metric.histogram.bucket.push_back(
-            {histogram.count(), std::numeric_limits<double>::infinity()});
-        family.metric.push_back(std::move(metric));
-    }
-    [[nodiscard]] std::string text() const {
-        return prometheus::TextSerializer().Serialize(families_);
-    }
-
-  private:
-    std::vector<MetricFamily> families_;
-};
+using metrics::Labels;
+using metrics::Page;
 
 using Gateways = std::vector<gateway::Metrics*>;
 
@@ -84,10 +31,9 @@ void add_claims(Page& page, const Gateways& gateways) {
         {"unanswered", &Metrics::claims_unanswered}};
     page.counter("nodex_claims_asked_total", "Keys that the centre was asked for.",
                  sum(gateways, &Metrics::claims_asked));
-    auto& family =
-        page.family("nodex_claims_total", "The centre's words on keys.", MetricType::Counter);
-    for (const auto& [word, counter] : words)
-        Page::add(family, sum(gateways, counter), {{"word", word}});
+    auto family =
+        page.family("nodex_claims_total", "The centre's words on keys.", Page::Kind::counter);
+    for (const auto& [word, counter] : words) family.add(sum(gateways, counter), {{"word", word}});
     page.counter("nodex_claims_proceeded_total", "Runs that went on without the centre's word.",
                  sum(gateways, &Metrics::claims_proceeded));
     page.counter("nodex_claims_lost_total", "Runs given up because their key runs at another POP.",
@@ -141,22 +87,19 @@ void add_requests(Page& page, const Gateways& gateways) {
                sum(gateways, &Metrics::exchanges));
 
     add_claims(page, gateways);
-    auto& errors =
-        page.family("nodex_errors_total", "Errors told to clients, by code.", MetricType::Counter);
+    auto errors =
+        page.family("nodex_errors_total", "Errors told to clients, by code.", Page::Kind::counter);
     for (std::size_t code = 0; code < static_cast<std::size_t>(api::Code::count); ++code) {
         std::uint64_t total = 0;
         for (const auto* metrics : gateways) total += metrics->errors[code].get();
-        if (total > 0)
-            Page::add(errors, static_cast<double>(total),
-                      {{"code", api::name(static_cast<api::Code>(code))}});
+        errors.add(static_cast<double>(total), {{"code", api::name(static_cast<api::Code>(code))}});
     }
-    auto& statuses =
-        page.family("nodex_responses_total", "Responses by class of status.", MetricType::Counter);
+    auto statuses =
+        page.family("nodex_responses_total", "Responses by class of status.", Page::Kind::counter);
     for (std::size_t hundreds = 1; hundreds <= 5; ++hundreds) {
         std::uint64_t total = 0;
         for (const auto* metrics : gateways) total += metrics->status_class[hundreds].get();
-        Page::add(statuses, static_cast<double>(total),
-                  {{"class", std::to_string(hundreds) + "xx"}});
+        statuses.add(static_cast<double>(total), {{"class", std::to_string(hundreds) + "xx"}});
     }
 }
 
@@ -173,12 +116,12 @@ void add_stages(Page& page, const Gateways& gateways) {
         {"append", &Metrics::append_ns},
         {"finish", &Metrics::finish_ns},
         {"total", &Metrics::total_ns}};
-    auto& family = page.family("nodex_stage_seconds", "Time of a request in each stage.",
-                               MetricType::Histogram);
+    auto family = page.family("nodex_stage_seconds", "Time of a request in each stage.",
+                              Page::Kind::histogram);
     for (const auto& [name, stage] : stages) {
         const auto merged = std::make_unique<Histogram>();
         for (const auto* metrics : gateways) merged->merge(metrics->*stage);
-        Page::add_histogram(family, *merged, {{"stage", name}});
+        family.add(*merged, {{"stage", name}});
     }
 }
 
@@ -192,112 +135,151 @@ void add_loops(Page& page, const MetricsSources& sources) {
         {"nodex_loop_buffers_exhausted_total", &LoopStats::buffers_exhausted},
         {"nodex_loop_stalls_total", &LoopStats::stalls}};
     for (const auto& [name, counter] : counters) {
-        auto& family = page.family(name, "See edge/io/loop.h, LoopStats.", MetricType::Counter);
+        auto family = page.family(name, "See edge/io/loop.h, LoopStats.", Page::Kind::counter);
         for (std::size_t core = 0; core < sources.loops.size(); ++core)
-            Page::add(family,
-                      static_cast<double>(
-                          (sources.loops[core]->*counter).load(std::memory_order_relaxed)),
-                      {{"core", std::to_string(core)}});
+            family.add(static_cast<double>(
+                           (sources.loops[core]->*counter).load(std::memory_order_relaxed)),
+                       {{"core", std::to_string(core)}});
     }
-    auto& connections =
-        page.family("nodex_connections", "Client connections open.", MetricType::Gauge);
+    auto connections =
+        page.family("nodex_connections", "Client connections open.", Page::Kind::gauge);
     const auto counts = sources.connections();
     for (std::size_t core = 0; core < counts.size(); ++core)
-        Page::add(connections, counts[core], {{"core", std::to_string(core)}});
+        connections.add(counts[core], {{"core", std::to_string(core)}});
 }
 
 void add_endpoints(Page& page, const MetricsSources& sources) {
-    auto& healthy = page.family("nodex_provider_healthy",
-                                "1 when the endpoint is in use by this core.", MetricType::Gauge);
-    auto& open = page.family("nodex_provider_connections", "Provider connections by state.",
-                             MetricType::Gauge);
-    auto& requests =
-        page.family("nodex_provider_requests_total", "Calls by endpoint.", MetricType::Counter);
-    auto& failures = page.family("nodex_provider_failures_total", "Failed calls by endpoint.",
-                                 MetricType::Counter);
+    auto healthy = page.family("nodex_provider_healthy",
+                               "1 when the endpoint is in use by this core.", Page::Kind::gauge);
+    auto open = page.family("nodex_provider_connections", "Provider connections by state.",
+                            Page::Kind::gauge);
+    auto requests =
+        page.family("nodex_provider_requests_total", "Calls by endpoint.", Page::Kind::counter);
+    auto failures = page.family("nodex_provider_failures_total", "Failed calls by endpoint.",
+                                Page::Kind::counter);
     const auto cores = sources.endpoints();
     for (std::size_t core = 0; core < cores.size(); ++core) {
         for (const upstream::EndpointStatus& endpoint : cores[core]) {
-            const std::vector<ClientMetric::Label> labels = {{"provider", endpoint.name},
-                                                             {"core", std::to_string(core)}};
-            Page::add(healthy, endpoint.ejected ? 0 : 1, labels);
-            Page::add(requests, static_cast<double>(endpoint.requests), labels);
-            Page::add(failures, static_cast<double>(endpoint.failures), labels);
+            const Labels labels = {{"provider", endpoint.name}, {"core", std::to_string(core)}};
+            healthy.add(endpoint.ejected ? 0 : 1, labels);
+            requests.add(static_cast<double>(endpoint.requests), labels);
+            failures.add(static_cast<double>(endpoint.failures), labels);
             auto with_state = labels;
             with_state.push_back({"state", "open"});
-            Page::add(open, endpoint.connections_open, with_state);
-            with_state.back().value = "idle";
-            Page::add(open, endpoint.connections_idle, with_state);
+            open.add(endpoint.connections_open, with_state);
+            with_state.back().second = "idle";
+            open.add(endpoint.connections_idle, with_state);
         }
     }
 }
 
-void add_storage(Page& page, const MetricsSources& sources) {
-    const auto read = [](const std::atomic<std::uint64_t>& value) {
-        return static_cast<double>(value.load(std::memory_order_relaxed));
-    };
-    page.counter("nodex_commit_batches_total", "Group commits.", read(sources.commits->batches));
+double read(const std::atomic<std::uint64_t>& value) noexcept {
+    return static_cast<double>(value.load(std::memory_order_relaxed));
+}
+double read(const std::atomic<std::int64_t>& value) noexcept {
+    return static_cast<double>(value.load(std::memory_order_relaxed));
+}
+
+void add_commits(Page& page, const storage::CommitStats& commits) {
+    page.counter("nodex_commit_batches_total", "Group commits.", read(commits.batches));
     page.counter("nodex_commit_operations_total", "Operations in group commits.",
-                 read(sources.commits->operations));
-    page.counter("nodex_commit_bytes_total", "Bytes in group commits.",
-                 read(sources.commits->bytes));
+                 read(commits.operations));
+    page.counter("nodex_commit_bytes_total", "Bytes in group commits.", read(commits.bytes));
     page.counter("nodex_commit_failures_total",
                  "Failed writes: the node refuses paid requests after the first.",
-                 read(sources.commits->failures));
-    auto& commit = page.family("nodex_commit_seconds", "One group commit, fsync included.",
-                               MetricType::Histogram);
-    Page::add_histogram(commit, sources.commits->batch_ns, {});
+                 read(commits.failures));
+    page.family("nodex_commit_seconds", "One group commit, fsync included.", Page::Kind::histogram)
+        .add(commits.batch_ns, {});
+}
+
+// Settlements on their way to the ledger.
+void add_outbox(Page& page, const replication::AgentStats& agent) {
     page.counter("nodex_outbox_shipped_total", "Settlements sent to the centre.",
-                 read(sources.agent->shipped_records));
+                 read(agent.shipped_records));
     page.counter("nodex_outbox_applied_total", "Settlements the ledger has applied.",
-                 read(sources.agent->applied_records));
+                 read(agent.applied_records));
     page.counter("nodex_outbox_failures_total", "Batches that were not acknowledged in time.",
-                 read(sources.agent->ship_failures));
+                 read(agent.ship_failures));
     page.gauge("nodex_outbox_depth", "Settlements not yet applied by the ledger.",
-               read(sources.agent->outbox_depth));
+               read(agent.outbox_depth));
+    page.gauge("nodex_replication_lag_seconds",
+               "Age of the oldest settlement that the ledger has not applied; 0: there is none.",
+               read(agent.lag_ms) / 1e3);
+}
+
+// Amounts are sums over accounts, whatever their currencies.
+void add_leases(Page& page, const replication::AgentStats& agent) {
     page.counter("nodex_lease_requests_total", "Lease refills and heartbeats.",
-                 read(sources.agent->lease_requests));
+                 read(agent.lease_requests));
     page.counter("nodex_lease_asks_total", "Requests that had to wait for the centre's money.",
-                 read(sources.agent->lease_asks));
+                 read(agent.lease_asks));
+    page.gauge("nodex_leases", "Accounts' leases that were granted something or spent it.",
+               read(agent.leases));
+    page.gauge("nodex_lease_granted_nano", "Granted to the leases that are open here.",
+               read(agent.lease_granted));
+    page.gauge("nodex_lease_settled_nano", "Spent of them.", read(agent.lease_settled));
     page.gauge("nodex_lease_headroom_nano",
                "Money of customers that may still be spent here without asking the centre.",
-               static_cast<double>(
-                   sources.agent->lease_headroom.load(std::memory_order_relaxed)));
+               read(agent.lease_headroom));
+}
+
+void add_centre(Page& page, const MetricsSources& sources) {
+    const replication::AgentStats& agent = *sources.agent;
     page.counter("nodex_claim_requests_total", "Messages to the centre about keys.",
-                 read(sources.agent->claim_requests));
-    page.gauge(
-        "nodex_central_round_trip_seconds", "To the centre and back, smoothed.",
-        static_cast<double>(sources.agent->round_trip_ns.load(std::memory_order_relaxed)) / 1e9);
-    page.gauge("nodex_peers", "Other POPs that the centre told of.", read(sources.agent->peers));
-    page.counter("nodex_remote_reads_total", "Reads of other POPs' answers.",
-                 read(sources.agent->remote_reads));
-    page.counter("nodex_remote_reads_of_copies_total",
-                 "Of these, asked of copies because the owner could not be reached.",
-                 read(sources.agent->remote_reads_of_copies));
-    page.counter("nodex_remote_reads_failed_total", "Of these, answered by nobody.",
-                 read(sources.agent->remote_reads_failed));
-    page.counter("nodex_peer_reads_served_total", "Reads of this POP's answers and copies.",
-                 read(sources.agent->reads_served));
-    page.counter("nodex_copies_finished_total", "Answers that are whole at this POP's buddy.",
-                 read(sources.agent->copies_finished));
-    page.counter("nodex_copies_dropped_total",
-                 "Answers that are not copied: too many at once, or refused by the buddy.",
-                 read(sources.agent->copies_dropped));
-    page.gauge("nodex_copies_lag_bytes", "Logged here and not yet at the buddy.",
-               read(sources.agent->copies_lag_bytes));
-    page.gauge("nodex_copies_kept_bytes", "Sealed chunks kept here for other POPs.",
-               read(sources.agent->copies_kept_bytes));
-    page.counter("nodex_copy_messages_dropped_total",
-                 "Copies that came faster than they were written; their senders go back.",
-                 read(sources.agent->copy_messages_dropped));
-    page.counter("nodex_peer_messages_refused_total",
-                 "Messages of other POPs with a wrong MAC, sender or type.",
-                 read(sources.agent->peer_messages_refused));
-    const Nanoseconds contact = sources.agent->last_contact_ns.load(std::memory_order_relaxed);
+                 read(agent.claim_requests));
+    page.gauge("nodex_central_round_trip_seconds", "To the centre and back, smoothed.",
+               read(agent.round_trip_ns) / 1e9);
+    const Nanoseconds contact = agent.last_contact_ns.load(std::memory_order_relaxed);
     page.gauge("nodex_central_contact_age_seconds", "Since the centre last answered; -1: never.",
                contact == 0 ? -1 : static_cast<double>(sources.clock->now_ns() - contact) / 1e9);
-    page.counter("nodex_log_dropped_total", "Log lines lost because the queue was full.",
-                 static_cast<double>(log::dropped_count()));
+    page.gauge("nodex_epoch", "Of the ledger that this POP is registered with; 0: not yet.",
+               read(agent.epoch));
+    page.counter("nodex_epoch_changes_total",
+                 "Restored ledgers that this POP went over to while it ran.",
+                 read(agent.epoch_changes));
+}
+
+void add_peers(Page& page, const replication::AgentStats& agent) {
+    page.gauge("nodex_peers", "Other POPs that the centre told of.", read(agent.peers));
+    page.counter("nodex_remote_reads_total", "Reads of other POPs' answers.",
+                 read(agent.remote_reads));
+    page.counter("nodex_remote_reads_of_copies_total",
+                 "Of these, asked of copies because the owner could not be reached.",
+                 read(agent.remote_reads_of_copies));
+    page.counter("nodex_remote_reads_failed_total", "Of these, answered by nobody.",
+                 read(agent.remote_reads_failed));
+    page.counter("nodex_peer_reads_served_total", "Reads of this POP's answers and copies.",
+                 read(agent.reads_served));
+    page.counter("nodex_copies_finished_total", "Answers that are whole at this POP's buddy.",
+                 read(agent.copies_finished));
+    page.counter("nodex_copies_dropped_total",
+                 "Answers that are not copied: too many at once, or refused by the buddy.",
+                 read(agent.copies_dropped));
+    page.gauge("nodex_copies_lag_bytes", "Logged here and not yet at the buddy.",
+               read(agent.copies_lag_bytes));
+    page.gauge("nodex_copies_kept_bytes", "Sealed chunks kept here for other POPs.",
+               read(agent.copies_kept_bytes));
+    page.counter("nodex_copy_messages_dropped_total",
+                 "Copies that came faster than they were written; their senders go back.",
+                 read(agent.copy_messages_dropped));
+    page.counter("nodex_peer_messages_refused_total",
+                 "Messages of other POPs with a wrong MAC, sender or type.",
+                 read(agent.peer_messages_refused));
+}
+
+// Repeats of clients that ran no second model. Summed by what became of them, because one alert and
+// one panel look at all of them; each has its own counter too.
+void add_duplicates(Page& page, const Gateways& gateways) {
+    using gateway::Metrics;
+    static constexpr std::pair<const char*, gateway::Counter Metrics::*> ways[] = {
+        {"replayed", &Metrics::replays},
+        {"joined", &Metrics::joins},
+        {"joined_elsewhere", &Metrics::joins_elsewhere},
+        {"given_up", &Metrics::claims_lost}};
+    auto family = page.family("nodex_duplicates_absorbed_total",
+                              "Repeats of a request that were not charged again, by how.",
+                              Page::Kind::counter);
+    for (const auto& [way, counter] : ways) family.add(sum(gateways, counter), {{"how", way}});
 }
 
 }  // namespace
@@ -308,32 +290,16 @@ std::string metrics_text(const MetricsSources& sources) {
     add_stages(page, sources.gateways);
     add_loops(page, sources);
     add_endpoints(page, sources);
-    add_storage(page, sources);
+    add_duplicates(page, sources.gateways);
+    add_commits(page, *sources.commits);
+    add_outbox(page, *sources.agent);
+    add_leases(page, *sources.agent);
+    add_centre(page, sources);
+    if (sources.link) metrics::add_link(page, sources.link());
+    add_peers(page, *sources.agent);
+    page.counter("nodex_log_dropped_total", "Log lines lost because the queue was full.",
+                 static_cast<double>(log::dropped_count()));
     return page.text();
-}
-
-MetricsHandler::MetricsHandler(MetricsSources sources, std::function<bool()> ready)
-    : sources_(std::move(sources)), ready_(std::move(ready)) {}
-
-std::uint64_t MetricsHandler::request_head(ServerConnection& connection,
-                                           const http::RequestHead& head) noexcept {
-    if (head.path == "/metrics")
-        connection.respond(200, "content-type: text/plain; version=0.0.4; charset=utf-8\r\n",
-                           metrics_text(sources_));
-    else if (head.path == "/healthz")
-        connection.respond(200, "content-type: application/json\r\n", "{\"status\":\"ok\"}");
-    else if (head.path == "/readyz")
-        connection.respond(ready_() ? 200 : 503, "content-type: application/json\r\n",
-                           ready_() ? "{\"status\":\"ready\"}" : "{\"status\":\"not ready\"}");
-    else
-        connection.respond(404, "content-type: text/plain\r\n",
-                           "GET /metrics, /healthz or /readyz\n");
-    return 0;
-}
-
-void MetricsHandler::request_refused(ServerConnection& connection, http::Refusal refusal) noexcept {
-    connection.respond(http::status_of(refusal), "content-type: text/plain\r\n",
-                       "not a valid HTTP/1.1 request\n");
 }
 
 }  // namespace nodex::core

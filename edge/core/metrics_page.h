@@ -1,15 +1,14 @@
-// GET /metrics: everything the node counts, in Prometheus's text format. Served on a loopback
-// listener, which also answers /healthz and /readyz for load balancers.
+// The page of GET /metrics: everything the node counts, in Prometheus's text format.
 #pragma once
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "edge/connection/server_connection.h"
 #include "edge/gateway/metrics.h"
 #include "edge/io/loop.h"
 #include "edge/upstream/upstream.h"
 #include "replication/agent.h"
+#include "replication/nats/link_counters.h"
 #include "storage/commit_thread.h"
 
 namespace nodex::core {
@@ -24,25 +23,9 @@ struct MetricsSources {
     storage::CommitStats* commits = nullptr;
     replication::AgentStats* agent = nullptr;
     Clock* clock = nullptr;
+    std::function<replication::LinkCounters()> link;  // empty: the centre is in this process
 };
 
 std::string metrics_text(const MetricsSources& sources);
-
-class MetricsHandler final : public RequestHandler {
-  public:
-    MetricsHandler(MetricsSources sources, std::function<bool()> ready);
-    std::uint64_t request_head(ServerConnection& connection,
-                               const http::RequestHead& head) noexcept override;
-    void request_body(ServerConnection&, Bytes) noexcept override {}
-    void request_complete(ServerConnection&) noexcept override {}
-    void request_refused(ServerConnection& connection, http::Refusal refusal) noexcept override;
-    void response_writable(ServerConnection&) noexcept override {}
-    void request_abandoned(ServerConnection&, Error) noexcept override {}
-    void response_sent(ServerConnection&) noexcept override {}
-
-  private:
-    MetricsSources sources_;
-    std::function<bool()> ready_;
-};
 
 }  // namespace nodex::core

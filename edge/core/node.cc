@@ -227,6 +227,7 @@ Status Node::register_pop(const std::function<bool()>& stop_asked) {
     replication::AgentOptions options;
     options.pop = PopId{config_.pop_id};
     options.pop_name = config_.name;
+    options.version = config_.gateway.version;
     options.link_key = link_key_;
     options.copies_bytes_max = static_cast<std::uint64_t>(config_.copies_bytes_max);
     options.copies_retention_ms = config_.gateway.answer_retention_ms + 2 * 3'600'000;
@@ -352,6 +353,7 @@ MetricsSources Node::metrics_sources() {
     sources.commits = &commits_->stats();
     sources.agent = &agent_->stats();
     sources.clock = &system_clock();
+    if (nats_ != nullptr) sources.link = [this] { return nats_->counters(); };
     return sources;
 }
 

@@ -69,7 +69,8 @@ struct NatsConnection::State {
     bool tls_told = false;  // of whoever connects: the driving thread, or libnats's for it
     std::uint64_t dropped_before = 0;  // by earlier connections
     std::atomic<bool> connected{false};
-    std::atomic<std::uint64_t> disconnects{0}, reopens{0}, tls_demands{0};
+    std::atomic<std::uint64_t> disconnects{0}, reopens{0}, tls_demands{0}, unsent{0};
+    std::atomic<std::uint64_t> dropped_seen{0};  // dropped_before + dropped(), for other threads
     std::atomic<std::uint64_t> handled{0};  // messages that have been through their handler
 
     std::mutex mutex;  // guards what follows
@@ -329,8 +330,10 @@ void NatsConnection::subscribe(Bytes subject, Bytes group, Handler handler) {
 bool NatsConnection::publish(Bytes subject, Bytes reply, Bytes payload) {
     // Asked of libnats itself: what is published while it reconnects would be sent later.
     if (state_->connection == nullptr ||
-        natsConnection_Status(state_->connection) != NATS_CONN_STATUS_CONNECTED)
+        natsConnection_Status(state_->connection) != NATS_CONN_STATUS_CONNECTED) {
+        state_->unsent.fetch_add(1, std::memory_order_relaxed);
         return false;
+    }
     const std::string where(subject), back(reply);
     const auto length = static_cast<int>(payload.size());
     const natsStatus status =
@@ -338,11 +341,13 @@ bool NatsConnection::publish(Bytes subject, Bytes reply, Bytes payload) {
             ? natsConnection_Publish(state_->connection, where.c_str(), payload.data(), length)
             : natsConnection_PublishRequest(state_->connection, where.c_str(), back.c_str(),
                                             payload.data(), length);
+    if (status != NATS_OK) state_->unsent.fetch_add(1, std::memory_order_relaxed);
     return status == NATS_OK;
 }
 
 void NatsConnection::keep() {
     State& state = *state_;
+    state.dropped_seen.store(dropped(), std::memory_order_relaxed);
     {
         const std::lock_guard lock(state.mutex);
         if (state.connection != nullptr && !state.closed) return;
@@ -381,6 +386,17 @@ std::uint64_t NatsConnection::reopens() const noexcept {
 
 std::uint64_t NatsConnection::tls_demands() const noexcept {
     return state_->tls_demands.load(std::memory_order_relaxed);
+}
+
+LinkCounters NatsConnection::counters() const noexcept {
+    LinkCounters counters;
+    counters.connected = connected();
+    counters.disconnects = disconnects();
+    counters.reopened = reopens();
+    counters.tls_demands = tls_demands();
+    counters.unsent = state_->unsent.load(std::memory_order_relaxed);
+    counters.dropped = state_->dropped_seen.load(std::memory_order_relaxed);
+    return counters;
 }
 
 std::uint64_t NatsConnection::dropped() const noexcept {

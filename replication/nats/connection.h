@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "replication/nats/link_counters.h"
 #include "replication/nats/server_address.h"
 
 namespace nodex::replication {
@@ -52,6 +53,8 @@ class NatsConnection {
     [[nodiscard]] std::uint64_t reopens() const noexcept;
     [[nodiscard]] std::uint64_t tls_demands() const noexcept;
     [[nodiscard]] std::uint64_t dropped() const noexcept;  // by libnats's own bound; driving thread
+    // All of it but `queued`; any thread. `dropped` is as the last keep() saw it.
+    [[nodiscard]] LinkCounters counters() const noexcept;
 
   private:
     struct State;

@@ -54,6 +54,9 @@ class Inbox : public std::enable_shared_from_this<Inbox> {
     [[nodiscard]] std::uint64_t dropped() const noexcept {
         return dropped_.load(std::memory_order_relaxed);
     }
+    [[nodiscard]] std::size_t queued() const noexcept {  // any thread
+        return messages_.load(std::memory_order_relaxed);
+    }
 
   private:
     // libnats calls from one thread at a time, so the two counters need not move as one.

@@ -146,6 +146,13 @@ bool NatsTransport::connected() const noexcept {
     return state_->connection.connected();
 }
 
+LinkCounters NatsTransport::counters() const noexcept {
+    LinkCounters counters = state_->connection.counters();
+    counters.dropped += state_->inbox->dropped();
+    counters.queued = state_->inbox->queued();
+    return counters;
+}
+
 std::uint64_t NatsTransport::dropped() const noexcept {
     return state_->inbox->dropped() + state_->connection.dropped();
 }

@@ -9,6 +9,7 @@
 
 #include "edge/base/ids.h"
 #include "edge/base/random.h"
+#include "replication/nats/link_counters.h"
 #include "replication/nats/server_address.h"
 #include "replication/transport.h"
 
@@ -31,6 +32,7 @@ class NatsTransport final : public Transport {
     // As NatsConnection::flush; the driving thread.
     bool flush(Nanoseconds timeout_ns);
     [[nodiscard]] bool connected() const noexcept;  // any thread
+    [[nodiscard]] LinkCounters counters() const noexcept;  // any thread
     [[nodiscard]] std::uint64_t dropped()
         const noexcept;  // messages, at our bounds; driving thread
 

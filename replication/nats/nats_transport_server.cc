@@ -57,6 +57,13 @@ bool NatsTransportServer::connected() const noexcept {
     return state_->connection.connected();
 }
 
+LinkCounters NatsTransportServer::counters() const noexcept {
+    LinkCounters counters = state_->connection.counters();
+    counters.dropped += state_->inbox->dropped();
+    counters.queued = state_->inbox->queued();
+    return counters;
+}
+
 std::uint64_t NatsTransportServer::dropped() const noexcept {
     return state_->inbox->dropped() + state_->connection.dropped();
 }

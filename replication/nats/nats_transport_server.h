@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 
+#include "replication/nats/link_counters.h"
 #include "replication/nats/server_address.h"
 #include "replication/transport.h"
 
@@ -21,6 +22,7 @@ class NatsTransportServer final : public TransportServer {
     // As NatsConnection::flush; the driving thread.
     bool flush(Nanoseconds timeout_ns);
     [[nodiscard]] bool connected() const noexcept;  // any thread
+    [[nodiscard]] LinkCounters counters() const noexcept;  // any thread
     [[nodiscard]] std::uint64_t dropped()
         const noexcept;  // messages, at our bounds; driving thread
 

@@ -95,7 +95,7 @@ class Central:
         self.config_path = os.path.join(folder, "central.toml")
         self.config = {
             "node": {"name": "centre", "data_dir": os.path.join(folder, "data"), "secrets_dir": folder},
-            "nats": {"url": url}, "durability": {"level": "process"},
+            "nats": {"url": url}, "durability": {"level": "process"}, "listen": {"metrics": "127.0.0.1:0"},
             "pop": [{"id": pop, "link_key": path} for pop, path in link_keys.items()],
             **(config or {}),
         }
@@ -123,6 +123,11 @@ class Central:
             assert self.program.alive(), f"nodex-central ended\n{self.log()[-3000:]}"
             return self.log().count("central_serving") > before
         until(serving, 60, "nodex-central serves")
+
+    def metrics_address(self):
+        """As bound by the process that runs now."""
+        serving = [json.loads(line) for line in self.log().splitlines() if '"central_serving"' in line]
+        return serving[-1]["metrics"]
 
     def kill(self):
         self.program.kill()
@@ -158,8 +163,9 @@ class Cluster:
     def make_pop(self, number, **overrides):
         folder = f"pop-{number}"
         config = {"node": {"name": folder, "pop_id": number},
-                  "central": {"nats": self.net.urls[folder], "link_key": self.net.path(folder, "link.key")},
-                  **(self.config or {})}
+                  "central": {"nats": self.net.urls[folder], "link_key": self.net.path(folder, "link.key")}}
+        for section, items in (self.config or {}).items():
+            config.setdefault(section, {}).update(items)
         return Pop(config=config, catalogue=number == 1,
                    secrets=[self.net.path(folder, name) for name in ("key_hash.key", "idempotency.key")], **overrides)
 

@@ -13,7 +13,7 @@ BASE, IO, CRYPTO, TLS, HTTP = "edge/base", "edge/io", "edge/crypto", "edge/tls",
 API, CHANNEL, CONNECTION, STORAGE = "edge/api", "edge/channel", "edge/connection", "storage"
 POSTGRES = "replication/central/postgres"
 REPLICATION, UPSTREAM, GATEWAY = "replication", "edge/upstream", "edge/gateway"
-ADMIN, CORE = "edge/admin", "edge/core"
+ADMIN, CORE, METRICS = "edge/admin", "edge/core", "edge/metrics"
 NATS, CONFIG, PROGRAM = "replication/nats", "edge/config", "replication/central/program"
 
 # What a folder may include besides itself. The order is the order of the arrows.
@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     API: [BASE, CRYPTO, HTTP],
     CHANNEL: [BASE, IO, TLS],
     CONNECTION: [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
+    METRICS: [BASE, HTTP, CONNECTION, NATS],
     STORAGE: [BASE, CRYPTO],
     REPLICATION: [BASE, CRYPTO, STORAGE],
     NATS: [BASE, CRYPTO, STORAGE, REPLICATION],
@@ -35,8 +36,8 @@ MAY_INCLUDE = {
     GATEWAY: [BASE, IO, CRYPTO, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM],
     ADMIN: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY],
     CORE: [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION, STORAGE, REPLICATION, UPSTREAM, GATEWAY,
-           ADMIN, NATS, CONFIG],
-    PROGRAM: [BASE, CRYPTO, STORAGE, REPLICATION, NATS, CONFIG],
+           ADMIN, NATS, CONFIG, METRICS],
+    PROGRAM: [BASE, IO, CRYPTO, CONNECTION, METRICS, STORAGE, REPLICATION, NATS, CONFIG],
     "tools/nodex": [BASE, HTTP],  # nothing with BoringSSL: libcurl brings OpenSSL
     "tools/provider": [BASE, IO, CRYPTO, TLS, HTTP, API, CHANNEL, CONNECTION],
     "bench/load": [BASE, IO, CRYPTO, TLS, HTTP, CHANNEL],
@@ -61,7 +62,7 @@ THIRD_PARTY = {
     "CLI/": [CORE, PROGRAM, "tools/nodex", "tools/provider", "bench/load"],
     "spdlog/": [BASE],
     "fmt/": [BASE],
-    "prometheus/": [ADMIN, CORE],
+    "prometheus/": [METRICS],
     "seccomp.h": [CORE],
     "nats/": [NATS],
     "curl/": ["tools/nodex"],

@@ -51,6 +51,17 @@ void read_storage(File& file, Config& target) {
     section.integer("cache_bytes", target.cache_bytes, 1ll << 20, 1ll << 40);
 }
 
+bool is_loopback(const std::string& address) {
+    return address.starts_with("127.") || address.starts_with("[::1]:");
+}
+
+void read_listen(File& file, Config& target) {
+    Section section = file.section("listen");
+    section.text("metrics", target.metrics_listener);
+    if (!target.metrics_listener.empty() && !is_loopback(target.metrics_listener))
+        section.fail("metrics", "must be a loopback address: metrics are not for the public");
+}
+
 void read_log(File& file, Config& target) {
     Section section = file.section("log");
     std::string level = "info";
@@ -91,11 +102,12 @@ Result<Config> load_config(const std::string& path, std::string& problem) {
     auto file = File::load(path, problem);
     if (!file) return file.error();
     File& root = **file;
-    root.only({"node", "nats", "durability", "storage", "log", "pop"});
+    root.only({"node", "nats", "durability", "listen", "storage", "log", "pop"});
     Config target;
     read_node(root, target);
     read_nats(root, target);
     read_storage(root, target);
+    read_listen(root, target);
     read_log(root, target);
     read_pops(root, target);
     if (!problem.empty()) return bad_configuration;

@@ -30,6 +30,8 @@ struct Config {
     // [storage]
     std::uint64_t free_space_floor_bytes = 256ull << 20;
     std::int64_t cache_bytes = 64ll << 20;
+    // [listen]
+    std::string metrics_listener;  // a loopback address; "": none
     // [log]
     log::Level log_level = log::Level::info;
     std::vector<PopEntry> pops;  // [[pop]]

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "edge/crypto/secret_file.h"
+#include "replication/central/program/metrics_page.h"
 
 namespace nodex::central {
 namespace {
@@ -64,14 +65,24 @@ Status Service::start() {
                                       {"advice",
                                        "the ledger's rows do not add up to its balances; restore a "
                                        "backup or run with support"}});
-    if (status)
-        log::info("central_serving",
-                  {{"node", config_.name},
-                   {"pops", static_cast<std::uint64_t>(config_.pops.size())},
-                   {"nats", config_.nats.text()},
-                   {"durability",
-                    config_.durability == storage::Durability::power ? "power" : "process"}});
-    return status;
+    if (!status) return status;
+    if (Status served = serve_metrics(); !served) return served;
+    log::info(
+        "central_serving",
+        {{"node", config_.name},
+         {"pops", static_cast<std::uint64_t>(config_.pops.size())},
+         {"nats", config_.nats.text()},
+         {"metrics", metrics_ == nullptr ? "" : metrics_->address()},
+         {"durability", config_.durability == storage::Durability::power ? "power" : "process"}});
+    return {};
+}
+
+Status Service::serve_metrics() {
+    if (config_.metrics_listener.empty()) return {};
+    metrics_ = std::make_unique<MetricsServer>(
+        [this] { return metrics_text(centre_->stats(), server_->counters(), system_clock()); },
+        [this] { return !centre_->failed(); });
+    return metrics_->start(config_.metrics_listener);
 }
 
 void Service::reload(const std::string& path) {
@@ -81,9 +92,12 @@ void Service::reload(const std::string& path) {
     auto keys = read_link_keys(*loaded);
     if (!keys) return log::error("reload_refused", {{"problem", "a link key cannot be read"}});
     if (loaded->data_dir != config_.data_dir || loaded->nats.url != config_.nats.url ||
-        loaded->durability != config_.durability)
-        log::warning("reload_partial",
-                     {{"advice", "data_dir, nats.url and durability change with a restart only"}});
+        loaded->durability != config_.durability ||
+        loaded->metrics_listener != config_.metrics_listener)
+        log::warning(
+            "reload_partial",
+            {{"advice",
+              "data_dir, nats.url, durability and listen.metrics change with a restart only"}});
     const auto count = static_cast<std::uint64_t>(keys->size());
     config_.pops = loaded->pops;
     centre_->replace_link_keys(std::move(*keys));
@@ -92,6 +106,7 @@ void Service::reload(const std::string& path) {
 
 void Service::stop() {
     log::info("stopping");
+    if (metrics_ != nullptr) metrics_->stop();
     centre_->stop();
     (void)server_->flush(farewell);
     centre_.reset();

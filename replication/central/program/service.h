@@ -6,6 +6,7 @@
 
 #include "replication/central/central_thread.h"
 #include "replication/central/program/config.h"
+#include "replication/central/program/metrics_server.h"
 #include "replication/central/rocks_ledger_store.h"
 #include "replication/nats/nats_transport_server.h"
 #include "storage/rocks_store.h"
@@ -37,7 +38,10 @@ class Service {
     std::unique_ptr<storage::RocksStore> store_;
     std::unique_ptr<replication::RocksLedgerStore> ledger_store_;
     std::unique_ptr<replication::NatsTransportServer> server_;
+    Status serve_metrics();
+
     std::unique_ptr<replication::CentralThread> centre_;
+    std::unique_ptr<MetricsServer> metrics_;
 };
 
 }  // namespace nodex::central
