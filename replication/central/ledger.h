@@ -210,7 +210,11 @@ class Ledger {
     Result<std::vector<Changed>> changes_after(LedgerTransaction& transaction, std::uint64_t from,
                                                bool& more);
     Result<std::string> feed_record(LedgerTransaction& transaction, const Changed& changed);
+    // A page of the rows whose places are in [from, to).
+    static Result<UsagePage> usage_page(LedgerTransaction& transaction, const UsageFilter& filter,
+                                        Bytes from, Bytes to);
     Result<LedgerAudit> verify(LedgerTransaction& transaction);
+    Result<LedgerAudit> check_invariants(LedgerTransaction& transaction);
     Result<ledger::Head> load_head(LedgerTransaction& transaction);
     void save_head(LedgerTransaction& transaction, const ledger::Head& head);
     Result<ledger::Account> load_account(LedgerTransaction& transaction, AccountId id);

@@ -150,20 +150,20 @@ Result<Account> Ledger::set_account_state(AccountId id, AccountState state, std:
 }
 
 Result<Account> Ledger::set_account_claims(AccountId id, ClaimMode claims, std::int64_t now_ms) {
-    LedgerTransaction transaction(store_);
-    Result<Account> account = load_account(transaction, id);
-    if (!account) return account.error();
-    if (ledger::is_house(id) || account->state == AccountState::closed)
-        return refused(ErrorCode::forbidden);
-    account->claims = claims;
-    account->updated_ms = now_ms;
-    if (const Status told =
-            announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-        !told)
-        return told.error();
-    if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
-    if (const Status committed = transaction.commit(); !committed) return committed.error();
-    return account;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
+        Result<Account> account = load_account(transaction, id);
+        if (!account) return account.error();
+        if (ledger::is_house(id) || account->state == AccountState::closed)
+            return refused(ErrorCode::forbidden);
+        account->claims = claims;
+        account->updated_ms = now_ms;
+        if (const Status told =
+                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
+            !told)
+            return told.error();
+        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        return account;
+    });
 }
 
 Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {

@@ -87,12 +87,16 @@ Result<LedgerAudit> Ledger::verify(LedgerTransaction& transaction) {
 }
 
 Result<LedgerAudit> Ledger::verify() {
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    return verify(transaction);
+    return run_verb(store_, LedgerAccess::read,
+                    [this](LedgerTransaction& transaction) { return verify(transaction); });
 }
 
 Result<LedgerAudit> Ledger::check_invariants() {
-    LedgerTransaction transaction(store_, LedgerAccess::read);
+    return run_verb(store_, LedgerAccess::read,
+                    [this](LedgerTransaction& transaction) { return check_invariants(transaction); });
+}
+
+Result<LedgerAudit> Ledger::check_invariants(LedgerTransaction& transaction) {
     Result<LedgerAudit> audit = verify(transaction);
     if (!audit) return audit;
     std::map<LeaseKey, Wide> held;

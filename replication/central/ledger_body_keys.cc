@@ -100,15 +100,15 @@ Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
     const Result<ledger::Head> now = head();
     if (!now) return now.error();
     std::vector<AccountId> outdated;
+    std::string last;
     unsigned visited = 0;
     bool sound = true;
-    LedgerTransaction glance(store_, LedgerAccess::read);
     const std::string from =
         outdated_from_.empty() ? ledger::body_keys_key(AccountId{0}) : outdated_from_ + '\0';
-    const Status scanned = glance.scan(LedgerTable::kek, from, "l", [&](Bytes key, Bytes value) {
+    const auto look = [&](Bytes key, Bytes value) {
         if (visited == accounts_max) return false;
         ++visited;
-        outdated_from_ = std::string(key);
+        last = std::string(key);
         BodyKeys keys;
         sound = key.size() == 9 && ledger::decode(value, keys).has_value();
         if (!sound || keys.versions.empty()) return sound;
@@ -116,18 +116,25 @@ Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
         if (newest.created_ms <= now_ms - lifetime_ms || newest.number < first_of_epoch(now->epoch))
             outdated.push_back(static_cast<AccountId>(read_ordered64(key.substr(1))));
         return true;
-    });
+    };
+    const Status scanned =
+        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
+            outdated.clear();
+            visited = 0;
+            return glance.scan(LedgerTable::kek, from, "l", look);
+        });
     if (!scanned) return scanned.error();
     if (!sound) return corrupt();
-    if (visited < accounts_max) outdated_from_.clear();  // the end: from the beginning next time
+    outdated_from_ = visited < accounts_max ? std::string{} : last;  // the end: from the beginning
     return outdated;
 }
 
 Result<std::string> Ledger::root_key_check() {
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    Result<std::optional<std::string>> check = transaction.get(LedgerTable::kek, check_key);
-    if (!check) return check.error();
-    return *check ? std::move(**check) : std::string();
+    return run_verb(store_, LedgerAccess::read, [](LedgerTransaction& glance) -> Result<std::string> {
+        Result<std::optional<std::string>> check = glance.get(LedgerTable::kek, check_key);
+        if (!check) return check.error();
+        return *check ? std::move(**check) : std::string();
+    });
 }
 
 Status Ledger::set_root_key_check(const std::string& check) {

@@ -238,19 +238,21 @@ Result<unsigned> Ledger::sweep_claims(std::int64_t now_ms, unsigned claims_max) 
     std::vector<std::string> expired;
     unsigned seen = 0;
     std::string last;
-    LedgerTransaction glance(store_, LedgerAccess::read);
+    const auto look = [&](Bytes key, Bytes value) {
+        if (seen == claims_max) return false;
+        ++seen;
+        last = std::string(key);
+        Claim claim;
+        if (ledger::decode(value, claim) && claim.expires_ms <= now_ms) expired.emplace_back(key);
+        return true;
+    };
     const Status scanned =
-        glance.scan(LedgerTable::claim, sweep_from_, {}, [&](Bytes key, Bytes value) {
-            if (seen == claims_max) return false;
-            ++seen;
-            last = std::string(key);
-            Claim claim;
-            if (ledger::decode(value, claim) && claim.expires_ms <= now_ms)
-                expired.emplace_back(key);
-            return true;
+        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
+            expired.clear();
+            seen = 0;
+            return glance.scan(LedgerTable::claim, sweep_from_, {}, look);
         });
     if (!scanned) return scanned.error();
-    if (const Status ended = glance.commit(); !ended) return ended.error();
     sweep_from_ = seen == claims_max ? last + '\0' : std::string{};
     if (expired.empty()) return 0u;
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<unsigned> {

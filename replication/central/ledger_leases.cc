@@ -289,24 +289,27 @@ Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
     std::vector<std::string> expired;
     unsigned seen = 0;
     std::string last;
-    LedgerTransaction glance(store_, LedgerAccess::read);  // close_lease() looks again, alone
-    const Status scanned =
-        glance.scan(LedgerTable::lease, reclaim_from_, {}, [&](Bytes key, Bytes value) {
-            if (seen == scopes_max) return false;
-            ++seen;
-            last = std::string(key);
-            Lease lease;
-            if (const Status decoded = ledger::decode(value, lease);
-                !decoded || lease.generations.empty())
-                return true;
-            const Lease::Generation& generation = lease.generations.back();
-            if (generation.held() > 0 &&
-                now_ms > generation.expires_ms + with_drift(request_deadline_ms))
-                expired.emplace_back(key);
+    const auto look = [&](Bytes key, Bytes value) {
+        if (seen == scopes_max) return false;
+        ++seen;
+        last = std::string(key);
+        Lease lease;
+        if (const Status decoded = ledger::decode(value, lease);
+            !decoded || lease.generations.empty())
             return true;
+        const Lease::Generation& generation = lease.generations.back();
+        if (generation.held() > 0 &&
+            now_ms > generation.expires_ms + with_drift(request_deadline_ms))
+            expired.emplace_back(key);
+        return true;
+    };
+    const Status scanned =  // close_lease() looks again, alone
+        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
+            expired.clear();
+            seen = 0;
+            return glance.scan(LedgerTable::lease, reclaim_from_, {}, look);
         });
     if (!scanned) return scanned.error();
-    if (const Status ended = glance.commit(); !ended) return ended.error();
     reclaim_from_ = seen == scopes_max ? last + '\0' : std::string{};
     unsigned count = 0;
     for (const std::string& key : expired) {

@@ -20,7 +20,9 @@ Error corrupt() noexcept {
 
 template <class Record>
 Result<std::optional<Record>> read(LedgerStore& store, LedgerTable table, const std::string& key) {
-    return LedgerTransaction(store, LedgerAccess::read).find<Record>(table, key);
+    return run_verb(store, LedgerAccess::read, [&](LedgerTransaction& transaction) {
+        return transaction.find<Record>(table, key);
+    });
 }
 
 }  // namespace
@@ -47,77 +49,85 @@ Result<std::optional<ledger::Claim>> Ledger::claim_of(AccountId account,
     return read<ledger::Claim>(store_, LedgerTable::claim, ledger::claim_key(account, idempotency));
 }
 Result<ledger::Head> Ledger::head() {
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    return load_head(transaction);
+    return run_verb(store_, LedgerAccess::read,
+                    [this](LedgerTransaction& transaction) { return load_head(transaction); });
 }
 
 Result<std::vector<ledger::Account>> Ledger::accounts(AccountId after, unsigned count_max) {
-    std::vector<ledger::Account> accounts;
-    bool sound = true;
+    using Accounts = std::vector<ledger::Account>;
     const std::string from = ledger::account_key(static_cast<AccountId>(raw(after) + 1));
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    const Status scanned =
-        transaction.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
-            ledger::Account account;
-            sound = ledger::decode(value, account).has_value();
-            if (!sound || ledger::is_house(account.id) || accounts.size() == count_max)
-                return false;
-            accounts.push_back(std::move(account));
-            return true;
-        });
-    if (!scanned) return scanned.error();
-    if (!sound) return corrupt();
-    return accounts;
+    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Result<Accounts> {
+        Accounts accounts;
+        bool sound = true;
+        const Status scanned =
+            glance.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
+                ledger::Account account;
+                sound = ledger::decode(value, account).has_value();
+                if (!sound || ledger::is_house(account.id) || accounts.size() == count_max)
+                    return false;
+                accounts.push_back(std::move(account));
+                return true;
+            });
+        if (!scanned) return scanned.error();
+        if (!sound) return corrupt();
+        return accounts;
+    });
 }
 
 Result<std::vector<ledger::Key>> Ledger::keys(AccountId account, KeyId after, unsigned count_max) {
-    std::vector<KeyId> ids;
+    using Keys = std::vector<ledger::Key>;
     const std::string from =
         ledger::KeyBuilder().letter('a').number(raw(account)).number(raw(after) + 1).bytes;
     const std::string to = ledger::KeyBuilder().letter('a').number(raw(account) + 1).bytes;
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    const Status scanned = transaction.scan(LedgerTable::key, from, to, [&](Bytes key, Bytes) {
-        if (ids.size() == count_max || key.size() != 17) return false;
-        ids.push_back(static_cast<KeyId>(read_ordered64(key.substr(9))));
-        return true;
+    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Result<Keys> {
+        std::vector<KeyId> ids;
+        const Status scanned = glance.scan(LedgerTable::key, from, to, [&](Bytes key, Bytes) {
+            if (ids.size() == count_max || key.size() != 17) return false;
+            ids.push_back(static_cast<KeyId>(read_ordered64(key.substr(9))));
+            return true;
+        });
+        if (!scanned) return scanned.error();
+        std::vector<LedgerPlace> places;
+        for (const KeyId id : ids) places.push_back({LedgerTable::key, ledger::key_key(id)});
+        if (const Status read = glance.prefetch(std::move(places)); !read) return read.error();
+        Keys keys;
+        for (const KeyId id : ids) {
+            Result<std::optional<ledger::Key>> found =
+                glance.find<ledger::Key>(LedgerTable::key, ledger::key_key(id));
+            if (!found) return found.error();
+            if (!*found) return corrupt();
+            keys.push_back(std::move(**found));
+        }
+        return keys;
     });
-    if (!scanned) return scanned.error();
-    std::vector<LedgerPlace> places;
-    for (const KeyId id : ids) places.push_back({LedgerTable::key, ledger::key_key(id)});
-    if (const Status read = transaction.prefetch(std::move(places)); !read) return read.error();
-    std::vector<ledger::Key> keys;
-    for (const KeyId id : ids) {
-        Result<std::optional<ledger::Key>> found =
-            transaction.find<ledger::Key>(LedgerTable::key, ledger::key_key(id));
-        if (!found) return found.error();
-        if (!*found) return corrupt();
-        keys.push_back(std::move(**found));
-    }
-    return keys;
 }
 
 Result<std::optional<ledger::Model>> Ledger::model(Bytes id) {
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    Result<std::optional<std::string>> number =
-        transaction.get(LedgerTable::price, ledger::KeyBuilder().letter('n').raw_bytes(id).bytes);
-    if (!number) return number.error();
-    if (!*number) return std::optional<ledger::Model>{};
-    return transaction.find<ledger::Model>(LedgerTable::price, "m" + **number);
+    using Found = Result<std::optional<ledger::Model>>;
+    const std::string name = ledger::KeyBuilder().letter('n').raw_bytes(id).bytes;
+    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Found {
+        Result<std::optional<std::string>> number = glance.get(LedgerTable::price, name);
+        if (!number) return number.error();
+        if (!*number) return std::optional<ledger::Model>{};
+        return glance.find<ledger::Model>(LedgerTable::price, "m" + **number);
+    });
 }
 
 Result<std::vector<ledger::Model>> Ledger::models() {
-    std::vector<ledger::Model> models;
-    bool sound = true;
-    LedgerTransaction transaction(store_, LedgerAccess::read);
-    const Status scanned = transaction.scan(LedgerTable::price, "m", "n", [&](Bytes, Bytes value) {
-        ledger::Model found;
-        sound = ledger::decode(value, found).has_value();
-        if (sound) models.push_back(std::move(found));
-        return sound;
+    using Models = std::vector<ledger::Model>;
+    return run_verb(store_, LedgerAccess::read, [](LedgerTransaction& glance) -> Result<Models> {
+        Models models;
+        bool sound = true;
+        const Status scanned = glance.scan(LedgerTable::price, "m", "n", [&](Bytes, Bytes value) {
+            ledger::Model found;
+            sound = ledger::decode(value, found).has_value();
+            if (sound) models.push_back(std::move(found));
+            return sound;
+        });
+        if (!scanned) return scanned.error();
+        if (!sound) return corrupt();
+        return models;
     });
-    if (!scanned) return scanned.error();
-    if (!sound) return corrupt();
-    return models;
 }
 
 // A POP keeps what a feed told it, so this is a writer's transaction though it writes nothing: what
@@ -242,11 +252,17 @@ Result<UsagePage> Ledger::usage(const UsageFilter& filter) {
         const std::string after = ledger::account_key(filter.account) + *place + '\0';
         if (after > from) from = after;
     }
+    if (from >= to) return UsagePage{};
+    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& transaction) {
+        return usage_page(transaction, filter, from, to);
+    });
+}
+
+Result<UsagePage> Ledger::usage_page(LedgerTransaction& transaction, const UsageFilter& filter,
+                                     Bytes from, Bytes to) {
     UsagePage page;
     unsigned visited = 0;
     std::vector<std::pair<std::string, std::uint64_t>> places;
-    if (from >= to) return page;
-    LedgerTransaction transaction(store_, LedgerAccess::read);
     const Status scanned = transaction.scan(LedgerTable::usage, from, to, [&](Bytes key, Bytes) {
         if (key.size() != 24 || visited++ == rows_visited_max) return false;
         places.emplace_back(std::string(key.substr(8)), ~read_ordered64(key.substr(16)));

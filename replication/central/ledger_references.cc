@@ -84,19 +84,22 @@ Result<Ledger::ReferencePage> Ledger::references(AccountId account,
     ReferencePage page;
     bool sound = true;
     std::string last;
-    LedgerTransaction glance(store_, LedgerAccess::read);
+    const auto look = [&](Bytes key, Bytes value) {
+        if (page.references.size() == count_max) {
+            page.cursor = to_hex(last);
+            return false;
+        }
+        Reference reference;
+        sound = key.size() == 1 + 8 + cursor_bytes && ledger::decode(value, reference);
+        if (!sound) return false;
+        last = std::string(key.substr(1 + 8));
+        page.references.push_back(std::move(reference));
+        return true;
+    };
     const Status scanned =
-        glance.scan(LedgerTable::reference, from, behind(prefix), [&](Bytes key, Bytes value) {
-            if (page.references.size() == count_max) {
-                page.cursor = to_hex(last);
-                return false;
-            }
-            Reference reference;
-            sound = key.size() == 1 + 8 + cursor_bytes && ledger::decode(value, reference);
-            if (!sound) return false;
-            last = std::string(key.substr(1 + 8));
-            page.references.push_back(std::move(reference));
-            return true;
+        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
+            page = {};
+            return glance.scan(LedgerTable::reference, from, behind(prefix), look);
         });
     if (!scanned) return scanned.error();
     if (!sound) return corrupt();
@@ -109,19 +112,22 @@ Result<unsigned> Ledger::sweep_references(std::int64_t now_ms, unsigned rows_max
     unsigned seen = 0;
     std::string last;
     const std::string from = references_from_.empty() ? "s" : references_from_;
-    LedgerTransaction glance(store_, LedgerAccess::read);
+    const auto look = [&](Bytes key, Bytes value) {
+        if (seen == rows_max) return false;
+        ++seen;
+        last = std::string(key);
+        Reference reference;
+        if (ledger::decode(value, reference) && reference.expires_ms() <= now_ms)
+            expired.emplace_back(std::string(key), reference.request);
+        return true;
+    };
     const Status scanned =
-        glance.scan(LedgerTable::reference, from, "t", [&](Bytes key, Bytes value) {
-            if (seen == rows_max) return false;
-            ++seen;
-            last = std::string(key);
-            Reference reference;
-            if (ledger::decode(value, reference) && reference.expires_ms() <= now_ms)
-                expired.emplace_back(std::string(key), reference.request);
-            return true;
+        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
+            expired.clear();
+            seen = 0;
+            return glance.scan(LedgerTable::reference, from, "t", look);
         });
     if (!scanned) return scanned.error();
-    if (const Status ended = glance.commit(); !ended) return ended.error();
     references_from_ = seen == rows_max ? last + '\0' : std::string{};
     if (expired.empty()) return 0u;
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<unsigned> {

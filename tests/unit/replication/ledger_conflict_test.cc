@@ -28,19 +28,27 @@ class ContestedStore final : public LedgerStore {
         return ledger_unavailable();  // it is there, but nobody was told
     }
     Result<std::optional<std::string>> get(LedgerTable table, Bytes key) noexcept override {
+        if (lose_reader()) return ledger_conflict();
         return inner_.get(table, key);
     }
     Status scan(LedgerTable table, Bytes from, Bytes to,
                 const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override {
-        return inner_.scan(table, from, to, visit);
+        if (!lose_reader()) return inner_.scan(table, from, to, visit);
+        unsigned left = 1;  // the connection goes in the middle of the answer
+        const Status part = inner_.scan(table, from, to, [&](Bytes key, Bytes value) {
+            return left-- > 0 && visit(key, value);
+        });
+        return part ? Status(ledger_conflict()) : part;
     }
 
     unsigned refusals = 0;  // of the next commits, with `refusal`
     Error refusal = ledger_conflict();
     bool lose_answer = false;
+    bool lose_next_reader = false;
     unsigned commits = 0;
 
   private:
+    bool lose_reader() noexcept { return std::exchange(lose_next_reader, false); }
     MemoryLedgerStore inner_;
 };
 
@@ -93,6 +101,45 @@ TEST(LedgerConflict, AVerbThatNeverGetsThroughChangesNothingAndMayBeAskedAgain) 
     EXPECT_EQ(world.store.commits, limits::ledger_attempts_max);
     EXPECT_EQ(world.balance(), 10 * unit);
     EXPECT_TRUE(world.ledger.top_up(world.account, unit, "second", 7)->applied);
+}
+
+// As when the database's connection is lost between two questions or in one: a centre once took
+// that for a failure of its store, and ended. Every question answers the same as without it.
+TEST(LedgerConflict, AQuestionWhoseReaderIsLostIsAskedAgain) {
+    Contested world;
+    Ledger& ledger = world.ledger;
+    EXPECT_TRUE(ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 5));
+    EXPECT_TRUE(ledger.create_account("b", *ledger::parse_currency("USD"), 6));
+    ModelEntry model;
+    model.id = "m";
+    EXPECT_TRUE(ledger.set_model(model, 8));
+    const auto same = [&](const char* question, const auto& ask) {
+        const auto undisturbed = ask();
+        world.store.lose_next_reader = true;
+        EXPECT_EQ(ask(), undisturbed) << question;
+        EXPECT_FALSE(world.store.lose_next_reader) << question;
+    };
+    same("account", [&] { return (*ledger.account(world.account))->posted; });
+    same("accounts", [&] { return ledger.accounts(AccountId{0}, 10)->size(); });
+    same("keys", [&] { return ledger.keys(world.account, KeyId{0}, 10)->size(); });
+    same("model", [&] { return (*ledger.model("m"))->entry.number; });
+    same("models", [&] { return ledger.models()->size(); });
+    same("mark", [&] { return (*ledger.mark(PopId{1}, world.incarnation))->applied; });
+    same("head", [&] { return ledger.head()->rows; });
+    same("feed", [&] { return ledger.feed(0)->records; });
+    UsageFilter all;
+    all.account = world.account;
+    same("usage", [&] { return ledger.usage(all)->rows.size(); });
+    same("verify", [&] { return ledger.verify()->rows; });
+    same("invariants", [&] { return ledger.check_invariants()->accounts; });
+    same("reclaim", [&] { return *ledger.reclaim(9, 10); });
+    same("claims", [&] { return *ledger.sweep_claims(9, 10); });
+    same("references", [&] { return *ledger.sweep_references(9, 10); });
+    same("bodies", [&] {
+        return ledger.references(world.account, std::nullopt, "", 10)->references.size();
+    });
+    same("body keys", [&] { return ledger.outdated_body_keys(9, 10)->size(); });
+    same("root key", [&] { return *ledger.root_key_check(); });
 }
 
 TEST(LedgerConflict, AVerbThatConsumesItsArgumentsCanStillRunAgain) {
