@@ -16,8 +16,8 @@ from support.waiting import until
 class Network:
     """All nats-servers of a Net; every leaf is linked."""
 
-    def __init__(self, folder, pops=2, hubs=1):
-        self.net = Net(os.path.join(folder, "net"), pops, hubs)
+    def __init__(self, folder, pops=2, hubs=1, centres=1):
+        self.net = Net(os.path.join(folder, "net"), pops, hubs, centres)
         self.servers = {name: self.net.server(name) for name in self.net.names}
         with self.client("hub") as hub:
             hub.subscribe("nx.v1.rpc.linked")
@@ -143,6 +143,24 @@ def of_a_hub_pair_either_may_die(folder):
                     until(lambda: pop.publish(subject) or subject in centre.subjects(), 30,
                           f"{name} reaches the centre over {rest}")
             network.servers[victim].start()
+
+
+@test
+def two_centres_are_two_leaves_and_share_their_secrets(folder):
+    with Network(folder, pops=1, centres=2) as network:  # every leaf is linked: a second one of one name would be refused
+        net = network.net
+        for name in ("key_hash.key", "root.key", "links/1.key"):
+            with open(net.path("centre-a", name), "rb") as one, open(net.path("centre-b", name), "rb") as other:
+                assert one.read() == other.read(), name
+        with open(net.path("centre-b", "central.toml"), encoding="ascii") as file:
+            assert 'kind = "postgres"' in file.read()
+        with network.client("centre-a") as one, network.client("centre-b") as other:
+            for centre in (one, other):
+                centre.subscribe("nx.v1.rpc.>")
+            with network.client("pop-1") as pop:
+                for centre, name in ((one, "a"), (other, "b")):
+                    subject = f"nx.v1.rpc.to.{name}"
+                    until(lambda: pop.publish(subject) or subject in centre.subjects(), 20, f"centre-{name} hears the POP")
 
 
 # libnats is linked to OpenSSL, we to BoringSSL, and both have a symbol SSL_new. The dynamic linker takes the first that it

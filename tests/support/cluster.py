@@ -39,15 +39,16 @@ def listens(address):
 class Net:
     """What deploy/nats/generate makes, on one machine, with ports of its own."""
 
-    def __init__(self, folder, pops=2, hubs=1):
+    def __init__(self, folder, pops=2, hubs=1, centres=1):
         self.folder = folder
         self.hubs = ["hub-a", "hub-b"][:hubs]
-        self.names = [*self.hubs, "centre", *(f"pop-{pop}" for pop in range(1, pops + 1))]
+        self.centres = ["centre"] if centres == 1 else [f"centre-{letter}" for letter in "abcdefgh"[:centres]]
+        self.names = [*self.hubs, *self.centres, *(f"pop-{pop}" for pop in range(1, pops + 1))]
         places = [f"{hub}.{kind}" for hub in self.hubs for kind in ("client", "leaf", "route", "monitor")]
         places += [place for name in self.names[hubs:] for place in (name, f"{name}.monitor")]
         self.addresses = dict(zip(places, free_addresses(len(places))))
         subprocess.run(
-            [sys.executable, str(GENERATE), folder, "--pops", str(pops), *(["--hub", "127.0.0.1"] * hubs),
+            [sys.executable, str(GENERATE), folder, "--pops", str(pops), "--centres", str(centres), *(["--hub", "127.0.0.1"] * hubs),
              *(word for item in self.addresses.items() for word in ("--address", "=".join(item)))],
             check=True, capture_output=True, timeout=60)
         with open(os.path.join(folder, "urls.json"), encoding="ascii") as file:
@@ -94,7 +95,7 @@ class Central:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         self.config_path = os.path.join(folder, "central.toml")
         self.config = {
-            "node": {"name": "centre", "data_dir": os.path.join(folder, "data"), "secrets_dir": folder},
+            "node": {"name": os.path.basename(folder), "data_dir": os.path.join(folder, "data"), "secrets_dir": folder},
             "nats": {"url": url}, "durability": {"level": "process"}, "listen": {"metrics": "127.0.0.1:0"},
             "pop": [{"id": pop, "link_key": path} for pop, path in link_keys.items()],
             **(config or {}),
@@ -141,24 +142,30 @@ class Central:
 
 
 class Cluster:
-    """Hubs, a centre, and POPs with a leaf each; `pops[0]` has filled the catalogue."""
+    """Hubs, a centre (or several, on one database), and POPs with a leaf each; `pops[0]` has filled the catalogue. `config` is of
+    the POPs, `central_config` of the centres."""
 
-    def __init__(self, pops=2, hubs=1, config=None):
+    def __init__(self, pops=2, hubs=1, config=None, centres=1, central_config=None):
         self.folder = tempfile.mkdtemp(prefix="nodex-cluster-")
-        self.servers, self.pops, self.central = {}, [], None
+        self.servers, self.pops, self.centrals = {}, [], []
         self.config = config
         try:
-            self.net = Net(self.folder, pops, hubs)
+            self.net = Net(self.folder, pops, hubs, centres)
             for name in self.net.names:
                 self.servers[name] = self.net.server(name)
-            links = {pop: self.net.path(f"centre/links/{pop}.key") for pop in range(1, pops + 1)}
-            self.central = Central(self.net.path("centre"), self.net.urls["centre"], links)
-            self.central.start()
+            for name in self.net.centres:
+                links = {pop: self.net.path(name, "links", f"{pop}.key") for pop in range(1, pops + 1)}
+                self.centrals.append(Central(self.net.path(name), self.net.urls[name], links, central_config))
+                self.centrals[-1].start()
             for pop in range(1, pops + 1):
                 self.pops.append(self.make_pop(pop))
         except BaseException:
             self.close()
             raise
+
+    @property
+    def central(self):
+        return self.centrals[0]
 
     def make_pop(self, number, **overrides):
         folder = f"pop-{number}"
@@ -178,8 +185,9 @@ class Cluster:
     def close(self):
         for pop in self.pops:
             pop.close()
-        if self.central is not None and self.central.program is not None:
-            self.central.kill()
+        for central in self.centrals:
+            if central.program is not None:
+                central.kill()
         for server in self.servers.values():
             server.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

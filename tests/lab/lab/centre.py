@@ -1,6 +1,5 @@
 """The centre: nodex-central on RocksDB (one), or on PostgreSQL (two, with a primary and a synchronous standby)."""
 import os
-import shutil
 
 from lab import nats, postgres
 from lab.hosts import Service
@@ -31,12 +30,6 @@ class Centre:
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(toml.text(sections))
         self.host.run(*self.service.arguments(), "--init")
-
-    def share_root_key(self, other):
-        """Centres of one ledger open body keys with the same root key."""
-        path = os.path.join(self.secrets, "root.key")
-        shutil.copyfile(os.path.join(other.secrets, "root.key"), path)
-        os.chmod(path, 0o600)
 
     def start(self):
         self.leaf.start()

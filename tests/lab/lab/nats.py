@@ -12,7 +12,6 @@ from lab.hosts import Service
 GENERATE = pathlib.Path(__file__).resolve().parents[3] / "deploy" / "nats" / "generate"
 LEAF_ADDRESS = "127.0.0.1:4222"
 LEAF_PORT = 7422
-CENTRE = "centre"
 
 
 def server_program():
@@ -28,8 +27,11 @@ class Network:
     def __init__(self, world):
         self.world, self.folder = world, os.path.join(world.folder, "network")
         hubs = [word for host in world.named("hub") for word in ("--hub", host.address)]
-        subprocess.run([sys.executable, str(GENERATE), self.folder, "--pops", str(len(world.named("pop"))), "--days", "2", *hubs],
-                       check=True, capture_output=True)
+        centres = [host.name for host in world.named("centre")]
+        # Which of the folders is whose: a single centre's has no letter.
+        self.centres = dict(zip(centres, centres if len(centres) > 1 else ["centre"]))
+        subprocess.run([sys.executable, str(GENERATE), self.folder, "--pops", str(len(world.named("pop"))), "--centres",
+                        str(len(centres)), "--days", "2", *hubs], check=True, capture_output=True)
         self.urls = json.loads(pathlib.Path(self.folder, "urls.json").read_text(encoding="ascii"))
 
     def path(self, *parts):
@@ -46,13 +48,8 @@ class Network:
         """A nats-server on `host` with the folder that was made for `source`."""
         folder = os.path.join(self.world.folder_of(host.name), "nats")
         shutil.copytree(self.path(source), folder)
-        config = os.path.join(folder, "nats.conf")
-        if source == CENTRE:
-            # Two leaves of one name are one to a hub, and the second centre would be refused.
-            text = pathlib.Path(config).read_text(encoding="ascii")
-            pathlib.Path(config).write_text(text.replace(f"server_name: {CENTRE}", f"server_name: {host.name}"), encoding="ascii")
         # File names in the configuration are relative to where it is started.
-        return Service(name, host, ["env", "-C", folder, server_program(), "-c", config], self.world.folder_of(host.name))
+        return Service(name, host, ["env", "-C", folder, server_program(), "-c", "nats.conf"], self.world.folder_of(host.name))
 
 
 class Hub:
@@ -72,7 +69,7 @@ def pop_leaf(world, pop):
 
 
 def centre_leaf(world, host):
-    return world.network.server(f"{host.name}-leaf", host, CENTRE)
+    return world.network.server(f"{host.name}-leaf", host, world.network.centres[host.name])
 
 
 def edge_sections(world, pop):
@@ -84,13 +81,14 @@ def edge_sections(world, pop):
 def central_sections(world, one):
     """A centre's configuration, but for its store."""
     network = world.network
-    network.place(["key_hash.key"], CENTRE, one.secrets)
+    source = network.centres[one.name]
+    network.place(["key_hash.key"] + ["root.key"] * (len(network.centres) > 1), source, one.secrets)
     return {
         "node": {"name": one.name, "data_dir": one.data, "secrets_dir": one.secrets},
-        "nats": {"url": network.urls[CENTRE]},
+        "nats": {"url": network.urls[source]},
         "durability": {"level": world.settings.durability},
         "storage": {"free_space_floor_bytes": 1 << 20},
         "log": {"level": "info"},
-        "pop": [{"id": pop.number, "name": pop.name, "link_key": network.path(CENTRE, "links", f"{pop.number}.key")}
+        "pop": [{"id": pop.number, "name": pop.name, "link_key": network.path(source, "links", f"{pop.number}.key")}
                 for pop in world.pops],
     }

@@ -90,8 +90,6 @@ class World:
             pop.prepare()
         for one in self.centres:
             one.prepare()
-        for one in self.centres[1:]:
-            one.share_root_key(self.centres[0])
         for one in self.centres:
             one.start()
         for pop in self.pops:
