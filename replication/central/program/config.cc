@@ -34,6 +34,26 @@ void read_nats(File& file, Config& target) {
     target.nats = std::move(*address);
 }
 
+void read_store(File& file, Config& target) {
+    Section section = file.section("store");
+    std::string kind = "rocksdb";
+    section.text("kind", kind);
+    section.text("url", target.store_url);
+    if (kind == "rocksdb") {
+        if (!target.store_url.empty()) section.fail("url", "is for kind = \"postgres\" only");
+        return;
+    }
+    if (kind != "postgres") return section.fail("kind", "must be \"rocksdb\" or \"postgres\"");
+    target.store_kind = replication::LedgerStoreKind::postgres;
+    section.require("url");
+    replication::DatabaseTarget database;
+    std::string problem;
+    if (target.store_url.empty() ||
+        replication::parse_database_target(target.store_url, database, problem))
+        return;
+    if (file.problem().empty()) file.problem() = std::move(problem);
+}
+
 void read_storage(File& file, Config& target) {
     {
         Section section = file.section("durability");
@@ -102,10 +122,11 @@ Result<Config> load_config(const std::string& path, std::string& problem) {
     auto file = File::load(path, problem);
     if (!file) return file.error();
     File& root = **file;
-    root.only({"node", "nats", "durability", "listen", "storage", "log", "pop"});
+    root.only({"node", "nats", "store", "durability", "listen", "storage", "log", "pop"});
     Config target;
     read_node(root, target);
     read_nats(root, target);
+    read_store(root, target);
     read_storage(root, target);
     read_listen(root, target);
     read_log(root, target);

@@ -7,6 +7,7 @@
 #include "edge/base/ids.h"
 #include "edge/base/log.h"
 #include "replication/central/central.h"
+#include "replication/central/postgres/open_ledger_store.h"
 #include "replication/nats/server_address.h"
 #include "storage/store.h"
 
@@ -25,6 +26,10 @@ struct Config {
     std::string secrets_dir;
     // [nats]
     replication::ServerAddress nats;
+    // [store]
+    replication::LedgerStoreKind store_kind = replication::LedgerStoreKind::rocksdb;
+    std::string store_url;  // of the database; "" with rocksdb
+    // The rest of [durability] and [storage] is RocksDB's.
     // [durability]: "power" unless the operator says otherwise, as an answer lets a POP forget
     storage::Durability durability = storage::Durability::power;
     // [storage]

@@ -59,11 +59,13 @@ int serve(nodex::central::Config config, const std::string& path, const sigset_t
 int main(int argc, char** argv) {
     CLI::App app{"Nodex central node: accounts, keys, prices, leases and charges of all POPs."};
     std::string path;
-    bool init = false, check = false;
+    bool init = false, check = false, migrate = false;
     app.add_option("--config", path, "configuration file (TOML)")->required();
     app.add_flag("--init", init,
                  "make folders, key_hash.key and link keys where missing, then exit");
     app.add_flag("--check", check, "check the configuration, then exit");
+    app.add_flag("--migrate", migrate,
+                 "bring the database's schema to this program's version, then exit");
     app.set_version_flag("--version", NODEX_VERSION);
     CLI11_PARSE(app, argc, argv);
 
@@ -79,5 +81,6 @@ int main(int argc, char** argv) {
         return EXIT_SUCCESS;
     }
     if (init) return nodex::central::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
+    if (migrate) return nodex::central::migrate(*config) ? EXIT_SUCCESS : exit_start;
     return serve(std::move(*config), path, signals);
 }

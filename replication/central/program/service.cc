@@ -21,7 +21,33 @@ Status make_private_folder(const std::string& path) {
     return Error{ErrorCode::io_failure, ErrorSource::kernel, false, errno};
 }
 
+Result<replication::OpenedLedgerStore> open_store(const Config& config,
+                                                  replication::SchemaPolicy schema) {
+    replication::LedgerStoreOptions options;
+    options.kind = config.store_kind;
+    options.rocks.path = config.data_dir + "/db";
+    options.rocks.block_cache_bytes = static_cast<std::uint64_t>(config.cache_bytes);
+    options.rocks.free_bytes_min = config.free_space_floor_bytes;
+    options.durability = config.durability;
+    options.url = config.store_url;
+    options.schema = schema;
+    std::string problem;
+    auto store = replication::open_ledger_store(options, system_clock(), problem);
+    if (!store) log::error("store_refused", {{"problem", problem}});
+    return store;
+}
+
 }  // namespace
+
+Status migrate(const Config& config) {
+    if (config.store_kind != replication::LedgerStoreKind::postgres) {
+        log::error("store_refused", {{"problem", "only a database has a schema to migrate"}});
+        return Error{ErrorCode::unsupported, ErrorSource::configuration};
+    }
+    auto store = open_store(config, replication::SchemaPolicy::migrate);
+    if (!store) return store.error();
+    return {};
+}
 
 Status initialise(const Config& config) {
     for (const std::string& folder : {config.data_dir, config.secrets_dir})
@@ -48,17 +74,12 @@ Status Service::start() {
     options.link_keys = std::move(*keys);
     options.root_key_path = config_.secrets_dir + "/" + root_key_file;
 
-    storage::RocksOptions rocks;
-    rocks.path = config_.data_dir + "/db";
-    rocks.block_cache_bytes = static_cast<std::uint64_t>(config_.cache_bytes);
-    rocks.free_bytes_min = config_.free_space_floor_bytes;
-    auto store = storage::RocksStore::open(rocks);
+    auto store = open_store(config_, replication::SchemaPolicy::create);
     if (!store) return store.error();
     store_ = std::move(*store);
-    ledger_store_ = std::make_unique<replication::RocksLedgerStore>(*store_, config_.durability);
     server_ = std::make_unique<replication::NatsTransportServer>(config_.nats);
     centre_ = std::make_unique<replication::CentralThread>(
-        *ledger_store_, *server_, system_clock(), crypto::secure_random(), std::move(options));
+        *store_.ledger, *server_, system_clock(), crypto::secure_random(), std::move(options));
     const Status status = centre_->start(true);
     if (!status && status.error().code == ErrorCode::corrupt)
         log::error("ledger_refused", {{"error", status.error()},
@@ -73,7 +94,10 @@ Status Service::start() {
          {"pops", static_cast<std::uint64_t>(config_.pops.size())},
          {"nats", config_.nats.text()},
          {"metrics", metrics_ == nullptr ? "" : metrics_->address()},
-         {"durability", config_.durability == storage::Durability::power ? "power" : "process"}});
+         {"store", store_.disk != nullptr ? "rocksdb" : "postgres"},
+         {"durability",
+          store_.disk == nullptr || config_.durability == storage::Durability::power ? "power"
+                                                                                     : "process"}});
     return {};
 }
 
@@ -92,12 +116,13 @@ void Service::reload(const std::string& path) {
     auto keys = read_link_keys(*loaded);
     if (!keys) return log::error("reload_refused", {{"problem", "a link key cannot be read"}});
     if (loaded->data_dir != config_.data_dir || loaded->nats.url != config_.nats.url ||
-        loaded->durability != config_.durability ||
+        loaded->durability != config_.durability || loaded->store_kind != config_.store_kind ||
+        loaded->store_url != config_.store_url ||
         loaded->metrics_listener != config_.metrics_listener)
-        log::warning(
-            "reload_partial",
-            {{"advice",
-              "data_dir, nats.url, durability and listen.metrics change with a restart only"}});
+        log::warning("reload_partial",
+                     {{"advice",
+                       "data_dir, nats.url, store, durability and listen.metrics change with a "
+                       "restart only"}});
     const auto count = static_cast<std::uint64_t>(keys->size());
     config_.pops = loaded->pops;
     centre_->replace_link_keys(std::move(*keys));
@@ -111,8 +136,7 @@ void Service::stop() {
     (void)server_->flush(farewell);
     centre_.reset();
     server_.reset();
-    ledger_store_.reset();
-    store_.reset();
+    store_.close();
     log::info("stopped");
 }
 

@@ -7,9 +7,7 @@
 #include "replication/central/central_thread.h"
 #include "replication/central/program/config.h"
 #include "replication/central/program/metrics_server.h"
-#include "replication/central/rocks_ledger_store.h"
 #include "replication/nats/nats_transport_server.h"
-#include "storage/rocks_store.h"
 
 namespace nodex::central {
 
@@ -19,6 +17,9 @@ inline constexpr const char* root_key_file = "root.key";  // wraps accounts' bod
 // `--init`: folders, both secrets and the link keys of all [[pop]], where missing. Nothing that
 // exists is touched.
 Status initialise(const Config& config);
+
+// `--migrate`: brings the database's schema to this program's version. The log says what was done.
+Status migrate(const Config& config);
 
 class Service {
   public:
@@ -34,12 +35,11 @@ class Service {
     [[nodiscard]] bool failed() const noexcept { return centre_ != nullptr && centre_->failed(); }
 
   private:
-    Config config_;
-    std::unique_ptr<storage::RocksStore> store_;
-    std::unique_ptr<replication::RocksLedgerStore> ledger_store_;
-    std::unique_ptr<replication::NatsTransportServer> server_;
     Status serve_metrics();
 
+    Config config_;
+    replication::OpenedLedgerStore store_;
+    std::unique_ptr<replication::NatsTransportServer> server_;
     std::unique_ptr<replication::CentralThread> centre_;
     std::unique_ptr<MetricsServer> metrics_;
 };
