@@ -46,7 +46,7 @@ struct Central::State {
           clock(time),
           random(central_random),
           options(std::move(given)),
-          ledger(store, options.planted_bug),
+          ledger(store, options.planted_bug, options.lease_term),
           body_keys(ledger, central_random),
           queries(ledger, central_random, options.key_hash_secret, &body_keys) {}
 

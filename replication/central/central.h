@@ -12,6 +12,7 @@
 #include "edge/base/clock.h"
 #include "edge/base/ids.h"
 #include "edge/base/random.h"
+#include "edge/base/limits.h"
 #include "edge/crypto/crypto.h"
 #include "replication/central/ledger_store.h"
 #include "replication/planted_bug.h"
@@ -30,6 +31,7 @@ struct CentralOptions {
     // file `root_key_path`. Neither: no body keys are given out (simulator).
     std::optional<crypto::SecretKey> root_key;
     std::string root_key_path;
+    Nanoseconds lease_term = limits::lease_ttl;  // how long a POP spends without hearing of us
 };
 
 struct CentralStats;  // central_stats.h

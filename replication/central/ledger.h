@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "edge/base/limits.h"
 #include "replication/central/ledger_records.h"
 #include "replication/central/ledger_store.h"
 #include "replication/messages.h"
@@ -56,8 +57,10 @@ struct LedgerAudit {
 
 class Ledger {
   public:
-    explicit Ledger(LedgerStore& store, PlantedBug bug = PlantedBug::none) noexcept
-        : store_(store), bug_(bug) {}
+    // Every lease notes when it ends, so that processes with different terms may share a store.
+    explicit Ledger(LedgerStore& store, PlantedBug bug = PlantedBug::none,
+                    Nanoseconds lease_term = limits::lease_ttl) noexcept
+        : store_(store), bug_(bug), lease_term_ms_(lease_term / millisecond) {}
 
     // --- accounts and money (ledger_accounts.cc). not_found(client) for an unknown account or key.
     Result<ledger::Account> create_account(const std::string& name,
@@ -296,6 +299,7 @@ class Ledger {
 
     LedgerStore& store_;
     PlantedBug bug_;
+    const std::int64_t lease_term_ms_;
     // Key after which the next reclaim() looks: only where to go on, true or not. Nothing else is
     // remembered between two verbs, so that any number of processes may work on one store.
     std::string reclaim_from_;

@@ -18,7 +18,6 @@ constexpr std::int64_t slack_ms = 1'000;
 constexpr std::int64_t with_drift(std::int64_t duration_ms) noexcept {
     return duration_ms + duration_ms / 500 + slack_ms;
 }
-constexpr std::int64_t ttl_ms = limits::lease_ttl / millisecond;
 constexpr std::int64_t request_deadline_ms = limits::request_deadline / millisecond;
 // A background refill takes at most this share of what is free, so that one POP does not strand a
 // balance.
@@ -29,10 +28,11 @@ Error refused(ErrorCode code) noexcept {
 }
 
 // What the POP may count from its own sending: never beyond what is stored here.
-std::uint32_t ttl_for_pop(std::int64_t expires_ms, std::int64_t now_ms) noexcept {
+std::uint32_t ttl_for_pop(std::int64_t expires_ms, std::int64_t now_ms,
+                          std::int64_t term_ms) noexcept {
     const std::int64_t left = expires_ms - now_ms - slack_ms;
     if (left <= 0) return 0;
-    return static_cast<std::uint32_t>(std::min(left - left / 500, ttl_ms));
+    return static_cast<std::uint32_t>(std::min(left - left / 500, term_ms));
 }
 
 LedgerPlace holder_place(const LeaseKey& scope) {
@@ -164,7 +164,7 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
         }
         reply.applied = mark.applied;
         reply.chain = mark.chain;
-        reply.lease_ttl_ms = static_cast<std::uint32_t>(ttl_ms);
+        reply.lease_ttl_ms = static_cast<std::uint32_t>(lease_term_ms_);
         reply.feed_version = head->feed_version;
         return reply;
     });
@@ -234,7 +234,7 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     if (!granted) return granted.error();
     generation.granted = *granted;
     // Written when a tenth of the term is gone, not at every heartbeat.
-    const std::int64_t term_ms = with_drift(ttl_ms);
+    const std::int64_t term_ms = with_drift(lease_term_ms_);
     if (generation.expires_ms - now_ms < term_ms - term_ms / 10)
         generation.expires_ms = now_ms + term_ms;
     if (grant != given_back) {
@@ -250,7 +250,7 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     reply.scope = entry.scope;
     reply.generation = generation.number;
     reply.granted_total = generation.granted;
-    reply.ttl_ms = ttl_for_pop(generation.expires_ms, now_ms);
+    reply.ttl_ms = ttl_for_pop(generation.expires_ms, now_ms, lease_term_ms_);
     if (!holder->may_grow)
         reply.state = LeaseState::blocked;
     else if (ask && grant < wanted)

@@ -82,6 +82,16 @@ void read_listen(File& file, Config& target) {
         section.fail("metrics", "must be a loopback address: metrics are not for the public");
 }
 
+// Shorter than a minute, a change of hubs would eat into what customers may spend; longer than an
+// hour, so does a POP that is gone, whose money nobody else can have meanwhile.
+constexpr std::int64_t lease_term_min_s = 60;
+constexpr std::int64_t lease_term_max_s = 3'600;
+
+void read_leases(File& file, Config& target) {
+    Section section = file.section("leases");
+    section.integer("term_s", target.lease_term_s, lease_term_min_s, lease_term_max_s);
+}
+
 void read_log(File& file, Config& target) {
     Section section = file.section("log");
     std::string level = "info";
@@ -122,13 +132,14 @@ Result<Config> load_config(const std::string& path, std::string& problem) {
     auto file = File::load(path, problem);
     if (!file) return file.error();
     File& root = **file;
-    root.only({"node", "nats", "store", "durability", "listen", "storage", "log", "pop"});
+    root.only({"node", "nats", "store", "durability", "listen", "storage", "leases", "log", "pop"});
     Config target;
     read_node(root, target);
     read_nats(root, target);
     read_store(root, target);
     read_storage(root, target);
     read_listen(root, target);
+    read_leases(root, target);
     read_log(root, target);
     read_pops(root, target);
     if (!problem.empty()) return bad_configuration;

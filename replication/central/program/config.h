@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "edge/base/ids.h"
+#include "edge/base/limits.h"
 #include "edge/base/log.h"
 #include "replication/central/central.h"
 #include "replication/central/postgres/open_ledger_store.h"
@@ -37,6 +38,8 @@ struct Config {
     std::int64_t cache_bytes = 64ll << 20;
     // [listen]
     std::string metrics_listener;  // a loopback address; "": none
+    // [leases]
+    std::int64_t lease_term_s = limits::lease_ttl / second;
     // [log]
     log::Level log_level = log::Level::info;
     std::vector<PopEntry> pops;  // [[pop]]

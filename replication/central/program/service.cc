@@ -73,6 +73,7 @@ Status Service::start() {
     if (!keys) return keys.error();
     options.link_keys = std::move(*keys);
     options.root_key_path = config_.secrets_dir + "/" + root_key_file;
+    options.lease_term = config_.lease_term_s * second;
 
     auto store = open_store(config_, replication::SchemaPolicy::create);
     if (!store) return store.error();
@@ -117,12 +118,12 @@ void Service::reload(const std::string& path) {
     if (!keys) return log::error("reload_refused", {{"problem", "a link key cannot be read"}});
     if (loaded->data_dir != config_.data_dir || loaded->nats.url != config_.nats.url ||
         loaded->durability != config_.durability || loaded->store_kind != config_.store_kind ||
-        loaded->store_url != config_.store_url ||
+        loaded->store_url != config_.store_url || loaded->lease_term_s != config_.lease_term_s ||
         loaded->metrics_listener != config_.metrics_listener)
         log::warning("reload_partial",
                      {{"advice",
-                       "data_dir, nats.url, store, durability and listen.metrics change with a "
-                       "restart only"}});
+                       "data_dir, nats.url, store, durability, leases and listen.metrics change "
+                       "with a restart only"}});
     const auto count = static_cast<std::uint64_t>(keys->size());
     config_.pops = loaded->pops;
     centre_->replace_link_keys(std::move(*keys));

@@ -37,6 +37,18 @@ TEST(CentralConfig, TheLedgerIsInRocksDbUnlessADatabaseIsNamed) {
     EXPECT_EQ(config.store_url, "host=/run/postgresql dbname=nodex");
 }
 
+TEST(CentralConfig, LeasesLastTenMinutesOrWhatIsSaidWithinBounds) {
+    Config config;
+    EXPECT_EQ(load("", &config), "");
+    EXPECT_EQ(config.lease_term_s, 600);
+    EXPECT_EQ(load("[leases]\nterm_s = 60\n", &config), "");
+    EXPECT_EQ(config.lease_term_s, 60);
+    for (const char* wrong : {"59", "3601", "\"600\"", "-1"})
+        EXPECT_NE(load("[leases]\nterm_s = " + std::string(wrong) + "\n").find("term_s"),
+                  std::string::npos)
+            << wrong;
+}
+
 TEST(CentralConfig, AStoreThatCannotBeMeantIsRefusedBeforeAnythingStarts) {
     EXPECT_NE(load("[store]\nkind = \"postgres\"\n").find("url"), std::string::npos);
     EXPECT_NE(load("[store]\nkind = \"mysql\"\n").find("kind"), std::string::npos);

@@ -204,6 +204,19 @@ TEST(Ledger, AnExpiredLeaseIsReclaimedOnlyAfterTheLongestRequest) {
     EXPECT_EQ(world.lease(world.account_scope(), 4 * unit, true, 2).granted_total, 4 * unit);
 }
 
+TEST(Ledger, ALeaseLastsAsLongAsTheCentreIsToldTo) {
+    LedgerWorld world(10 * unit);
+    Ledger brief(world.store, PlantedBug::none, 60 * second);
+    const auto reply = brief.lease(world.pop, world.incarnation,
+                                   {0, true, {{world.account_scope(), 1, 4 * unit, 0, 0, 0}}},
+                                   world.now_ms);
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->entries.at(0).ttl_ms, 60'000u);
+    // Another process, with another term, closes it when its own is over.
+    world.now_ms += (60 * second + limits::request_deadline) / millisecond + 10'000;
+    EXPECT_EQ(*world.ledger.reclaim(world.now_ms, 10), 1u);
+}
+
 TEST(Ledger, ALateSettlementTakesWhatIsFreeAndTheHouseTheRest) {
     LedgerWorld world(10 * unit);
     world.lease(world.account_scope(), 4 * unit);
