@@ -15,7 +15,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 5 * second;
+constexpr Nanoseconds patience_max = 5 * second;
 
 // CF meta "shred/" account u64 -> u32: how many orders to destroy its body keys were carried out.
 std::string shred_key(AccountId account) {
@@ -123,7 +123,7 @@ void BodyKeyKeeper::ask_next() {
         return finish(behind ? Outcome::incomplete : Outcome::level);
     }
     if (!may_ask_) return finish(Outcome::unanswered);
-    link_.request("kek", MessageType::body_key_request, encode(request), request_timeout,
+    link_.request("kek", MessageType::body_key_request, encode(request), link_.patience(patience_max),
                   [this](const Result<std::string>& payload) { answered(payload); });
 }
 

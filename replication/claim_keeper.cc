@@ -6,16 +6,8 @@
 #include "edge/base/limits.h"
 
 namespace nodex::replication {
-namespace {
-
-constexpr int heartbeats_missed_max = 3;  // then the link counts as down (Agent::linked)
-
-}  // namespace
-
 bool ClaimKeeper::linked() const noexcept {
-    const Nanoseconds contact = link_.last_contact_ns();
-    return started_ && contact != 0 &&
-           clock_.now_ns() - contact <= heartbeats_missed_max * options_.heartbeat_ns;
+    return started_ && link_.linked(options_.heartbeat_ns);
 }
 
 Nanoseconds ClaimKeeper::deadline() const noexcept {

@@ -9,8 +9,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 5 * second;
-
+constexpr Nanoseconds patience_max = 5 * second;
 constexpr Nanoseconds body_keys_pause = second;  // before asking again for those that are missing
 
 }  // namespace
@@ -80,8 +79,8 @@ void FeedFollower::proceed() {
 
 void FeedFollower::fetch() {
     enter(Phase::fetching);
-    link_.request("feed", MessageType::feed_request, encode(FeedRequest{version_}), request_timeout,
-                  [this](const Result<std::string>& payload) { fetched(payload); });
+    link_.request("feed", MessageType::feed_request, encode(FeedRequest{version_}),
+                  link_.patience(patience_max), [this](const Result<std::string>& payload) { fetched(payload); });
 }
 
 void FeedFollower::fetched(const Result<std::string>& payload) {

@@ -51,7 +51,7 @@ void LeaseKeeper::stop() {
 
 // One entry a scope: its target is what is in use and everything that waits for it.
 void LeaseKeeper::send_asks() {
-    if (asks_.empty() || !started_) return;
+    if (asks_.empty() || !started_ || clock_.now_ns() < ask_again_at_ns_) return;
     const std::uint64_t number = requests_sent_ + 1;
     std::map<LeaseKey, Nano> sums;
     for (Waiting& waiting : asks_) {
@@ -86,7 +86,8 @@ void LeaseKeeper::send_asks() {
 
 // In order of arrival: reserved when it fits now. When it does not, refused only if this very
 // request asked for it and the centre says that nothing is left; otherwise (others took it first, a
-// new generation) asked again.
+// new generation) asked again. So is what got no answer while the centre was heard of a moment ago:
+// another hub or another process of the centre may take over within the deadline.
 void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
     const auto short_of = [reply](const LeaseKey& scope) {
         const auto found =
@@ -104,8 +105,10 @@ void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
             still.empty() || covered ? try_reserve(waiting) : Attempt::account_short;
         if (attempt == Attempt::reserved)
             finished.emplace_back(std::move(waiting), AskVerdict::reserved);
-        else if (covered && reply == nullptr)
+        else if (covered && reply == nullptr && !link_.linked(options_.heartbeat_ns))
             finished.emplace_back(std::move(waiting), AskVerdict::unavailable);
+        else if (covered && reply == nullptr)
+            still.push_back(std::move(waiting));
         else if (covered && attempt == Attempt::account_short && short_of(waiting.account))
             finished.emplace_back(std::move(waiting), AskVerdict::insufficient_balance);
         else if (covered && attempt == Attempt::key_short && short_of(*waiting.key))

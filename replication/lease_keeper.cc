@@ -8,7 +8,8 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 2 * second;
+constexpr Nanoseconds patience_max = 2 * second;
+constexpr Nanoseconds unserved_pause = 100 * millisecond;
 constexpr Nanoseconds idle_before_return = 60 * second;
 constexpr Nano reservations_ahead = 4;
 
@@ -209,7 +210,7 @@ void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
 void LeaseKeeper::send(LeaseRequest request, std::uint64_t number) {
     const bool ask = request.ask;
     const Nanoseconds sent_ns = request.sent_ns;
-    link_.request("lease", MessageType::lease_request, encode(request), request_timeout,
+    link_.request("lease", MessageType::lease_request, encode(request), link_.patience(patience_max),
                   [this, number, ask, sent_ns](const Result<std::string>& payload) {
                       replied(number, ask, sent_ns, payload);
                   });
@@ -224,6 +225,8 @@ void LeaseKeeper::replied(std::uint64_t number, bool ask, Nanoseconds sent_ns,
         for (const LeaseReply::Entry& entry : reply->entries) take_entry(entry, sent_ns);
         feed_seen_(reply->feed_version);
     }
+    if (ask && !reply && reply.error().code == ErrorCode::unavailable)
+        ask_again_at_ns_ = clock_.now_ns() + unserved_pause;
     const std::size_t waiting = asks_.size();
     settle_asks(ask ? number : 0, reply ? &*reply : nullptr);
     // An answer that helped nobody is not asked for again at once: the next tick does.

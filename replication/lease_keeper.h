@@ -128,6 +128,7 @@ class LeaseKeeper {
     bool started_ = false;
     bool heartbeat_in_flight_ = false;
     bool asks_in_flight_ = false;
+    Nanoseconds ask_again_at_ns_ = 0;  // nobody served the last one: not at every tick
 };
 
 }  // namespace nodex::replication

@@ -12,16 +12,14 @@ void PopLink::request(Bytes topic, MessageType type, Bytes payload, Nanoseconds 
                        timeout_ns,
                        [this, expected, correlation, sent_ns = clock_.now_ns(),
                         done = std::move(done)](Result<std::string> reply) {
-                           if (!reply) return done(std::move(reply));
+                           if (!reply) {
+                               if (reply.error().code == ErrorCode::timed_out) timer_.lost();
+                               return done(std::move(reply));
+                           }
                            Result<std::string> checked = check(*reply, expected, correlation);
-                           if (checked) measure(sent_ns);
+                           if (checked) timer_.answered(clock_.now_ns() - sent_ns);
                            done(std::move(checked));
                        });
-}
-
-void PopLink::measure(Nanoseconds sent_ns) noexcept {
-    const Nanoseconds sample = clock_.now_ns() - sent_ns;
-    round_trip_ns_ = round_trip_ns_ == 0 ? sample : round_trip_ns_ + (sample - round_trip_ns_) / 8;
 }
 
 Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uint64_t correlation) {

@@ -8,6 +8,7 @@
 #include "replication/body_keys.h"
 #include "replication/messages.h"
 #include "replication/planted_bug.h"
+#include "replication/retry_timer.h"
 #include "replication/transport.h"
 
 namespace nodex::replication {
@@ -45,15 +46,23 @@ class PopLink {
     [[nodiscard]] std::uint32_t incarnation() const noexcept { return incarnation_; }
     [[nodiscard]] std::uint64_t epoch_max() const noexcept { return epoch_max_; }
     [[nodiscard]] Nanoseconds last_contact_ns() const noexcept { return last_contact_ns_; }
-    // Smoothed over the requests that were answered (by an eighth, as RFC 6298); 0: none yet.
-    [[nodiscard]] Nanoseconds round_trip_ns() const noexcept { return round_trip_ns_; }
+    // Smoothed over the requests that were answered; 0: none yet.
+    [[nodiscard]] Nanoseconds round_trip_ns() const noexcept { return timer_.smoothed(); }
+    // How long to wait for an answer before asking again, at most `longest`. For requests whose
+    // repetition changes nothing.
+    [[nodiscard]] Nanoseconds patience(Nanoseconds longest) const noexcept {
+        return std::min(timer_.timeout(), longest);
+    }
+    // A word of the centre within three heartbeats: what is lost now may be a matter of moments.
+    [[nodiscard]] bool linked(Nanoseconds heartbeat_ns) const noexcept {
+        return last_contact_ns_ != 0 && clock_.now_ns() - last_contact_ns_ <= 3 * heartbeat_ns;
+    }
     [[nodiscard]] PopId pop() const noexcept { return pop_; }
     // What the centre seals body keys for this POP with.
     [[nodiscard]] const crypto::SecretKey& body_key_key() const noexcept { return body_key_key_; }
 
   private:
     Result<std::string> check(Bytes message, MessageType expected, std::uint64_t correlation);
-    void measure(Nanoseconds sent_ns) noexcept;
 
     Transport& transport_;
     Clock& clock_;
@@ -68,7 +77,7 @@ class PopLink {
     std::function<void()> new_epoch_;
     std::uint64_t last_correlation_ = 0;
     Nanoseconds last_contact_ns_ = 0;  // 0: never
-    Nanoseconds round_trip_ns_ = 0;
+    RetryTimer timer_;
 };
 
 }  // namespace nodex::replication

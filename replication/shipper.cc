@@ -1,5 +1,5 @@
-// Shipper: see the header. Several batches may be on their way; when one fails or arrives out of
-// order, sending stops until all are answered and starts again behind the ledger's mark.
+// Shipper: see the header. Several batches may be on their way; when one arrives out of order,
+// sending stops until all are answered and starts again behind the ledger's mark.
 #include "replication/shipper.h"
 
 #include <algorithm>
@@ -11,9 +11,11 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 5 * second;
+constexpr unsigned batches_max = limits::outbox_window_records;  // of one record each
 constexpr Nanoseconds backoff_first = 50 * millisecond;
 constexpr Nanoseconds backoff_max = 2 * second;
+// Nobody serves: known from the server beside us, so that a look costs nothing.
+constexpr Nanoseconds unserved_backoff_max = 200 * millisecond;
 constexpr Nanoseconds rejected_pause = 30 * second;  // a refused record needs an operator
 
 }  // namespace
@@ -26,9 +28,9 @@ struct Shipper::Read {
 void Shipper::stop() {
     ++life_;
     started_ = false;
-    reading_ = truncating_ = behind_ = false;
-    sent_.clear();
-    in_flight_ = 0;
+    truncating_ = false;
+    go_back();
+    batches_max_ = batches_max;
     backoff_ns_ = 0;
 }
 
@@ -80,7 +82,8 @@ void Shipper::outbox_grew() {
 void Shipper::tick() {
     if (!started_) return;
     if (behind_ && in_flight_ == 0 && !reading_) go_back();
-    const bool window = next_ <= applied_ + limits::outbox_window_records;
+    const bool window =
+        next_ <= applied_ + limits::outbox_window_records && in_flight_ < batches_max_;
     const bool due = clock_.now_ns() >= ship_at_ns_;
     if (!behind_ && !reading_ && window && due && next_ <= last_) read_more();
     if (!truncating_ && applied_ > truncated_) truncate();
@@ -99,18 +102,14 @@ void Shipper::read_more() {
             read->entries = std::move(*entries);
             return {};
         },
-        [this, read, life = life_](const Status& status) {
-            if (life == life_) read_done(*read, status);
+        [this, read, life = life_, round = round_](const Status& status) {
+            if (life == life_ && round == round_) read_done(*read, status);
         });
 }
 
 void Shipper::read_done(const Read& read, const Status& status) {
     reading_ = false;
-    if (!status) {
-        ++failures_count_;
-        behind_ = true;
-        return;
-    }
+    if (!status) return unanswered(status.error());
     last_ = read.last;
     if (behind_ || read.entries.empty()) return;
     NX_ASSERT(read.entries.front().sequence == next_);
@@ -125,11 +124,12 @@ void Shipper::read_done(const Read& read, const Status& status) {
     sent_.push_back({next_ - 1, chain_at_next_});
     ++in_flight_;
     shipped_count_ += request.records.size();
-    link_.request(
-        "ship", MessageType::ship_request, encode(request), request_timeout,
-        [this, first = request.first_sequence, life = life_](const Result<std::string>& payload) {
-            if (life == life_) replied(first, payload);
-        });
+    link_.request("ship", MessageType::ship_request, encode(request),
+                  link_.patience(RetryTimer::longest),
+                  [this, first = request.first_sequence, life = life_,
+                   round = round_](const Result<std::string>& payload) {
+                      if (life == life_) replied(first, round, payload);
+                  });
     if (options_.planted_bug == PlantedBug::truncate_on_send) {
         applied_ = next_ - 1;
         chain_at_applied_ = chain_at_next_;
@@ -137,19 +137,19 @@ void Shipper::read_done(const Read& read, const Status& status) {
     if (next_ <= last_) ship_at_ns_ = clock_.now_ns();  // more is waiting: no need to gather
 }
 
-void Shipper::replied(std::uint64_t first, const Result<std::string>& payload) {
-    NX_ASSERT(in_flight_ > 0);
-    --in_flight_;
+void Shipper::replied(std::uint64_t first, std::uint64_t round,
+                      const Result<std::string>& payload) {
     const Result<ShipReply> reply =
         payload ? decode_ship_reply(*payload) : Result<ShipReply>(payload.error());
-    if (!reply) {
-        ++failures_count_;
-        behind_ = true;
-        backoff_ns_ = std::clamp(backoff_ns_ * 2, backoff_first, backoff_max);
-        ship_at_ns_ = clock_.now_ns() + backoff_ns_;
+    if (round != round_) {
+        if (reply) take(*reply);
         return;
     }
+    NX_ASSERT(in_flight_ > 0);
+    --in_flight_;
+    if (!reply) return unanswered(reply.error());
     take(*reply);
+    batches_max_ = std::min(2 * batches_max_, batches_max);
     if (reply->rejected != 0) {
         ++failures_count_;
         log::error("settlement_rejected", {{"sequence", reply->rejected},
@@ -160,6 +160,19 @@ void Shipper::replied(std::uint64_t first, const Result<std::string>& payload) {
     }
     backoff_ns_ = 0;
     if (reply->applied < first) behind_ = true;  // it arrived before its predecessor
+}
+
+void Shipper::unanswered(Error error) {
+    ++failures_count_;
+    go_back();
+    const bool unserved =
+        error.source == ErrorSource::central && error.code == ErrorCode::unavailable;
+    if (!unserved) batches_max_ = 1;
+    backoff_ns_ = std::clamp(backoff_ns_ * 2, backoff_first,
+                             unserved ? unserved_backoff_max : backoff_max);
+    // Who waited for an answer in vain has waited.
+    const bool waited = error.code == ErrorCode::timed_out;
+    ship_at_ns_ = clock_.now_ns() + (waited ? 0 : backoff_ns_);
 }
 
 // The mark never goes back: a late reply tells an older one. Where it ends a batch of ours, the
@@ -180,7 +193,9 @@ void Shipper::take(const ShipReply& reply) {
 }
 
 void Shipper::go_back() {
-    behind_ = false;
+    ++round_;
+    behind_ = reading_ = false;
+    in_flight_ = 0;
     sent_.clear();
     next_ = applied_ + 1;
     chain_at_next_ = chain_at_applied_;

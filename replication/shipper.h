@@ -1,5 +1,11 @@
 // Shipper: sends the outbox to the ledger, go-back-N on the ledger's watermark (replication.md 5
 // and 7.5). A record leaves the outbox only when the ledger says that it is applied and durable.
+//
+// A batch that got no answer is sent again at once, with all behind it: what else is on its way
+// took the same road. Nobody may be waiting for, since a hub that dies takes a window of batches
+// with it, and each has its own deadline. From there on one batch is on its way, then two, four...:
+// a line that was too thin for the window is not filled a second time, and a centre that is only
+// slow is not asked for everything twice.
 #pragma once
 #include <deque>
 #include <functional>
@@ -46,7 +52,8 @@ class Shipper {
     struct Read;
     void read_more();
     void read_done(const Read& read, const Status& status);
-    void replied(std::uint64_t first, const Result<std::string>& payload);
+    void replied(std::uint64_t first, std::uint64_t round, const Result<std::string>& payload);
+    void unanswered(Error error);
     void take(const ShipReply& reply);
     void go_back();
     void truncate();
@@ -58,7 +65,7 @@ class Shipper {
     bool started_ = false;
     bool reading_ = false;
     bool truncating_ = false;
-    bool behind_ = false;  // a batch failed or was out of order: go back when nothing is in flight
+    bool behind_ = false;  // a batch was out of order: go back when nothing is in flight
     std::uint64_t applied_ = 0;  // by the ledger
     ChainHash chain_at_applied_;
     std::uint64_t truncated_ = 0;
@@ -67,6 +74,8 @@ class Shipper {
     ChainHash chain_at_next_;  // before it
     std::deque<Sent> sent_;    // batches on their way, oldest first
     unsigned in_flight_ = 0;
+    unsigned batches_max_ = 0;  // on their way; doubled by each answer
+    std::uint64_t round_ = 0;   // counts go_back(): answers of an earlier one tell a mark, no more
     std::uint64_t life_ = 0;  // counts start() and stop(): answers to an earlier one are dropped
     Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
