@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "edge/base/limits.h"
@@ -43,7 +44,9 @@ struct NatsConnection::State {
         natsSubscription* subscription = nullptr;
     };
 
-    natsStatus connect();
+    natsStatus dial();
+    void begin_dial();
+    void adopt();
     void release();
     void listen(Wanted& entry);
     [[nodiscard]] std::uint64_t received() const noexcept;  // messages, by this connection
@@ -65,10 +68,16 @@ struct NatsConnection::State {
     const std::string name;
     std::vector<std::unique_ptr<Wanted>> wanted;
     natsConnection* connection = nullptr;
+    // What keep() lets a thread of its own do, as it waits for a server: `dialed` is the dialer's
+    // until `dial_over`, then the driving thread's.
+    std::thread dialer;
+    std::atomic<bool> dial_over{false};
+    natsConnection* dialed = nullptr;
     Nanoseconds opened_ns = 0;
     bool tls_told = false;  // of whoever connects: the driving thread, or libnats's for it
     std::uint64_t dropped_before = 0;  // by earlier connections
-    std::atomic<bool> connected{false};
+    std::atomic<bool> connected{false};  // libnats says so
+    std::atomic<bool> adopted{false};    // and we have it, with its subscriptions
     std::atomic<std::uint64_t> disconnects{0}, reopens{0}, tls_demands{0}, unsent{0};
     std::atomic<std::uint64_t> dropped_seen{0};  // dropped_before + dropped(), for other threads
     std::atomic<std::uint64_t> handled{0};  // messages that have been through their handler
@@ -209,19 +218,34 @@ void NatsConnection::State::on_error(natsConnection* connection, natsSubscriptio
                                 {"detail", view(last)}});
 }
 
-natsStatus NatsConnection::State::connect() {
-    opened_ns = system_clock().now_ns();
+// Blocks for two deadlines at most: the look at the server, and the connection.
+natsStatus NatsConnection::State::dial() {
     if (!may_connect()) return NATS_NOT_YET_CONNECTED;  // keep() tries again
     natsOptions* options = nullptr;
     natsStatus status = natsOptions_Create(&options);
     if (status != NATS_OK) return status;
     status = set_options(options);
-    if (status == NATS_OK) status = natsConnection_Connect(&connection, options);
+    if (status == NATS_OK) status = natsConnection_Connect(&dialed, options);
     natsOptions_Destroy(options);  // the connection has its own copy
-    if (status == NATS_OK) on_connected(connection, this);
-    if (connection == nullptr) return status;
+    if (status == NATS_OK) on_connected(dialed, this);
+    return dialed == nullptr ? status : NATS_OK;
+}
+
+void NatsConnection::State::begin_dial() {
+    opened_ns = system_clock().now_ns();
+    dial_over.store(false, std::memory_order_relaxed);
+    dialer = std::thread([this] {
+        (void)dial();
+        dial_over.store(true, std::memory_order_release);
+    });
+}
+
+void NatsConnection::State::adopt() {
+    if (dialer.joinable()) dialer.join();
+    connection = std::exchange(dialed, nullptr);
+    if (connection == nullptr) return;
     for (const auto& entry : wanted) listen(*entry);
-    return NATS_OK;
+    adopted.store(true, std::memory_order_release);
 }
 
 void NatsConnection::State::listen(Wanted& entry) {
@@ -250,7 +274,9 @@ void NatsConnection::State::listen(Wanted& entry) {
 // Subscriptions are destroyed only when their connection is closed, and a closure lives until
 // libnats said that it is done with it.
 void NatsConnection::State::release() {
+    if (dialer.joinable()) adopt();
     if (connection == nullptr) return;
+    adopted.store(false, std::memory_order_release);
     {
         const std::lock_guard lock(mutex);
         closing = true;
@@ -304,8 +330,10 @@ NatsConnection::~NatsConnection() {
 }
 
 Status NatsConnection::open() {
-    const natsStatus status = state_->connect();
-    if (state_->connected.load(std::memory_order_acquire)) return {};
+    state_->opened_ns = system_clock().now_ns();
+    const natsStatus status = state_->dial();
+    state_->adopt();
+    if (connected()) return {};
     log::warning("nats_not_yet_connected",
                  {{"server", state_->address.text()}, {"status", natsStatus_GetText(status)}});
     if (status == NATS_NO_MEMORY || status == NATS_FAILED_TO_INITIALIZE)
@@ -347,6 +375,10 @@ bool NatsConnection::publish(Bytes subject, Bytes reply, Bytes payload) {
 
 void NatsConnection::keep() {
     State& state = *state_;
+    if (state.dialer.joinable()) {
+        if (!state.dial_over.load(std::memory_order_acquire)) return;
+        state.adopt();
+    }
     state.dropped_seen.store(dropped(), std::memory_order_relaxed);
     {
         const std::lock_guard lock(state.mutex);
@@ -355,7 +387,7 @@ void NatsConnection::keep() {
     if (system_clock().now_ns() - state.opened_ns < reopen_delay) return;
     state.release();
     state.reopens.fetch_add(1, std::memory_order_relaxed);
-    (void)state.connect();
+    state.begin_dial();
 }
 
 bool NatsConnection::flush(Nanoseconds timeout_ns) {
@@ -373,7 +405,8 @@ bool NatsConnection::flush(Nanoseconds timeout_ns) {
 }
 
 bool NatsConnection::connected() const noexcept {
-    return state_->connected.load(std::memory_order_acquire);
+    return state_->adopted.load(std::memory_order_acquire) &&
+           state_->connected.load(std::memory_order_acquire);
 }
 
 std::uint64_t NatsConnection::disconnects() const noexcept {

@@ -34,14 +34,16 @@ class NatsConnection {
     NatsConnection& operator=(const NatsConnection&) = delete;
 
     // Below: one thread, the one that drives the end (or before it runs).
-    // unavailable(central): libnats has no memory or threads; nothing else can fail.
+    // unavailable(central): libnats has no memory or threads; nothing else can fail. May block for
+    // two limits::nats_connect_deadline.
     Status open();
     // For this object's life. `group` not empty: one member of it gets the message.
     void subscribe(Bytes subject, Bytes group, Handler handler);
     // May block for limits::nats_write_deadline. False: not connected or refused; the message is
     // dropped, never kept for later.
     bool publish(Bytes subject, Bytes reply, Bytes payload);
-    // A few times a second: makes the connection anew when libnats closed it.
+    // A few times a second: makes the connection anew when libnats closed it, on a thread of its
+    // own, because a server that accepts and says nothing is waited for.
     void keep();
     // What was published is with the server, and what it had for us has been through the handlers.
     // False after `timeout_ns`.

@@ -2,7 +2,10 @@
 // take.
 #include "replication/nats/connection.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <optional>
 #include <thread>
@@ -123,6 +126,49 @@ TEST(NatsConnection, IsMadeAnewWhenTheServerRefusedUs) {
     server.configure("authorization { user: edge, password: right }\n");
     server.start();
     EXPECT_TRUE(keep_until(connection, [&] { return connection.connected(); }));
+}
+
+// Accepts connections in the kernel and says nothing, as a nats-server that stands still.
+struct SilentServer {
+    int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    std::uint16_t port = 0;
+    SilentServer() {
+        sockaddr_in place{};
+        place.sin_family = AF_INET;
+        place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof place;
+        auto* const address = reinterpret_cast<sockaddr*>(&place);
+        NX_ASSERT(::bind(listener, address, length) == 0 && ::listen(listener, 8) == 0 &&
+                  ::getsockname(listener, address, &length) == 0);
+        port = ntohs(place.sin_port);
+    }
+    ~SilentServer() { ::close(listener); }
+    ServerAddress address() const {
+        std::string problem;
+        return *parse_server_address("nats://127.0.0.1:" + std::to_string(port), problem);
+    }
+    // Says to whoever has come that TLS is demanded, and hangs up.
+    void speak() const {
+        constexpr std::string_view demand = "INFO {\"server_id\":\"x\",\"tls_required\":true}\r\n";
+        const int peer = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (peer < 0) return;
+        (void)::send(peer, demand.data(), demand.size(), MSG_NOSIGNAL);
+        ::close(peer);
+    }
+};
+
+// keep() once waited two seconds for such a server, on the thread that answers everyone who waits
+// for the centre. Here the same thread is the server: it hears only what keep() does not wait for.
+TEST(NatsConnection, KeepDoesNotWaitForAServerThatSaysNothing) {
+    const SilentServer server;
+    NatsConnection connection(server.address(), "test");
+    ASSERT_TRUE(connection.open());
+    EXPECT_FALSE(connection.connected());
+    EXPECT_TRUE(keep_until(connection, [&] {
+        server.speak();
+        return connection.tls_demands() >= 1;
+    }));
+    EXPECT_FALSE(connection.connected());
 }
 
 // libnats would begin TLS by itself, and with OpenSSL's names bound to BoringSSL it would not come
