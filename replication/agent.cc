@@ -106,6 +106,7 @@ struct Agent::State {
     void begin_claim(ClaimAsk& claim);
     void begin_query(CentralQuery& query);
     void begin_read(RemoteRead& read);
+    void begin_fetch(BodyFetch& fetch);
     void query_done(CentralQuery& query, Result<std::string> payload);
     void finish_all();
     void outbox_grew() noexcept {
@@ -133,6 +134,8 @@ struct AgentAccess {
             return agent.begin_read(static_cast<RemoteRead&>(operation));
         if (operation.kind_ == AgentOperation::Kind::claim)
             return agent.begin_claim(static_cast<ClaimAsk&>(operation));
+        if (operation.kind_ == AgentOperation::Kind::fetch)
+            return agent.begin_fetch(static_cast<BodyFetch&>(operation));
         agent.begin_query(static_cast<CentralQuery&>(operation));
     }
     static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to,
@@ -277,6 +280,13 @@ void Agent::State::begin_read(RemoteRead& read) {
     });
 }
 
+void Agent::State::begin_fetch(BodyFetch& fetch) {
+    core.bodies().fetch(fetch.request, fetch.kind, [&fetch](FetchedBody body) {
+        fetch.body = std::move(body);
+        AgentAccess::send_back(fetch);
+    });
+}
+
 // Without other POPs the commit thread need not tell what it writes.
 void Agent::State::listen_for_peers() {
     if (listening || !core.peers().wants_news()) return;
@@ -315,6 +325,7 @@ void Agent::State::tell_stats() {
     stats.lease_granted.store(leases.granted, std::memory_order_relaxed);
     stats.lease_settled.store(leases.settled, std::memory_order_relaxed);
     stats.lease_headroom.store(leases.headroom, std::memory_order_relaxed);
+    stats.bodies_erased.store(core.eraser().destroyed_count(), std::memory_order_relaxed);
     stats.epoch.store(core.link().epoch_max(), std::memory_order_relaxed);
     stats.epoch_changes.store(core.epochs_entered(), std::memory_order_relaxed);
     stats.lease_requests.store(core.leases().requests_sent(), std::memory_order_relaxed);
@@ -353,7 +364,7 @@ void Agent::State::run() {
     core.start();
     const auto busy = [this] {
         return !core.shipper().idle() || core.leases().asks_waiting() > 0 ||
-               core.claims().waiting() > 0 || core.peers().busy();
+               core.claims().waiting() > 0 || core.peers().busy() || core.bodies().busy();
     };
     while (!stopping.load(std::memory_order_acquire)) turn(busy() ? busy_tick : quiet_tick);
     const Nanoseconds until = clock.now_ns() + farewell;
@@ -371,6 +382,7 @@ void Agent::State::finish_all() {
     core.leases().stop();
     core.peers().remote().stop();
     core.claims().stop();
+    core.bodies().stop();
     while (!queries.empty())
         query_done(static_cast<CentralQuery&>(*queries.back()),
                    Error{ErrorCode::unavailable, ErrorSource::central});
@@ -424,6 +436,10 @@ std::shared_ptr<const Directory> Agent::directory() const noexcept {
 void Agent::on_directory(std::function<void(std::shared_ptr<const Directory>)> changed) {
     const std::lock_guard lock(state_->mutex);
     state_->changed = std::move(changed);
+}
+
+void Agent::fetch(BodyFetch& fetch, Mailbox& reply_to, storage::OperationDone done) noexcept {
+    AgentAccess::send(fetch, *state_, reply_to, done);
 }
 
 void Agent::claim(ClaimAsk& claim, Mailbox& reply_to, storage::OperationDone done) noexcept {

@@ -10,6 +10,7 @@
 
 #include "edge/base/limits.h"
 #include "edge/base/mailbox.h"
+#include "replication/body_fetcher.h"
 #include "replication/claims.h"
 #include "replication/directory.h"
 #include "replication/peer_messages.h"
@@ -26,7 +27,7 @@ class AgentOperation {
     virtual ~AgentOperation() { NX_ASSERT(!in_flight_); }
 
   protected:
-    enum class Kind : std::uint8_t { ask, query, read, claim };
+    enum class Kind : std::uint8_t { ask, query, read, claim, fetch };
     explicit AgentOperation(Kind kind) noexcept;
 
   private:
@@ -109,10 +110,20 @@ class RemoteRead final : public AgentOperation {
     ReadReply reply;       // out, when reached
 };
 
+// One body of a request, opened, for an operator. Ends within limits::body_fetch_deadline.
+class BodyFetch final : public AgentOperation {
+  public:
+    BodyFetch() noexcept : AgentOperation(Kind::fetch) {}
+    RequestId request;                 // in
+    BodyKind kind = BodyKind::answer;  // in
+    FetchedBody body;                  // out
+};
+
 struct AgentStats {
     std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0},
         lease_requests{0}, lease_asks{0}, claim_requests{0}, outbox_depth{0};
-    std::atomic<std::int64_t> lag_ms{0};  // OutboxWatch::lag_ms
+    std::atomic<std::int64_t> lag_ms{0};          // OutboxWatch::lag_ms
+    std::atomic<std::uint64_t> bodies_erased{0};  // by order of the centre
     // The ledger's: the one registered with (0: none yet), and how often another one came.
     std::atomic<std::uint64_t> epoch{0}, epoch_changes{0};
     // Between POPs: reads of others' answers here (of copies; without an answer), of ours there;
@@ -165,6 +176,7 @@ class Agent {
     void query(CentralQuery& query, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void read(RemoteRead& read, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void claim(ClaimAsk& claim, Mailbox& reply_to, storage::OperationDone done) noexcept;
+    void fetch(BodyFetch& fetch, Mailbox& reply_to, storage::OperationDone done) noexcept;
     [[nodiscard]] std::shared_ptr<const Directory> directory()
         const noexcept;  // takes a lock: at start and on change only
     // `changed` runs on the agent's thread after every new snapshot; it posts mail to the loops.

@@ -31,8 +31,10 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
       feed_(link_, commits, clock, leases_, vault, random, std::move(published)),
       shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}),
       peers_(transport, link_, options.link_key, commits, clock, random.next_u64(), options.copies),
+      bodies_(link_, peers_.link(), peers_.roster(), commits, clock, vault),
+      eraser_(commits),
       outbox_(commits, clock),
-      reporter_(link_, clock, options.name, options.version,
+      reporter_(link_, clock, eraser_, options.name, options.version,
                 [this](PopReport& report) { fill(report); }) {
     link_.on_new_epoch([this] { epoch_changed(); });
     link_.on_hints([this](const FeedHint& hint) { feed_.seen(hint.version); },
@@ -215,6 +217,7 @@ void AgentCore::fill(PopReport& report) const {
 
 void AgentCore::tick() {
     if (phase_ != Phase::loading) count();
+    bodies_.tick();
     switch (phase_) {
         case Phase::loading:
         case Phase::refused: return leases_.tick();  // ends asks whose time is over

@@ -4,6 +4,8 @@
 #pragma once
 #include <memory>
 
+#include "replication/body_eraser.h"
+#include "replication/body_fetcher.h"
 #include "replication/claim_keeper.h"
 #include "replication/feed_follower.h"
 #include "replication/lease_keeper.h"
@@ -46,6 +48,8 @@ class AgentCore {
     [[nodiscard]] const LeaseKeeper::Totals& lease_totals() const noexcept { return lease_totals_; }
     [[nodiscard]] PopLink& link() noexcept { return link_; }
     [[nodiscard]] PeerService& peers() noexcept { return peers_; }
+    [[nodiscard]] BodyFetcher& bodies() noexcept { return bodies_; }
+    [[nodiscard]] const BodyEraser& eraser() const noexcept { return eraser_; }
 
     //   loading --what is stored is read--> unregistered
     //   unregistered --reply accepted, chains agree--> registered
@@ -79,6 +83,8 @@ class AgentCore {
     FeedFollower feed_;
     Shipper shipper_;
     PeerService peers_;
+    BodyFetcher bodies_;
+    BodyEraser eraser_;
     OutboxWatch outbox_;
     Reporter reporter_;
     LeaseKeeper::Totals lease_totals_;

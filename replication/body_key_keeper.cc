@@ -11,6 +11,7 @@
 #include "edge/base/log.h"
 #include "storage/buddy_copies.h"
 #include "storage/kek_rows.h"
+#include "storage/purge_thread.h"
 
 namespace nodex::replication {
 namespace {
@@ -88,6 +89,7 @@ void BodyKeyKeeper::destroy(std::function<void(const Status&)> done) {
                 vault_->shred(account.id);
                 std::string count;
                 ByteWriter(count).integer(account.shreds);
+                storage::mark_for_purge(shred_key(account.id) + count, batch);
                 batch.put(storage::Family::meta, shred_key(account.id), count);
             }
             return {};

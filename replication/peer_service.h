@@ -50,6 +50,7 @@ class PeerService {
     [[nodiscard]] const CopyTaker& taker() const noexcept { return taker_; }
     [[nodiscard]] const PeerRoster& roster() const noexcept { return roster_; }
     [[nodiscard]] const PeerLink& link() const noexcept { return link_; }
+    [[nodiscard]] PeerLink& link() noexcept { return link_; }
 
   private:
     PeerRoster roster_;

@@ -210,9 +210,12 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             result.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentKeys>();
             break;
         case Family::meta:
+        case Family::c_kek:
+            // Destroyed keys leave the disk within a day also where nobody purges (purge_thread.h).
+            result.periodic_compaction_seconds = day_s;
+            break;
         case Family::lease:
-        case Family::feed:
-        case Family::c_kek: break;
+        case Family::feed: break;
         case Family::c_charge:
             ask_memtable_filter_first(result);
             [[fallthrough]];

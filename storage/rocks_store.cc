@@ -359,6 +359,19 @@ bool RocksStore::low_on_space() const noexcept {
     return state.free_bytes.load(std::memory_order_relaxed) / 2 < state.options.free_bytes_min;
 }
 
+// All families, because a log goes only when no family needs it any more.
+Status RocksStore::purge(Family family) noexcept {
+    const std::vector<rocksdb::ColumnFamilyHandle*> all(state_->handles.begin(),
+                                                        state_->handles.end());
+    const auto flushed = state_->database->Flush(rocksdb::FlushOptions(), all);
+    if (!flushed.ok()) return storage_error(code_of(flushed));
+    if (const Status merged = compact(family); !merged) return merged;
+    // Files that nobody needs any more are deleted here, not some time later.
+    const auto held = state_->database->DisableFileDeletions();
+    const auto freed = state_->database->EnableFileDeletions(true);
+    return held.ok() && freed.ok() ? Status{} : Status(storage_error(ErrorCode::storage_failed));
+}
+
 Status RocksStore::compact(Family family) noexcept {
     rocksdb::CompactRangeOptions how;
     how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;

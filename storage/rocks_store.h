@@ -49,9 +49,12 @@ class RocksStore final : public Store {
     [[nodiscard]] bool failed() const noexcept override;
     [[nodiscard]] bool low_on_space() const noexcept override;
 
-    // Merges a family's files now: drops what has expired and what was erased (a shredded body key
-    // must be gone from the disk within hours). Blocks; not on the commit thread.
+    // Merges a family's files now: drops what has expired and what was erased. Blocks; not on the
+    // commit thread.
     Status compact(Family family) noexcept;
+    // Erased and replaced values of the family leave the disk: its files and the log are rewritten.
+    // Blocks; not on the commit thread.
+    Status purge(Family family) noexcept;
 
   private:
     RocksStore();

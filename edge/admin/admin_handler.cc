@@ -1,6 +1,9 @@
 // Carries operators' commands to the centre.
 #include "edge/admin/admin_handler.h"
 
+#include "edge/admin/body_path.h"
+#include "edge/base/log.h"
+
 namespace nodex::admin {
 namespace {
 
@@ -18,7 +21,7 @@ std::string error_body(Bytes code, Bytes message) {
 // One command under way: its body, then the question to the centre.
 class AdminHandler::Command {
   public:
-    enum class Kind : std::uint8_t { free, status, command };
+    enum class Kind : std::uint8_t { free, status, command, body };
 
     void begin(ServerConnection& connection, Kind kind) noexcept {
         connection_ = &connection;
@@ -27,22 +30,30 @@ class AdminHandler::Command {
         connection.exchange = this;
     }
     [[nodiscard]] bool is_free() const noexcept {
-        return kind_ == Kind::free && !query_.in_flight();
+        return kind_ == Kind::free && !query_.in_flight() && !fetch_.in_flight();
+    }
+    void wants(const BodyPath& path) noexcept {
+        fetch_.request = path.request;
+        fetch_.kind = path.kind;
     }
 
     void body(Bytes bytes) { body_.append(bytes); }
 
     void complete(AdminHandler& handler) noexcept {
         if (kind_ == Kind::status) return answer(200, handler.status_());
+        if (kind_ == Kind::body)
+            return handler.agent_.fetch(fetch_, handler.loop_.mailbox(),
+                                        storage::when_done<&Command::fetched>(this));
         query_.subject = "admin";
         query_.request = std::move(body_);
         handler.agent_.query(query_, handler.loop_.mailbox(),
                              storage::when_done<&Command::answered>(this));
     }
-    void answer(int status, Bytes body) noexcept {
+    void answer(int status, Bytes body) noexcept { answer(status, json_fields, body); }
+    void answer(int status, Bytes fields, Bytes body) noexcept {
         ServerConnection* connection = connection_;
         end();
-        connection->respond(status, json_fields, body);
+        connection->respond(status, fields, body);
     }
     // The connection is done with us, or has gone.
     void end() noexcept {
@@ -52,6 +63,24 @@ class AdminHandler::Command {
     }
 
   private:
+    // Who read whose words is in the log, whatever came of it.
+    void fetched() noexcept {
+        replication::FetchedBody body = std::move(fetch_.body);
+        fetch_.body = {};
+        const BodyAnswer told = answer_of(body.outcome);
+        log::info("body_read",
+                  {{"request", to_hex(fetch_.request.view())},
+                   {"kind", fetch_.kind == replication::BodyKind::answer ? "answer" : "request"},
+                   {"outcome", told.code},
+                   {"pop", raw(body.holder)}});
+        if (connection_ == nullptr) return;
+        if (told.status != 200) return answer(told.status, error_body(told.code, told.message));
+        answer(200,
+               "content-type: application/octet-stream\r\nx-nodex-pop: " +
+                   std::to_string(raw(body.holder)) +
+                   "\r\nx-nodex-complete: " + (body.complete ? "true" : "false") + "\r\n",
+               body.text);
+    }
     void answered() noexcept {
         if (connection_ == nullptr) return;
         if (query_.status == 0 || query_.status == 503)
@@ -64,11 +93,12 @@ class AdminHandler::Command {
     Kind kind_ = Kind::free;
     std::string body_;
     replication::CentralQuery query_;
+    replication::BodyFetch fetch_;
 };
 
 AdminHandler::AdminHandler(Loop& loop, replication::Agent& agent,
-                           std::function<std::string()> status)
-    : loop_(loop), agent_(agent), status_(std::move(status)) {}
+                           std::function<std::string()> status, bool reads_bodies)
+    : loop_(loop), agent_(agent), status_(std::move(status)), reads_bodies_(reads_bodies) {}
 
 AdminHandler::~AdminHandler() = default;
 
@@ -84,18 +114,30 @@ std::uint64_t AdminHandler::request_head(ServerConnection& connection,
                                          const http::RequestHead& head) noexcept {
     const bool is_command = head.method == http::Method::post && head.path == "/admin";
     const bool is_status = head.method == http::Method::get && head.path == "/admin/status";
+    const std::optional<BodyPath> body_path =
+        head.method == http::Method::get ? parse_body_path(head.path) : std::nullopt;
     Command* command = take_command();
     if (command == nullptr) {
         connection.respond(503, json_fields,
                            error_body("overloaded", "Too many commands at once; try again."));
         return 0;
     }
-    if (!is_command && !is_status) {
+    if (!is_command && !is_status && !body_path) {
         connection.respond(404, json_fields,
-                           error_body("not_found", "POST /admin or GET /admin/status."));
+                           error_body("not_found",
+                                      "POST /admin, GET /admin/status or GET "
+                                      "/admin/bodies/REQUEST_ID/answer|request."));
         return command_bytes_max;
     }
-    command->begin(connection, is_command ? Command::Kind::command : Command::Kind::status);
+    if (body_path && !reads_bodies_) {
+        connection.respond(403, json_fields,
+                           error_body("forbidden", "node.admin_reads_bodies is off at this node."));
+        return command_bytes_max;
+    }
+    if (body_path) command->wants(*body_path);
+    command->begin(connection, body_path    ? Command::Kind::body
+                               : is_command ? Command::Kind::command
+                                            : Command::Kind::status);
     return command_bytes_max;
 }
 

@@ -1,6 +1,7 @@
 // The operator's interface: HTTP over a Unix socket (mode 0600), served by core 0.
 //   POST /admin         {"command":"account.create","args":{...}} -> {"result":{...}} |
 //   {"error":{"code","message"}} GET  /admin/status  this node as JSON
+//   GET /admin/bodies/REQUEST_ID/answer|request   the body's octets, from whichever POP has them
 // Commands are the centre's (replication/central): this only carries them, so they work from any
 // POP.
 #pragma once
@@ -16,8 +17,10 @@ namespace nodex::admin {
 
 class AdminHandler final : public RequestHandler {
   public:
-    // `status` makes the body of GET /admin/status; called on the loop.
-    AdminHandler(Loop& loop, replication::Agent& agent, std::function<std::string()> status);
+    // `status` makes the body of GET /admin/status; called on the loop. `reads_bodies`: the
+    // operator of this node may read what customers sent and were sent.
+    AdminHandler(Loop& loop, replication::Agent& agent, std::function<std::string()> status,
+                 bool reads_bodies);
     ~AdminHandler();
 
     std::uint64_t request_head(ServerConnection& connection,
@@ -36,6 +39,7 @@ class AdminHandler final : public RequestHandler {
     Loop& loop_;
     replication::Agent& agent_;
     std::function<std::string()> status_;
+    const bool reads_bodies_;
     std::vector<std::unique_ptr<Command>> commands_;  // at most commands_max, reused
 };
 

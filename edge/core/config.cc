@@ -31,6 +31,7 @@ void read_node(File& file, Config& target) {
     node.text("secrets_dir", target.secrets_dir);
     node.text("admin_socket", target.admin_socket);
     node.text("user", target.user);
+    node.flag("admin_reads_bodies", target.admin_reads_bodies);
     node.flag("sandbox", target.sandbox);
     node.integer("pop_id", target.pop_id, 1, 65'535);
     node.integer("cores", target.cores, 0, 256);

@@ -32,6 +32,7 @@ struct Config {
     std::string secrets_dir;
     std::string admin_socket;  // "unix:/run/nodex/admin.sock"
     std::string user;          // "": stay who we are; else drop to this user before rings are made
+    bool admin_reads_bodies = false;  // operators of the admin socket may read what is stored
     bool sandbox = true;       // the system call filter; false for debugging only
     // [listen]
     std::vector<std::string> tls_listeners;

@@ -41,8 +41,9 @@ void Core::add_listener(int listener, bool secure) {
                                               secure ? context_ : nullptr, acceptor_options_));
 }
 
-void Core::add_admin(int listener, replication::Agent& agent, std::function<std::string()> status) {
-    admin_ = std::make_unique<admin::AdminHandler>(*loop_, agent, std::move(status));
+void Core::add_admin(int listener, replication::Agent& agent, std::function<std::string()> status,
+                     bool reads_bodies) {
+    admin_ = std::make_unique<admin::AdminHandler>(*loop_, agent, std::move(status), reads_bodies);
     local_acceptors_.push_back(
         std::make_unique<Acceptor>(*loop_, *admin_, listener, nullptr, AcceptorOptions{}));
 }

@@ -37,7 +37,8 @@ class Core {
 
     // Before start(): listeners (bound descriptors) and, on one core, the operator's pages.
     void add_listener(int listener, bool secure);
-    void add_admin(int listener, replication::Agent& agent, std::function<std::string()> status);
+    void add_admin(int listener, replication::Agent& agent, std::function<std::string()> status,
+                   bool reads_bodies);
     void add_metrics(int listener, MetricsSources sources, std::function<bool()> ready);
 
     void start();         // spawns the thread

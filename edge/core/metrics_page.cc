@@ -239,6 +239,12 @@ void add_centre(Page& page, const MetricsSources& sources) {
                  read(agent.epoch_changes));
 }
 
+void add_bodies(Page& page, const replication::AgentStats& agent) {
+    page.counter("nodex_bodies_destroyed_total",
+                 "Requests whose bodies' keys were destroyed by order of an operator.",
+                 read(agent.bodies_erased));
+}
+
 void add_peers(Page& page, const replication::AgentStats& agent) {
     page.gauge("nodex_peers", "Other POPs that the centre told of.", read(agent.peers));
     page.counter("nodex_remote_reads_total", "Reads of other POPs' answers.",
@@ -297,6 +303,7 @@ std::string metrics_text(const MetricsSources& sources) {
     add_centre(page, sources);
     if (sources.link) metrics::add_link(page, sources.link());
     add_peers(page, *sources.agent);
+    add_bodies(page, *sources.agent);
     page.counter("nodex_log_dropped_total", "Log lines lost because the queue was full.",
                  static_cast<double>(log::dropped_count()));
     return page.text();

@@ -175,6 +175,7 @@ Status Node::open_storage() {
     commits_ = std::make_unique<storage::CommitThread>(*store_, *journal_, system_clock(),
                                                        config_.durability);
     commits_->start();
+    purger_ = std::make_unique<storage::PurgeThread>(*store_);
     return {};
 }
 
@@ -282,7 +283,8 @@ Status Node::make_cores() {
     std::vector<gateway::Gateway*> gateways;
     for (const auto& core : cores_) gateways.push_back(&core->gateway());
     for (const auto& core : cores_) core->gateway().set_peers(gateways);
-    cores_[0]->add_admin(admin_listener_, *agent_, [this] { return status_text(); });
+    cores_[0]->add_admin(
+        admin_listener_, *agent_, [this] { return status_text(); }, config_.admin_reads_bodies);
     if (metrics_listener_ >= 0)
         cores_[0]->add_metrics(metrics_listener_, metrics_sources(), [this] { return ready(); });
     agent_->on_directory([this](std::shared_ptr<const replication::Directory> directory) {
@@ -458,6 +460,7 @@ void Node::drain_and_stop() {
     agent_->stop();
     if (standalone_ != nullptr) standalone_->stop();
     commits_->stop();
+    purger_.reset();
     cores_.clear();
     agent_.reset();
     nats_.reset();

@@ -14,6 +14,7 @@
 #include "edge/gateway/sdk_retries.h"
 #include "replication/agent.h"
 #include "storage/commit_thread.h"
+#include "storage/purge_thread.h"
 #include "storage/rocks_store.h"
 #include "storage/vault.h"
 
@@ -73,6 +74,7 @@ class Node {
     std::unique_ptr<storage::Journal> journal_;
     std::unique_ptr<storage::Vault> vault_;
     std::unique_ptr<storage::CommitThread> commits_;
+    std::unique_ptr<storage::PurgeThread> purger_;
     crypto::SecretKey link_key_;
     std::unique_ptr<Standalone> standalone_;            // the centre is here,
     std::unique_ptr<replication::NatsTransport> nats_;  // or behind this

@@ -4,6 +4,7 @@
 
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
+#include "replication/body_messages.h"
 #include "replication/central/body_key_service.h"
 #include "replication/central/central_stats.h"
 #include "replication/central/ledger.h"
@@ -33,6 +34,7 @@ CentralStats::Verb verb_of(MessageType type) noexcept {
         case MessageType::body_key_request: return Verb::body_keys;
         case MessageType::peers_request: return Verb::peers;
         case MessageType::report_request: return Verb::report;
+        case MessageType::reference_request: return Verb::reference;
         default: return Verb::query;
     }
 }
@@ -114,6 +116,7 @@ struct Central::State {
     }
     void count_settlements(const Result<ShipReply>& reply);
     void note_epoch(std::uint64_t now);
+    Result<ReferenceReply> where_are_bodies(const RequestId& request);
     void tell_pops();
 
     void handle(Bytes subject, Bytes message, const TransportServer::Respond& respond);
@@ -192,6 +195,12 @@ std::optional<std::string> Central::State::answer_service(const OpenedMessage& m
             return payload_of(
                 ledger.report(from.pop, from.incarnation, from.epoch, *report, now_ms));
         }
+        case MessageType::reference_request: {
+            type = MessageType::reference_reply;
+            const Result<ReferenceRequest> request = decode_reference_request(message.payload);
+            if (!request) return malformed();
+            return payload_of(where_are_bodies(request->request));
+        }
         case MessageType::query_request:
             type = MessageType::query_reply;
             return answer_query(subject, message.payload);
@@ -212,6 +221,20 @@ void Central::State::count_settlements(const Result<ShipReply>& reply) {
     stats.repeated_executions.store(counts.repeated_executions, relaxed);
     stats.late_losses.store(counts.late_losses, relaxed);
     stats.overruns.store(counts.overruns, relaxed);
+}
+
+Result<ReferenceReply> Central::State::where_are_bodies(const RequestId& request) {
+    const Result<std::optional<ledger::Reference>> reference = ledger.reference(request);
+    if (!reference) return reference.error();
+    ReferenceReply reply;
+    if (!*reference) return reply;
+    const ledger::Reference& known = **reference;
+    reply.state = known.deleted ? ReferenceState::deleted : ReferenceState::known;
+    reply.account = known.account;
+    reply.owner = known.pop;
+    reply.answer = known.answer;
+    reply.sent = known.sent;
+    return reply;
 }
 
 void Central::State::note_epoch(std::uint64_t now) {
@@ -363,7 +386,7 @@ Status Central::start(bool verify_rows) {
         !keys)
         return keys;
     for (const Bytes topic : {"reg", "lease", "ship", "feed", "claim", "kek", "peers", "report",
-                              "balance", "usage", "admin"})
+                              "reference", "balance", "usage", "admin"})
         state.server.serve(
             std::string(rpc_prefix) + std::string(topic),
             [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {

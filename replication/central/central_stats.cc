@@ -13,6 +13,7 @@ const char* CentralStats::name(Verb verb) noexcept {
         case Verb::body_keys: return "body_keys";
         case Verb::peers: return "peers";
         case Verb::report: return "report";
+        case Verb::reference: return "reference";
         case Verb::query: return "query";
         case Verb::count: break;
     }

@@ -26,6 +26,7 @@ struct CentralStats {
         body_keys,
         peers,
         report,
+        reference,
         query,
         count
     };

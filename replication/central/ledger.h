@@ -127,6 +127,17 @@ class Ledger {
     // Looks at no more than `rows_max` from where the last call ended; how many it erased.
     Result<unsigned> sweep_references(std::int64_t now_ms, unsigned rows_max);
 
+    // --- deletion of bodies (ledger_erasures.cc). not_found(client): no such request, or its
+    // bodies have expired.
+    struct Erasing {
+        PopId owner{};
+        bool ordered = false;
+        std::vector<PopId> waiting;  // have not said yet that their keys are destroyed
+    };
+    // Marks the reference and orders every POP, in one write; said again it changes nothing.
+    Result<Erasing> erase_bodies(const RequestId& request, std::int64_t now_ms);
+    Result<Erasing> erasing(const RequestId& request);
+
     // --- epochs (ledger_epoch.cc). After the ledger was restored from a backup, before it serves:
     // POPs register again, ship again what it lost, and give up the grants it does not know. The
     // new epoch is the time in seconds, so that it is above any that a lost ledger may have had.
@@ -262,6 +273,13 @@ class Ledger {
     // A charge ends the claim of its key.
     Status finish_claim(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                         const storage::Settlement& settlement, Nano charged, std::int64_t now_ms);
+
+    Result<std::vector<PopId>> waiting_for(LedgerTransaction& transaction, const RequestId& request,
+                                           const std::vector<PopId>& pops);
+    Status note_erased(LedgerTransaction& transaction, PopId pop,
+                       const std::vector<RequestId>& erased);
+    Result<std::vector<ReportReply::Erasure>> orders_for(LedgerTransaction& transaction, PopId pop,
+                                                         std::int64_t now_ms);
 
     // With the charge, in its write. Nothing for a record of before version 2, or without bodies.
     static void note_reference(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,

@@ -27,7 +27,11 @@ Result<ReportReply> Ledger::report(PopId pop, std::uint32_t incarnation, std::ui
             return heard.error();
         const ledger::PopState state{now_ms, epoch, encode(report)};
         transaction.put(LedgerTable::mark, ledger::pop_state_key(pop), ledger::encode(state));
-        return ReportReply{};
+        if (const Status noted = note_erased(transaction, pop, report.erased); !noted)
+            return noted.error();
+        Result<std::vector<ReportReply::Erasure>> orders = orders_for(transaction, pop, now_ms);
+        if (!orders) return orders.error();
+        return ReportReply{std::move(*orders)};
     });
 }
 

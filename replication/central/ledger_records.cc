@@ -209,6 +209,15 @@ void each_reference(Codec& codec, Record& reference) {
 }
 
 template <class Codec, class Record>
+void each_erasure(Codec& codec, Record& erasure) {
+    codec.field(erasure.owner);
+    codec.field(erasure.answer);
+    codec.field(erasure.sent);
+    codec.field(erasure.ordered_ms);
+    codec.field(erasure.expires_ms);
+}
+
+template <class Codec, class Record>
 void each_restoration(Codec& codec, Record& restoration) {
     codec.field(restoration.epoch);
     codec.field(restoration.outbox_last);
@@ -312,6 +321,12 @@ std::string encode(const Reference& reference) {
 }
 Status decode(Bytes bytes, Reference& reference) noexcept {
     return decode_record<each_reference<Read, Reference>>(bytes, reference);
+}
+std::string encode(const Erasure& erasure) {
+    return encode_record<each_erasure<Write, const Erasure>>(erasure);
+}
+Status decode(Bytes bytes, Erasure& erasure) noexcept {
+    return decode_record<each_erasure<Read, Erasure>>(bytes, erasure);
 }
 std::string encode(const Restoration& restoration) {
     return encode_record<each_restoration<Write, const Restoration>>(restoration);

@@ -18,6 +18,7 @@
 //   claim     account u64 idempotency[16]           -> Claim, until it expires
 //   reference 'r' request[16] -> account u64 session[16]
 //             's' account u64 session[16] request[16] -> Reference
+//             'd' pop u16 request[16] -> Erasure, until the POP has carried it out
 //   kek       'k' account u64 -> BodyKeys;  'c' -> what tells the root key from another
 //   meta      'h' -> Head;  'f' version u64 -> changed object: kind u8, id u64
 #pragma once
@@ -195,6 +196,15 @@ struct Reference {
     }
 };
 
+// An order to a POP: the keys of a request's bodies are to be destroyed.
+struct Erasure {
+    PopId owner{};  // of the bodies; other POPs may have copies
+    BodyId answer;
+    BodyId sent;
+    std::int64_t ordered_ms = 0;
+    std::int64_t expires_ms = 0;  // of the bodies
+};
+
 // How a POP came back to a ledger that was restored from a backup.
 struct Restoration {
     std::uint64_t epoch = 0;        // of the restored ledger
@@ -260,6 +270,7 @@ std::string encode(const Model&);
 std::string encode(const PriceList&);
 std::string encode(const Mark&);
 std::string encode(const Reference&);
+std::string encode(const Erasure&);
 std::string encode(const Restoration&);
 std::string encode(const PopState&);
 std::string encode(const Claim&);
@@ -275,6 +286,7 @@ Status decode(Bytes, Model&) noexcept;
 Status decode(Bytes, PriceList&) noexcept;
 Status decode(Bytes, Mark&) noexcept;
 Status decode(Bytes, Reference&) noexcept;
+Status decode(Bytes, Erasure&) noexcept;
 Status decode(Bytes, Restoration&) noexcept;
 Status decode(Bytes, PopState&) noexcept;
 Status decode(Bytes, Claim&) noexcept;
@@ -350,6 +362,14 @@ inline std::string session_key(AccountId account, const SessionId& session) {
 inline std::string reference_key(AccountId account, const SessionId& session,
                                  const RequestId& request) {
     return session_key(account, session).append(request.view());
+}
+inline std::string erasure_key(PopId pop, const RequestId& request) {
+    return KeyBuilder().letter('d').number(raw(pop)).raw_bytes(request.view()).bytes;
+}
+// The first key behind all orders to that POP.
+inline std::string erasures_end(PopId pop) {
+    if (raw(pop) == UINT16_MAX) return "e";
+    return KeyBuilder().letter('d').number(static_cast<std::uint16_t>(raw(pop) + 1)).bytes;
 }
 inline std::string restoration_key(PopId pop, std::uint32_t incarnation) {
     return KeyBuilder().letter('r').number(raw(pop)).number(incarnation).bytes;

@@ -174,6 +174,8 @@ const Queries::Command* Queries::find_command(Bytes command_name) noexcept {
         {"session.show", &Queries::session_show},
         {"request.show", &Queries::request_show},
         {"pop.list", &Queries::pop_list},
+        {"body.delete", &Queries::body_delete},
+        {"body.status", &Queries::body_status},
         {"ledger.raise-epoch", &Queries::ledger_raise_epoch},
     };
     for (const Command& command : commands)

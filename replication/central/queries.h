@@ -89,6 +89,10 @@ class Queries {
     CommandResult session_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     CommandResult request_show(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     Result<std::map<std::uint32_t, std::string>> model_ids();
+    // admin_bodies.cc
+    CommandResult body_delete(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    CommandResult body_status(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
+    Refusal body_refusal(Error error);
     // admin_pops.cc
     CommandResult pop_list(const JsonObject& args, std::int64_t now_ms, JsonWriter& result);
     // queries.cc

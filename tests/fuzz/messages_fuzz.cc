@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "replication/body_keys.h"
+#include "replication/body_messages.h"
 #include "replication/feed_records.h"
 #include "replication/messages.h"
 #include "replication/peer_messages.h"
@@ -48,7 +49,7 @@ void check_envelope(Bytes bytes) {
 }  // namespace
 
 void fuzz_message(std::uint8_t choice, Bytes bytes) {
-    switch (choice % 25) {
+    switch (choice % 29) {
         case 0: check(bytes, decode_register_request); break;
         case 1: check(bytes, decode_register_reply); break;
         case 2: check(bytes, decode_lease_request); break;
@@ -73,7 +74,11 @@ void fuzz_message(std::uint8_t choice, Bytes bytes) {
         case 21: check(bytes, decode_copy_request); break;
         case 22: check(bytes, decode_copy_reply); break;
         case 23: check(bytes, decode_pop_report); break;
-        default: check(bytes, decode_report_reply); break;
+        case 24: check(bytes, decode_report_reply); break;
+        case 25: check(bytes, decode_reference_request); break;
+        case 26: check(bytes, decode_reference_reply); break;
+        case 27: check(bytes, decode_body_request); break;
+        default: check(bytes, decode_body_reply); break;
     }
 }
 

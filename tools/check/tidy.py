@@ -30,7 +30,8 @@ class Ban:
 
 SHIPPED = ("edge/", "storage/", "replication/", "tools/", "bench/load/")
 # Owners of threads: a loop per core, the commit thread, the agent, the centre, DNS.
-THREAD_OWNERS = ("edge/core/", "edge/upstream/resolver", "storage/commit_thread", "replication/agent",
+THREAD_OWNERS = ("edge/core/", "edge/upstream/resolver", "storage/commit_thread", "storage/purge_thread",
+                 "replication/agent",
                  "replication/central/", "tools/provider/main.cc",
                  "tools/provider/server", "bench/load/", "tests/", "bench/micro/")
 
@@ -38,7 +39,8 @@ BANS = [
     Ban(r"\bstd::j?thread\b|\bpthread_create\b", "threads belong to the classes that own one", ("",),
         THREAD_OWNERS),
     Ban(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w.>:])sleep\(",
-        "wait for the event, or use the timer wheel", ("",), ("tools/nodex/chat.cc",)),
+        "wait for the event, or use the timer wheel", ("",),
+        ("tools/nodex/chat.cc", "tools/nodex/body.cc")),
     Ban(r"\b(system|steady|high_resolution)_clock::now\b|\bclock_gettime\b|\bgettimeofday\b"
         r"|(?<![\w.>])time\((nullptr|NULL|0)\)",
         "take a Clock (edge/base/clock.h)", SHIPPED,

@@ -124,11 +124,21 @@ Exit run_admin(const Settings& settings, const Command& command, Json args) {
     return show(settings, std::get<Json>(answer));
 }
 
+HttpAnswer admin_get(const Settings& settings, std::string_view path) {
+    HttpRequest request;
+    if (!address(settings, request)) {
+        HttpAnswer answer;
+        answer.failure = "the admin address is '" + settings.admin + "', wanted unix:PATH";
+        return answer;
+    }
+    request.url = std::string(admin_url) + std::string(path);
+    return http_call(request);
+}
+
 Exit run_admin_status(const Settings& settings) {
     HttpRequest request;
     if (!address(settings, request)) return complain_address(settings);
-    request.url = std::string(admin_url) + "/admin/status";
-    const HttpAnswer answer = http_call(request);
+    const HttpAnswer answer = admin_get(settings, "/admin/status");
     const std::optional<Json> reply = Json::parse(answer.body);
     if (answer.status != 200 || !answer.failure.empty() || !reply)
         return complain_answer(settings, answer, settings.admin);

@@ -54,6 +54,9 @@ std::variant<Json, Exit> ask_admin(const Settings& settings, std::string_view co
 // The same with a command of the table; shows "result" or complains.
 Exit run_admin(const Settings& settings, const Command& command, Json args);
 
+// GET of a path at the admin socket; a wrong address is told as the answer's failure.
+HttpAnswer admin_get(const Settings& settings, std::string_view path);
+
 // GET /admin/status.
 Exit run_admin_status(const Settings& settings);
 

@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "tools/nodex/admin.h"
+#include "tools/nodex/body.h"
 #include "tools/nodex/customer.h"
 #include "tools/nodex/pops.h"
 
@@ -40,6 +41,11 @@ struct Grammar {
     CLI::App* admin = nullptr;
     CLI::App* admin_status = nullptr;
     std::deque<AdminEntry> entries;  // addresses stay valid
+    CLI::App* body_get = nullptr;
+    CLI::App* body_delete = nullptr;
+    std::string body_request, body_kind = "answer";
+    unsigned body_wait_s = 15;
+    bool body_confirmed = false;
     CustomerParsers customer{};
     bool pops = false;  // of `status`
     Chat chat;
@@ -59,10 +65,31 @@ void add_field(CLI::App& parser, Typed& typed) {
         option->expected(1);
 }
 
+void add_bodies(Grammar& grammar) {
+    CLI::App* body = grammar.admin->add_subcommand("body", "what a customer sent and was sent");
+    body->require_subcommand(1);
+    grammar.body_get = body->add_subcommand("get", "print it, from whichever POP has it");
+    grammar.body_delete =
+        body->add_subcommand("delete", "destroy the keys of a request's bodies at every POP");
+    for (CLI::App* parser : {grammar.body_get, grammar.body_delete})
+        parser->add_option("REQUEST_ID", grammar.body_request, "X-Nodex-Request-Id of the answer")
+            ->required();
+    grammar.body_get->add_option("--kind", grammar.body_kind, "answer, or what the client sent")
+        ->check(CLI::IsMember({"answer", "request"}))
+        ->capture_default_str();
+    grammar.body_delete
+        ->add_option("--wait", grammar.body_wait_s, "seconds until all POPs have said it is done")
+        ->check(CLI::Range(0, 3'600))
+        ->capture_default_str();
+    grammar.body_delete->add_flag("--yes", grammar.body_confirmed, "do it: there is no way back")
+        ->required();
+}
+
 void add_admin(Grammar& grammar) {
     grammar.admin = grammar.app.add_subcommand("admin", "operate the node behind --admin");
     grammar.admin->require_subcommand(1);
     grammar.admin_status = grammar.admin->add_subcommand("status", "the node's own state");
+    add_bodies(grammar);
     CLI::App* group = nullptr;  // the table keeps the commands of a group together
     for (const Command& command : admin_commands()) {
         if (group == nullptr || group->get_name() != command.group) {
@@ -147,6 +174,10 @@ Exit run(const Grammar& grammar) {
     for (const AdminEntry& entry : grammar.entries)
         if (entry.parser->parsed()) return run_admin_entry(settings, entry);
     if (grammar.admin_status->parsed()) return run_admin_status(settings);
+    if (grammar.body_get->parsed())
+        return run_body_get(settings, grammar.body_request, grammar.body_kind);
+    if (grammar.body_delete->parsed())
+        return run_body_delete(settings, grammar.body_request, grammar.body_wait_s);
     if (parsers.chat->parsed()) return run_chat(settings, grammar.chat);
     if (parsers.models->parsed()) {
         const std::string path =
