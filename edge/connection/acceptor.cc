@@ -198,7 +198,7 @@ void Acceptor::drain() noexcept {
 }
 
 void Acceptor::abort_all() noexcept {
-    for (Slot* const slot : state_->live) slot->connection.cut();
+    for (Slot* const slot : state_->live) slot->connection.abandon();
 }
 
 bool Acceptor::drained() const noexcept {

@@ -42,6 +42,11 @@ void ServerConnection::drain() noexcept {
     if (state_->phase == Phase::reading_head && nothing_asked) state_->close();
 }
 
+void ServerConnection::abandon() noexcept {
+    if (state_->phase == Phase::idle || state_->phase == Phase::closing) return;
+    state_->abandon({.code = ErrorCode::cancelled, .source = ErrorSource::self});
+}
+
 void ServerConnection::begin(const Response& response) noexcept {
     state_->begin(response);
 }

@@ -72,6 +72,9 @@ class ServerConnection {
     void set_keep_alive(Nanoseconds keep_alive) noexcept;
     // Draining (SIGTERM): no further request after the current one; an idle connection closes now.
     void drain() noexcept;
+    // For the acceptor, from the loop: the end of everything here, as if the client had gone. Who serves a
+    // request on it is told from in here (request_abandoned).
+    void abandon() noexcept;
 
     // --- the response, in this order: begin, write*, finish ---
     // `head` is a serialised response head up to and including the blank line minus the framing and

@@ -110,7 +110,10 @@ TEST_F(AcceptorTest, AbortsWhatDrainDeadlineEnds) {
     ASSERT_TRUE(until([&] { return handler_.count("complete") == 1; }));
     acceptor_->drain();
     acceptor_->abort_all();
+    EXPECT_EQ(handler_.count("abandoned"), 1) << "who serves it must not wait for a client any more";
+    EXPECT_EQ(handler_.abandoned.code, ErrorCode::cancelled);
     EXPECT_TRUE(until([&] { return acceptor_->drained() && client.closed; }));
+    EXPECT_EQ(handler_.count("abandoned"), 1);
 }
 
 TEST_F(AcceptorTest, SurvivesResetsAnywhere) {
