@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "edge/base/limits.h"
 #include "edge/base/thread_role.h"
@@ -85,6 +86,7 @@ struct Agent::State {
     AgentCore core;
     AgentStats stats;
     std::thread thread;
+    bool driven = false;  // by run_once(): there is no thread
     std::atomic<bool> stopping{false};
     std::atomic<std::uint32_t> incarnation{0};
     bool listening = false;                // for what the commit thread appends
@@ -99,6 +101,7 @@ struct Agent::State {
 
     void publish(std::shared_ptr<const Directory> next);
     void run();
+    void begin();
     void turn(Nanoseconds wait_ns);
     void tell_stats();
     void tell_peer_stats();
@@ -357,11 +360,15 @@ void Agent::State::await_outbox() {
     if (!outbox_awaited) core.outbox_grew();
 }
 
-void Agent::State::run() {
-    begin_helper_thread("nodex-agent");
+void Agent::State::begin() {
     transport.attach(&mailbox.mailbox());
     commits.on_outbox(mailbox.mailbox(), storage::when_done<&State::outbox_grew>(this));
     core.start();
+}
+
+void Agent::State::run() {
+    begin_helper_thread("nodex-agent");
+    begin();
     const auto busy = [this] {
         return !core.shipper().idle() || core.leases().asks_waiting() > 0 ||
                core.claims().waiting() > 0 || core.peers().busy() || core.bodies().busy();
@@ -386,7 +393,10 @@ void Agent::State::finish_all() {
     while (!queries.empty())
         query_done(static_cast<CentralQuery&>(*queries.back()),
                    Error{ErrorCode::unavailable, ErrorSource::central});
-    while (port.outstanding() > 0) mailbox.run(busy_tick);
+    while (port.outstanding() > 0) {
+        if (driven) commits.run_once();
+        mailbox.run(busy_tick);
+    }
     mailbox.run(0);
 }
 
@@ -410,7 +420,17 @@ Status Agent::start(Nanoseconds timeout_ns) {
     return {};
 }
 
+void Agent::run_once() {
+    NX_ASSERT(!state_->thread.joinable());
+    if (!std::exchange(state_->driven, true)) state_->begin();
+    state_->turn(0);
+}
+
 void Agent::stop() {
+    if (state_->driven) {
+        state_->finish_all();
+        state_->driven = false;
+    }
     if (!state_->thread.joinable()) return;
     state_->stopping.store(true, std::memory_order_release);
     state_->thread.join();

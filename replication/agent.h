@@ -166,6 +166,8 @@ class Agent {
     // centre that does not answer: unavailable(central) after `timeout_ns`, and the thread goes on
     // trying (the caller may call again to wait on, or serve anyway).
     Status start(Nanoseconds timeout_ns);
+    // Simulator and tests: one turn on the calling thread instead of start(); stop() ends it, too.
+    void run_once();
     // Ships what it can within 2 s, then joins; who still waits gets `unavailable`. Before the
     // CommitThread stops, after the last ask() and query() was posted; their mailboxes are still
     // delivered.

@@ -31,6 +31,7 @@ void Run::start(RunOrder order, Exchange* client) {
     client_ = client;
     enter(Phase::dispatching);
     if (client_ == nullptr) return fail({api::Code::upstream_lost, {}, {}, -1});
+    if (gateway_.stopping()) return fail(stopped());
     endpoints_ = gateway_.upstream().choose(order_.model.id);
     refusal_ = {api::Code::upstream_unavailable, {}, {}, -1};
     if (order_.claims != replication::ClaimMode::local) ask_centre();

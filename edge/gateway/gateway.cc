@@ -66,6 +66,7 @@ RequestId Gateway::next_request_id() noexcept {
 }
 
 void Gateway::stop_runs() noexcept {
+    stopping_ = true;
     for (const auto& run : runs_)
         if (run->phase() != Run::Phase::idle) run->stop();
 }

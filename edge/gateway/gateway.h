@@ -60,7 +60,8 @@ class Gateway final : public RequestHandler {
 
     // SIGTERM: readiness goes false; then, at the deadline, every run ends in-protocol.
     void drain() noexcept { draining_ = true; }
-    void stop_runs() noexcept;
+    void stop_runs() noexcept;  // and none begins any more
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
     [[nodiscard]] bool idle() const noexcept { return exchanges_busy_ == 0 && runs_busy_ == 0; }
 
     // --- RequestHandler ---
@@ -116,6 +117,7 @@ class Gateway final : public RequestHandler {
     AppendLog append_log_;
     std::uint64_t requests_counter_ = 0;
     bool draining_ = false;
+    bool stopping_ = false;
 
     std::vector<std::unique_ptr<Exchange>> exchanges_;
     std::vector<std::uint32_t> exchanges_free_;

@@ -95,7 +95,15 @@ void Run::drain_over() noexcept {
 void Run::stop() noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
     call_.cancel();
+    if (events_ == 0) return fail(stopped());
     lose_stream(api::Code::upstream_lost);
+}
+
+api::ApiError Run::stopped() noexcept {
+    return {api::Code::overloaded,
+            "This node is being stopped. Retry with the same idempotency key.",
+            {},
+            1'000};
 }
 
 // --- watchers ---

@@ -112,6 +112,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void attempt_failed(api::Code code, Bytes message, std::int64_t retry_after_ms,
                         bool retry) noexcept;
     void read_refusal() noexcept;
+    [[nodiscard]] static api::ApiError stopped() noexcept;
     [[nodiscard]] bool nothing_delivered() const noexcept { return events_ == 0 && !head_sent_; }
 
     // relay.cc
