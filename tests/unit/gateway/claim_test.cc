@@ -1,0 +1,116 @@
+// Claim: the same request is run once, whoever asks for it again and when.
+#include "tests/unit/gateway/gateway_world.h"
+
+namespace nodex::gateway {
+namespace {
+
+class Claims : public GatewayWorld {
+  protected:
+    static Fields sdk(const std::string& retry) {
+        return {{"X-Stainless-Lang", "js"}, {"X-Stainless-Retry-Count", retry}};
+    }
+};
+
+TEST_F(Claims, AFinishedAnswerIsReplayedByteForByteAndCallsNobody) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(whole_stream("hi"));
+    const Answer first = answer_of(client);
+    const Answer replay = ask(chat(chat_body(true)));
+    EXPECT_EQ(replay.body, first.body);
+    EXPECT_EQ(first.field("x-nodex-idempotent-replay"), "false");
+    EXPECT_EQ(replay.field("x-nodex-idempotent-replay"), "true");
+    EXPECT_EQ(replay.field("x-nodex-request-id"), first.field("x-nodex-request-id"));
+    EXPECT_EQ(replay.field("x-nodex-session-id"), first.field("x-nodex-session-id"));
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, TheSameKeyWithAnotherBodyIsRefused) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(client).status, 200);
+    const Answer other = ask(chat(chat_body(false, "other")));
+    EXPECT_EQ(other.status, 422);
+    EXPECT_EQ(other.field("x-should-retry"), "false");
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, KeysInAnotherOrderAreTheSameRequest) {
+    RawClient& client =
+        send(chat(R"({"model":"m","messages":[{"role":"user","content":"x"}],"max_tokens":5})"));
+    provider_says(json_answer("hi"));
+    const Answer other =
+        ask(chat(R"({ "max_tokens":5,"messages":[{"content":"x","role":"user"}], "model":"m" })"));
+    EXPECT_EQ(other.body, answer_of(client).body);
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, ARunningStreamIsJoinedAndBothGetTheSameBytes) {
+    RawClient& first = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("one"));
+    RawClient& second_client = send(chat(chat_body(true)));
+    EXPECT_EQ(answer_of(second_client).body, answer_of(first).body);
+    provider_says(delta("two") + finish_event() + done_event() + last_chunk());
+    EXPECT_TRUE(answer_of(first).whole && answer_of(second_client).whole);
+    EXPECT_EQ(answer_of(second_client).body, answer_of(first).body);
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, ARunningWholeAnswerIsJoined) {
+    RawClient& first = send(chat(chat_body(false)));
+    RawClient& second_client = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(first).status, 200);
+    EXPECT_EQ(answer_of(second_client).body, answer_of(first).body);
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, WithoutAKeyOnlyAnSdkMayPay) {
+    const Answer refused = ask(chat(chat_body(false), ""));
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_NE(refused.body.find("idempotency_key_required"), std::string::npos);
+    RawClient& client = send(chat(chat_body(false), "", sdk("0")));
+    provider_says(json_answer("hi"));
+    EXPECT_TRUE(answer_of(client).field("x-nodex-idempotency-key").starts_with("nxg_"));
+}
+
+TEST_F(Claims, AnSdksOwnRetryReplaysItsFirstAttempt) {
+    RawClient& client = send(chat(chat_body(false), "", sdk("0")));
+    provider_says(json_answer("hi"));
+    const Answer retry = ask(chat(chat_body(false), "", sdk("1")));
+    EXPECT_EQ(retry.body, answer_of(client).body);
+    EXPECT_EQ(retry.field("x-nodex-idempotent-replay"), "true");
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, TheSameSdkRequestAskedAnewIsAnotherRequest) {
+    send(chat(chat_body(false), "", sdk("0")));
+    send(chat(chat_body(false), "", sdk("0")));
+    EXPECT_EQ(calls(), 2u);
+}
+
+TEST_F(Claims, AKeyHas1To255VisibleCharacters) {
+    for (const std::string& wrong : {std::string(256, 'k'), std::string("a b")})
+        EXPECT_EQ(ask(chat(chat_body(false), wrong)).status, 400);
+    send(chat(chat_body(false), std::string(255, 'k')));
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, WhatFailedItsValidationDoesNotTakeTheKey) {
+    EXPECT_EQ(ask(chat("{\"model\":\"m\"}")).status, 400);
+    EXPECT_EQ(ask(chat("{\"model\":\"no\",\"messages\":[{\"role\":\"user\"}]}")).status, 404);
+    send(chat(chat_body(false)));
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Claims, AClaimThatCannotBeStoredCallsNobody) {
+    quiet_end();
+    store_.fail_write_after(0, ErrorCode::io_failure, false);
+    const Answer answer = ask(chat(chat_body(false)));
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_NE(answer.body.find("storage_unavailable"), std::string::npos);
+    EXPECT_EQ(calls(), 0u);
+    EXPECT_EQ(reserved(), 0);
+}
+
+}  // namespace
+}  // namespace nodex::gateway

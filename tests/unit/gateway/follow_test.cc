@@ -1,0 +1,78 @@
+// Follow: resumes at every kind of event id, of answers that are finished, running, or unknown.
+#include "tests/unit/gateway/gateway_world.h"
+
+namespace nodex::gateway {
+namespace {
+
+class Follow : public GatewayWorld {
+  protected:
+    std::string resume(const std::string& last, const Fields& more = {}, bool stream = true) {
+        Fields fields{{"Last-Event-ID", last}};
+        fields.insert(fields.end(), more.begin(), more.end());
+        return chat(chat_body(stream), "key-1", fields);
+    }
+    Answer finished() {
+        RawClient& client = send(chat(chat_body(true)));
+        provider_says(whole_stream("hi"));
+        return answer_of(client);
+    }
+};
+
+TEST_F(Follow, AFinishedStreamResumesAfterEveryEvent) {
+    const std::string whole = finished().body;
+    std::size_t at = 0;
+    for (unsigned number = 0; number <= 3; ++number) {
+        const Answer rest = ask(resume(http::event_id(number)));
+        EXPECT_EQ(rest.status, 200);
+        EXPECT_EQ(rest.body, whole.substr(at)) << number;
+        at = whole.find("\n\n", at) + 2;
+    }
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Follow, AnIdBeyondTheEndOfAFinishedStreamIsUnknown) {
+    (void)finished();
+    const Answer refused = ask(resume("evt_00004"));
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_NE(refused.body.find("invalid_last_event_id"), std::string::npos);
+}
+
+TEST_F(Follow, AResumeOfAnUnknownKeyIsGoneAndRunsNothing) {
+    for (const char* id : {"evt_00000", "evt_00007"}) {
+        const Answer refused = ask(resume(id));
+        EXPECT_EQ(refused.status, 410);
+        EXPECT_EQ(refused.field("x-should-retry"), "false");
+    }
+    EXPECT_EQ(calls(), 0u);
+    EXPECT_EQ(reserved(), 0);
+}
+
+TEST_F(Follow, AnIdThatIsNoneIsRefusedBeforeAnythingElse) {
+    for (const char* id : {"evt_1", "evt_000001", "42", "evt_-0001"})
+        EXPECT_EQ(ask(resume(id)).status, 400) << id;
+}
+
+TEST_F(Follow, AResumeNeedsItsKeyItsSessionAndAStream) {
+    const Answer whole = finished();
+    EXPECT_EQ(ask(chat(chat_body(true), "", {{"Last-Event-ID", "evt_00001"}})).status, 400);
+    EXPECT_EQ(ask(resume("evt_00001", {{"X-Nodex-Session-Id", "another"}})).status, 400);
+    EXPECT_EQ(ask(resume("evt_00001", {}, false)).status, 400);
+    EXPECT_EQ(
+        ask(resume("evt_00001", {{"X-Nodex-Session-Id", whole.field("x-nodex-session-id")}})).status,
+        200);
+}
+
+TEST_F(Follow, AWholeAnswerIsReplayedToAHundredPipelinedRepeats) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    const std::string body = answer_of(client).body;
+    std::string octets;
+    for (unsigned number = 0; number < 100; ++number) octets += chat(chat_body(false));
+    RawClient& repeats = send(octets);
+    EXPECT_TRUE(until([&] { return occurrences(repeats.received, "HTTP/1.1 200") == 100; }));
+    EXPECT_EQ(occurrences(repeats.received, body), 100u);
+    EXPECT_EQ(calls(), 1u);
+}
+
+}  // namespace
+}  // namespace nodex::gateway

@@ -1,0 +1,81 @@
+// Relay: what a provider streams, and what the client gets of it.
+#include "tests/unit/gateway/gateway_world.h"
+
+namespace nodex::gateway {
+namespace {
+
+class Relay : public GatewayWorld {};
+
+class RelayOfTwo : public GatewayWorld {
+  protected:
+    static WorldOptions options() {
+        WorldOptions options;
+        options.endpoints = 2;
+        return options;
+    }
+    RelayOfTwo() : GatewayWorld(options()) {}
+};
+
+TEST_F(Relay, AStreamArrivesNumberedFromOneToDoneAndIsChargedByTheProvidersUsage) {
+    RawClient& client = send(chat(chat_body(true)));
+    ASSERT_EQ(calls(), 1u);
+    provider_says(whole_stream("hi"));
+    const Answer answer = answer_of(client);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_TRUE(answer.whole);
+    EXPECT_TRUE(answer.body.starts_with("id: evt_00001\ndata: {"));
+    EXPECT_TRUE(answer.body.ends_with("id: evt_00003\ndata: [DONE]\n\n")) << answer.body;
+    EXPECT_EQ(answer.body.find("usage"), std::string::npos) << "nobody asked for it";
+    ship();
+    EXPECT_EQ(spent(), 3 * 1 + 2 * 2);
+}
+
+TEST_F(Relay, AnEventIsInTheLogBeforeTheClientHasIt) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("one"));
+    EXPECT_EQ(store_.keys_count(storage::Family::body), 2u) << "the request and the first chunk";
+    EXPECT_NE(answer_of(client).body.find("one"), std::string::npos);
+    provider_says(finish_event() + done_event() + last_chunk());
+    EXPECT_TRUE(answer_of(client).whole);
+}
+
+TEST_F(Relay, ACutStreamEndsWithAnErrorEventAndNeverLooksComplete) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("half"));
+    provider_ends();
+    const Answer answer = answer_of(client);
+    EXPECT_TRUE(answer.whole);
+    EXPECT_NE(answer.body.find("\"code\":\"upstream_lost\""), std::string::npos);
+    EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos);
+}
+
+TEST_F(Relay, AStreamThatEndsWithoutItsMarkerIsCompleteWhenEveryChoiceHasEnded) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("all") + finish_event() + last_chunk());
+    EXPECT_TRUE(answer_of(client).body.ends_with("data: [DONE]\n\n"));
+}
+
+TEST_F(RelayOfTwo, AnErrorEventAfterTheFirstEventEndsTheStreamAndNoOtherIsTried) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("one") + event(R"({"error":{"message":"secret host"}})"));
+    const Answer answer = answer_of(client);
+    EXPECT_TRUE(answer.whole);
+    EXPECT_NE(answer.body.find("\"code\":\"upstream_error\""), std::string::npos);
+    EXPECT_EQ(answer.body.find("secret host"), std::string::npos);
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(RelayOfTwo, AfterAHeartbeatNoOtherProviderIsTriedAndTheErrorIsTold) {
+    RawClient& client = send(chat(chat_body(true)));
+    wait(16 * second);
+    EXPECT_TRUE(answer_of(client).body.starts_with(": heartbeat\n\n"));
+    provider_says("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    const Answer answer = answer_of(client);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_TRUE(answer.whole);
+    EXPECT_NE(answer.body.find("data: {\"error\":"), std::string::npos);
+    EXPECT_EQ(calls(), 1u);
+}
+
+}  // namespace
+}  // namespace nodex::gateway

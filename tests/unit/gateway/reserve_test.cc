@@ -1,0 +1,94 @@
+// Admit and reserve: money and rate limits, and what of them comes back.
+#include "tests/unit/gateway/gateway_world.h"
+
+namespace nodex::gateway {
+namespace {
+
+// What chat_body() can cost: 44 tokens of text and framing at 1, 50 of output at 2.
+constexpr Nano most = 44 + 50 * 2;
+
+struct Poor : GatewayWorld {
+    static WorldOptions options() {
+        WorldOptions options;
+        options.balance = most + 3;
+        return options;
+    }
+    Poor() : GatewayWorld(options()) {}
+    void run_once() {
+        RawClient& client = send(chat(chat_body(false)));
+        provider_says(json_answer("hi"));
+        ASSERT_EQ(answer_of(client).status, 200);
+        ship();
+    }
+};
+
+TEST_F(Poor, WithoutMoneyARequestIsRefusedAndAnAnswerThatExistsIsReplayed) {
+    run_once();
+    const Answer refused = ask(chat(chat_body(false), "key-2"));
+    EXPECT_EQ(refused.status, 402);
+    EXPECT_NE(refused.body.find("\"code\":\"insufficient_balance\""), std::string::npos);
+    EXPECT_EQ(refused.field("x-should-retry"), "false");
+    EXPECT_EQ(ask(chat(chat_body(false))).status, 200);
+    EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(Poor, TwoAtOnceCannotSpendTheSameMoney) {
+    RawClient& first = send(chat(chat_body(false)));
+    EXPECT_EQ(ask(chat(chat_body(false), "key-2")).status, 402);
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(first).status, 200);
+}
+
+struct Budgeted : GatewayWorld {
+    static WorldOptions options() {
+        WorldOptions options;
+        options.key.budget = most - 1;
+        return options;
+    }
+    Budgeted() : GatewayWorld(options()) {}
+};
+
+TEST_F(Budgeted, AKeysOwnBudgetIsAnotherRefusalAndHoldsNothingOfTheAccount) {
+    const Answer refused = ask(chat(chat_body(false)));
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_NE(refused.body.find("\"code\":\"insufficient_quota\""), std::string::npos);
+    EXPECT_EQ(reserved(), 0);
+}
+
+struct Metered : GatewayWorld {
+    static WorldOptions options() {
+        WorldOptions options;
+        options.key.limits = {.requests_per_minute = 5, .tokens_per_minute = 100, .concurrency = 1};
+        return options;
+    }
+    Metered() : GatewayWorld(options()) {}
+};
+
+TEST_F(Metered, TheSixthRequestOfAMinuteIsToldWhenToComeAgain) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(client).field("x-ratelimit-limit-requests"), "5");
+    EXPECT_EQ(answer_of(client).field("x-ratelimit-remaining-requests"), "4");
+    EXPECT_EQ(answer_of(client).field("x-ratelimit-limit-tokens"), "100");
+    Answer last;
+    for (unsigned number = 0; number < 5; ++number) last = ask(chat(chat_body(false)));
+    EXPECT_EQ(last.status, 429);
+    EXPECT_NE(last.body.find("\"code\":\"rate_limited\""), std::string::npos);
+    EXPECT_EQ(last.field("x-should-retry"), "true");
+    EXPECT_GT(std::stoll(last.field("retry-after-ms")), 0);
+    EXPECT_GT(std::stoll(last.field("retry-after")), 0);
+}
+
+TEST_F(Metered, OneAtATimeMeansOneAtATime) {
+    RawClient& first = send(chat(chat_body(false)));
+    const Answer refused = ask(chat(chat_body(false), "key-2"));
+    EXPECT_EQ(refused.status, 429);
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(first).status, 200);
+    RawClient& next = send(chat(chat_body(false), "key-3"));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(next).status, 200) << answer_of(next).body;
+}
+
+}  // namespace
+}  // namespace nodex::gateway
