@@ -52,7 +52,7 @@ void Run::attempt() noexcept {
     const upstream::EndpointConfig& endpoint = gateway_.upstream().endpoint(endpoint_);
     endpoint_name_ = endpoint.name;
     provider_status_ = 0;
-    finish_reason_ = provider_done_ = paused_ = false;
+    unreadable_ = finish_reason_ = provider_done_ = paused_ = false;
     usage_.reset();
     buffer_.clear();
     sse_.reset();

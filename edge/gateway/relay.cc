@@ -20,7 +20,9 @@ void Run::call_body(Bytes bytes) noexcept {
         return attempt_failed(api::Code::gateway_error,
                               "The provider's answer is larger than this node accepts.", -1, false);
     }
-    if (!sse_.feed(bytes, *this) && (phase_ == Phase::dispatching || phase_ == Phase::relaying)) {
+    const bool parsed = sse_.feed(bytes, *this).has_value();
+    if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
+    if (!parsed || unreadable_) {
         call_.cancel();
         return lose_stream(api::Code::upstream_error);
     }
@@ -29,7 +31,7 @@ void Run::call_body(Bytes bytes) noexcept {
 
 void Run::server_event(const http::ServerEvent& event) noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;  // bytes behind the end
-    if (provider_status_ != 200) return;
+    if (unreadable_) return;
     const api::ChatChunk chunk =
         api::read_chat_chunk(gateway_.json(), event.data, !order_.chat.include_usage);
     if (chunk.usage) usage_ = chunk.usage;
@@ -50,8 +52,8 @@ void Run::server_event(const http::ServerEvent& event) noexcept {
             return append_event(event.type, hidden_);
         case api::ChatChunk::Kind::error:
         case api::ChatChunk::Kind::malformed:
-            call_.cancel();
-            return lose_stream(api::Code::upstream_error);
+            unreadable_ = true;  // call_body() ends it: another attempt begins with this very parser
+            return;
     }
 }
 

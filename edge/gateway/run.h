@@ -183,6 +183,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     bool head_sent_ = false;      // a byte went to the client: this endpoint or none
     bool provider_done_ = false;  // [DONE] or finish_reason and the end
     bool finish_reason_ = false;
+    bool unreadable_ = false;     // the stream cannot be believed any more
     api::ApiError refusal_;             // what to answer when no endpoint works
     std::int64_t retry_after_ms_ = -1;  // of the provider's refusal
     http::SseParser sse_;

@@ -55,6 +55,33 @@ TEST_F(Relay, AStreamThatEndsWithoutItsMarkerIsCompleteWhenEveryChoiceHasEnded) 
     EXPECT_TRUE(answer_of(client).body.ends_with("data: [DONE]\n\n"));
 }
 
+// The next attempt began inside the parser of the last one, which went on with the old bytes.
+TEST_F(RelayOfTwo, WhatFollowsAnErrorEventDoesNotReachTheNextAttemptsStream) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + chunk("data: {\"error\":{\"message\":\"busy\"}}\n\ndata: {\"cho"));
+    ASSERT_EQ(provider(1).requests.size(), 1u);
+    provider_says(whole_stream("second"), 1);
+    const Answer answer = answer_of(client);
+    EXPECT_NE(answer.body.find("second"), std::string::npos) << answer.body;
+    EXPECT_TRUE(answer.body.ends_with("data: [DONE]\n\n"));
+    EXPECT_EQ(calls(), 2u);
+}
+
+TEST_F(RelayOfTwo, AnErrorEventInPiecesDoesNotLetTheNextAttemptReadBeyondItsBytes) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + chunk("data: {\"err"));
+    provider_says(
+        chunk("or\":{\"message\":\"busy\"}}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"con"));
+    ASSERT_EQ(provider(1).requests.size(), 1u);
+    provider_says(stream_head() + chunk("d"), 1);
+    provider_says(chunk("ata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"second\"}}]}\n\n") +
+                      finish_event() + done_event() + last_chunk(),
+                  1);
+    const Answer answer = answer_of(client);
+    EXPECT_NE(answer.body.find("second"), std::string::npos) << answer.body;
+    EXPECT_TRUE(answer.body.ends_with("data: [DONE]\n\n"));
+}
+
 TEST_F(RelayOfTwo, AnErrorEventAfterTheFirstEventEndsTheStreamAndNoOtherIsTried) {
     RawClient& client = send(chat(chat_body(true)));
     provider_says(stream_head() + delta("one") + event(R"({"error":{"message":"secret host"}})"));
