@@ -122,6 +122,11 @@ void Run::call_failed(Error error, bool sent) noexcept {
     // or a crowd of clients asks again and again at once.
     if (error.code == ErrorCode::limit_exceeded && error.source == ErrorSource::self)
         return attempt_failed(api::Code::overloaded, {}, 1'000, true);
+    // The model has run: another one would give as much again.
+    const bool too_large = error.code == ErrorCode::limit_exceeded && provider_status_ == 200;
+    if (too_large && phase_ == Phase::dispatching)
+        return attempt_failed(api::Code::gateway_error,
+                              "The provider's answer is larger than this node accepts.", -1, false);
     if (phase_ == Phase::relaying)
         return lose_stream(timed_out ? api::Code::upstream_timeout : api::Code::upstream_lost);
     // A model that is slow to begin may be running: a second one would cost twice.

@@ -14,11 +14,8 @@ void Run::call_body(Bytes bytes) noexcept {
         return;
     }
     if (!order_.chat.stream) {
-        buffer_.append(bytes);
-        if (buffer_.size() <= limits::answer_bytes_max) return;
-        call_.cancel();
-        return attempt_failed(api::Code::gateway_error,
-                              "The provider's answer is larger than this node accepts.", -1, false);
+        buffer_.append(bytes);  // limits::answer_bytes_max is the connection's to keep
+        return;
     }
     const bool parsed = sse_.feed(bytes, *this).has_value();
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;
@@ -41,7 +38,8 @@ void Run::server_event(const http::ServerEvent& event) noexcept {
         case api::ChatChunk::Kind::done:
             provider_done_ = true;
             append_event({}, "[DONE]");
-            return end(storage::Outcome::ok, true);
+            if (phase_ == Phase::relaying) end(storage::Outcome::ok, true);  // else it is too large
+            return;
         case api::ChatChunk::Kind::usage_only:
             if (order_.chat.include_usage) append_event(event.type, event.data);
             return;

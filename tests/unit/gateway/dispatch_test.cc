@@ -86,5 +86,17 @@ TEST_F(DispatchToTwo, ASilentProviderIsNotDoubledByAnother) {
     EXPECT_EQ(calls(), 1u);
 }
 
+TEST_F(DispatchToTwo, AWholeAnswerAboveTheLimitIsNotAskedForAgain) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n");
+    const std::string piece = chunk(std::string(8 * 1024 * 1024, ' '));
+    for (std::size_t sent = 0; sent <= limits::answer_bytes_max; sent += 8 * 1024 * 1024)
+        provider_says(piece);
+    ASSERT_TRUE(until([&] { return answer_of(client).whole; }));
+    EXPECT_EQ(answer_of(client).status, 502);
+    EXPECT_EQ(calls(), 1u) << "the model has run";
+}
+
 }  // namespace
 }  // namespace nodex::gateway

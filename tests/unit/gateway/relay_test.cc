@@ -104,5 +104,25 @@ TEST_F(RelayOfTwo, AfterAHeartbeatNoOtherProviderIsTriedAndTheErrorIsTold) {
     EXPECT_EQ(calls(), 1u);
 }
 
+// The limit was crossed by [DONE] itself: the stream was ended twice, and the process with it.
+TEST_F(Relay, AStreamThatReachesItsLimitWithItsLastEventEndsOnce) {
+    constexpr std::size_t events_count = 16;
+    constexpr std::size_t framing = std::string_view("id: evt_00001\ndata: \n\n").size();
+    const std::string before = R"({"choices":[{"index":0,"delta":{"content":")", after = "\"}}]}";
+    std::size_t left = limits::answer_bytes_max - 5;  // of what is logged
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head());
+    for (std::size_t number = 0; number < events_count; ++number) {
+        const std::size_t size = left / (events_count - number);
+        left -= size;
+        provider_says(
+            event(before + std::string(size - framing - before.size() - after.size(), 'a') + after));
+    }
+    provider_says(done_event());
+    ASSERT_TRUE(until([&] { return client.received.ends_with("0\r\n\r\n"); }));
+    EXPECT_NE(client.received.find("\"code\":\"gateway_error\"", client.received.size() - 1'000),
+              std::string::npos);
+}
+
 }  // namespace
 }  // namespace nodex::gateway
