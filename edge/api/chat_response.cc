@@ -83,7 +83,7 @@ std::uint64_t message_bytes(dom::object message) noexcept {
 
 struct Choices {
     bool any = false;
-    bool finished = false;
+    std::bitset<choices_max> finished;
     std::uint64_t text_bytes = 0;
 };
 
@@ -93,12 +93,17 @@ Choices read_choices(dom::element value, Bytes message_key) noexcept {
     for (const dom::element choice : array_of(value)) {
         choices.any = true;
         if (!choice.is_object()) continue;
+        std::uint64_t index = 0;
+        bool finished = false;
         for (const dom::key_value_pair field : object_of(choice)) {
             if (field.key == message_key && field.value.is_object())
                 choices.text_bytes += message_bytes(object_of(field.value));
             else if (field.key == "finish_reason")
-                choices.finished = choices.finished || field.value.is_string();
+                finished = field.value.is_string();
+            else if (field.key == "index" && field.value.get_uint64().get(index) != simdjson::SUCCESS)
+                index = choices_max;  // of no choice
         }
+        if (finished && index < choices_max) choices.finished.set(index);
     }
     return choices;
 }
@@ -188,7 +193,7 @@ ChatChunk read_chat_chunk(JsonReader& reader, Bytes data, bool hide_usage) {
         }
     }
     chunk.output_text_bytes = choices.text_bytes;
-    chunk.finish_reason = choices.finished;
+    chunk.finished = choices.finished;
     if (error) {
         chunk.kind = ChatChunk::Kind::error;
     } else if (!choices.any && has_usage) {

@@ -1,5 +1,6 @@
 // What a chat provider answers: usage, stream chunks, and error bodies, read without changing a byte.
 #pragma once
+#include <bitset>
 #include <cstdint>
 #include <optional>
 
@@ -23,6 +24,8 @@ struct ChatAnswer {
 };
 ChatAnswer read_chat_answer(JsonReader& reader, Bytes body);
 
+inline constexpr std::size_t choices_max = 128;  // `n` of a request
+
 // One `data:` payload of a stream.
 struct ChatChunk {
     enum class Kind : std::uint8_t {
@@ -35,7 +38,7 @@ struct ChatChunk {
     Kind kind = Kind::content;
     std::optional<Usage> usage;
     std::uint64_t output_text_bytes = 0;
-    bool finish_reason = false;           // some choice ended
+    std::bitset<choices_max> finished;    // choices that ended, by their index
     // A content chunk that carries "usage":null only because we asked for usage: span of `,"usage":null` to
     // hide, size 0: none.
     std::size_t hide_offset = 0, hide_size = 0;

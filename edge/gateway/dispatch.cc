@@ -52,7 +52,8 @@ void Run::attempt() noexcept {
     const upstream::EndpointConfig& endpoint = gateway_.upstream().endpoint(endpoint_);
     endpoint_name_ = endpoint.name;
     provider_status_ = 0;
-    unreadable_ = finish_reason_ = provider_done_ = paused_ = false;
+    unreadable_ = provider_done_ = paused_ = false;
+    finished_.reset();
     usage_.reset();
     buffer_.clear();
     sse_.reset();

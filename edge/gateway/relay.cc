@@ -33,7 +33,7 @@ void Run::server_event(const http::ServerEvent& event) noexcept {
         api::read_chat_chunk(gateway_.json(), event.data, !order_.chat.include_usage);
     if (chunk.usage) usage_ = chunk.usage;
     output_text_bytes_ += chunk.output_text_bytes;
-    finish_reason_ = finish_reason_ || chunk.finish_reason;
+    finished_ |= chunk.finished;
     switch (chunk.kind) {
         case api::ChatChunk::Kind::done:
             provider_done_ = true;
@@ -144,7 +144,8 @@ void Run::call_complete() noexcept {
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;  // the end came before
     if (provider_status_ != 200) return read_refusal();
     if (order_.chat.stream) {
-        if (!finish_reason_ || sse_.in_event()) return lose_stream(api::Code::upstream_lost);
+        const bool whole = finished_.count() >= order_.chat.choices && !sse_.in_event();
+        if (!whole) return lose_stream(api::Code::upstream_lost);
         append_event(
             {},
             "[DONE]");  // every choice ended and the framing is whole: only the marker is missing

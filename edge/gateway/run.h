@@ -3,6 +3,7 @@
 // Watch. Files by stage: dispatch.cc, relay.cc, settle.cc; gate.cc for the centre's word on its
 // idempotency key.
 #pragma once
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -182,8 +183,8 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     bool paused_ = false;
     bool head_sent_ = false;      // a byte went to the client: this endpoint or none
     bool provider_done_ = false;  // [DONE] or finish_reason and the end
-    bool finish_reason_ = false;
     bool unreadable_ = false;     // the stream cannot be believed any more
+    std::bitset<api::choices_max> finished_;  // choices that have ended
     api::ApiError refusal_;             // what to answer when no endpoint works
     std::int64_t retry_after_ms_ = -1;  // of the provider's refusal
     http::SseParser sse_;

@@ -208,7 +208,7 @@ void Run::retire() noexcept {
     gate_ = Gate::open;
     claimed_ = over_ = false;
     held_since_ns_ = 0;
-    head_sent_ = provider_done_ = finish_reason_ = paused_ = complete_ = false;
+    head_sent_ = provider_done_ = paused_ = complete_ = false;
     sse_.reset();
     for (std::string* text : {&buffer_, &hidden_}) {
         if (text->capacity() > kept_bytes_max) std::string().swap(*text);

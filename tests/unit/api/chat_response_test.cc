@@ -135,7 +135,7 @@ TEST(ChatChunkReader, ReadsUsageWhereverItComes) {
     const ChatChunk last = chunk(
         R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":4,)"
         R"("completion_tokens":2}})");
-    EXPECT_TRUE(last.finish_reason);
+    EXPECT_TRUE(last.finished.test(0));
     ASSERT_TRUE(last.usage);
     EXPECT_EQ(last.usage->completion_tokens, 2u);
     EXPECT_FALSE(chunk(R"({"choices":[{"delta":{"content":"\"usage\":{\"prompt_tokens\":1}"}}]})").usage);
@@ -148,8 +148,8 @@ TEST(ChatChunkReader, CountsTextAndSeesTheEndOfAnyChoice) {
         R"("function":{"name":"f",)"
         R"("arguments":"{\"a\""}}]},"finish_reason":"length"}]})");
     EXPECT_EQ(read.output_text_bytes, 3u + 1u + 4u);
-    EXPECT_TRUE(read.finish_reason);
-    EXPECT_FALSE(chunk(R"({"choices":[{"delta":{"content":"x"},"finish_reason":null}]})").finish_reason);
+    EXPECT_TRUE(read.finished.any());
+    EXPECT_FALSE(chunk(R"({"choices":[{"delta":{"content":"x"},"finish_reason":null}]})").finished.any());
 }
 
 std::string hidden(Bytes data) {

@@ -55,6 +55,20 @@ TEST_F(Relay, AStreamThatEndsWithoutItsMarkerIsCompleteWhenEveryChoiceHasEnded) 
     EXPECT_TRUE(answer_of(client).body.ends_with("data: [DONE]\n\n"));
 }
 
+// One of two choices had ended; the other was cut off, and the answer looked whole.
+TEST_F(Relay, AStreamThatEndsWithoutItsMarkerIsCutWhenAChoiceHasNotEnded) {
+    std::string body = chat_body(true);
+    body.insert(1, "\"n\":2,");
+    RawClient& client = send(chat(body));
+    provider_says(
+        stream_head() +
+        event(R"({"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":null}]})") +
+        finish_event() + last_chunk());
+    const Answer answer = answer_of(client);
+    EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos) << answer.body;
+    EXPECT_NE(answer.body.find("\"code\":\"upstream_lost\""), std::string::npos);
+}
+
 // The next attempt began inside the parser of the last one, which went on with the old bytes.
 TEST_F(RelayOfTwo, WhatFollowsAnErrorEventDoesNotReachTheNextAttemptsStream) {
     RawClient& client = send(chat(chat_body(true)));
