@@ -111,8 +111,9 @@ void Run::read_refusal() noexcept {
                               "The provider is at its limit right now.", retry_after_ms_, true);
     if (status == 503 || status == 529 || status == 500)
         return attempt_failed(api::Code::upstream_unavailable, {}, retry_after_ms_, true);
+    // A gateway of the provider's gave up waiting: as with a deadline of ours, the model may run.
     if (status == 504 || status == 408)
-        return attempt_failed(api::Code::upstream_timeout, {}, -1, true);
+        return attempt_failed(api::Code::upstream_timeout, {}, -1, status != 504);
     attempt_failed(api::Code::gateway_error, {}, -1, true);
 }
 
@@ -132,8 +133,9 @@ void Run::call_failed(Error error, bool sent) noexcept {
         return lose_stream(timed_out ? api::Code::upstream_timeout : api::Code::upstream_lost);
     // A model that is slow to begin may be running: a second one would cost twice.
     const bool retry = !(timed_out && sent);
-    attempt_failed(timed_out ? api::Code::upstream_timeout : api::Code::upstream_unavailable, {},
-                   -1, retry);
+    api::Code code = timed_out ? api::Code::upstream_timeout : api::Code::upstream_unavailable;
+    if (error.code == ErrorCode::malformed) code = api::Code::gateway_error;
+    attempt_failed(code, {}, -1, retry);
 }
 
 }  // namespace nodex::gateway

@@ -165,7 +165,12 @@ void Run::call_complete() noexcept {
 // The provider is gone or wrong in the middle. Before anything was produced another endpoint may
 // do; after it the stream ends in-protocol: sampling cannot be continued elsewhere.
 void Run::lose_stream(api::Code code) noexcept {
-    if (events_ == 0) return attempt_failed(code, {}, -1, code != api::Code::upstream_timeout);
+    if (events_ == 0) {
+        const bool retry = code != api::Code::upstream_timeout;
+        // upstream_lost says that something was delivered and charged. Here the key will be free.
+        if (code == api::Code::upstream_lost) code = api::Code::upstream_unavailable;
+        return attempt_failed(code, {}, -1, retry);
+    }
     end_in_error(code, code == api::Code::upstream_error ? storage::Outcome::upstream_error
                                                          : storage::Outcome::upstream_lost);
 }

@@ -79,6 +79,16 @@ TEST_F(DispatchToTwo, AServerErrorIsTriedElsewhereAndChargedOnce) {
     EXPECT_EQ(spent(), 3 + 2 * 2);
 }
 
+// Its own provider was called and may still run: as with a deadline of ours, a second model would
+// be paid for beside the first.
+TEST_F(DispatchToTwo, ATimeoutThatTheProviderTellsIsNotTriedElsewhere) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says(refusal(504, "upstream request timeout"));
+    EXPECT_EQ(calls(), 1u);
+    EXPECT_EQ(answer_of(client).status, 504);
+    EXPECT_EQ(answer_of(client).field("x-should-retry"), "true");
+}
+
 TEST_F(DispatchToTwo, ASilentProviderIsNotDoubledByAnother) {
     RawClient& client = send(chat(chat_body(false)));
     wait(121 * second);

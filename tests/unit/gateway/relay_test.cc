@@ -69,6 +69,21 @@ TEST_F(Relay, AStreamThatEndsWithoutItsMarkerIsCutWhenAChoiceHasNotEnded) {
     EXPECT_NE(answer.body.find("\"code\":\"upstream_lost\""), std::string::npos);
 }
 
+TEST_F(Relay, AnEmptyStreamChargesNothingFreesItsKeyAndMayBeRetried) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + last_chunk());
+    provider_says(stream_head() + last_chunk());  // a single endpoint is tried twice
+    const Answer answer = answer_of(client);
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_NE(answer.body.find("\"code\":\"upstream_unavailable\""), std::string::npos)
+        << answer.body;
+    EXPECT_EQ(answer.field("x-should-retry"), "true");
+    RawClient& again = send(chat(chat_body(true)));
+    provider_says(whole_stream("hi"));
+    EXPECT_EQ(answer_of(again).status, 200);
+    EXPECT_EQ(answer_of(again).field("x-nodex-idempotent-replay"), "false");
+}
+
 // The next attempt began inside the parser of the last one, which went on with the old bytes.
 TEST_F(RelayOfTwo, WhatFollowsAnErrorEventDoesNotReachTheNextAttemptsStream) {
     RawClient& client = send(chat(chat_body(true)));
