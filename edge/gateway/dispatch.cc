@@ -12,6 +12,10 @@ namespace {
 
 constexpr Bytes chat_path = "/chat/completions";
 
+// The centre takes a lease's money back when the longest request under it must have ended. What is
+// left of that is for the centre's word on the key and for the settlement.
+constexpr Nanoseconds attempts_deadline = limits::request_deadline - 30 * second;
+
 bool is_media_type(std::optional<Bytes> value, Bytes type) noexcept {
     return value && equals_ignore_case(value->substr(0, type.size()), type);
 }
@@ -32,6 +36,7 @@ void Run::start(RunOrder order, Exchange* client) {
     enter(Phase::dispatching);
     if (client_ == nullptr) return fail({api::Code::upstream_lost, {}, {}, -1});
     if (gateway_.stopping()) return fail(stopped());
+    attempts_end_ns_ = gateway_.loop().now_ns() + attempts_deadline;
     endpoints_ = gateway_.upstream().choose(order_.model.id);
     refusal_ = {api::Code::upstream_unavailable, {}, {}, -1};
     if (order_.claims != replication::ClaimMode::local) ask_centre();
@@ -40,11 +45,15 @@ void Run::start(RunOrder order, Exchange* client) {
     attempt();
 }
 
-// One attempt at the next endpoint; a single endpoint gets a second one.
+// One attempt at the next endpoint; a single endpoint gets a second one. None once the time of all
+// is over.
 void Run::attempt() noexcept {
     const bool exhausted =
         endpoint_next_ >= endpoints_.size() && (endpoints_.size() != 1 || attempts_ >= 2);
-    if (exhausted || attempts_ >= limits::provider_attempts_max) return fail(refusal_);
+    attempt_started_ns_ = gateway_.loop().now_ns();
+    if (exhausted || attempts_ >= limits::provider_attempts_max ||
+        attempt_started_ns_ >= attempts_end_ns_)
+        return fail(refusal_);
     endpoint_ = endpoints_[std::min(endpoint_next_, endpoints_.size() - 1)];
     ++endpoint_next_;
     if (attempts_++ > 0) gateway_.metrics().provider_retries.add();
@@ -57,12 +66,11 @@ void Run::attempt() noexcept {
     usage_.reset();
     buffer_.clear();
     sse_.reset();
-    attempt_started_ns_ = gateway_.loop().now_ns();
     const auto mapped = endpoint.models.find(order_.model.id);
     const Bytes model =
         mapped != endpoint.models.end() ? Bytes(mapped->second) : Bytes(order_.model.id);
     call_.start(endpoint_, chat_path, api::provider_body(order_.chat, order_.body, model),
-                order_.chat.stream, order_.request_id);
+                order_.chat.stream, order_.request_id, attempts_end_ns_);
 }
 
 // The attempt is over without an answer that could be passed on; nothing of it was delivered.

@@ -179,6 +179,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     std::size_t endpoint_ = 0;  // of the running attempt
     std::string endpoint_name_;
     Nanoseconds attempt_started_ns_ = 0;
+    Nanoseconds attempts_end_ns_ = 0;  // of all of them
     int provider_status_ = 0;
     bool paused_ = false;
     bool head_sent_ = false;      // a byte went to the client: this endpoint or none

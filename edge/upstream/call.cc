@@ -22,7 +22,7 @@ struct Call::State final : Exchange {
     State(Upstream& owner, CallEvents& owner_events) noexcept
         : upstream(*owner.state_), events(owner_events) {}
 
-    void start(std::size_t endpoint, const RequestParts& parts) noexcept;
+    void start(std::size_t endpoint, const RequestParts& parts, Nanoseconds end_ns) noexcept;
     void refuse(Error error) noexcept;
     void refuse_done() noexcept;
     void cancel() noexcept;
@@ -51,8 +51,9 @@ Call::Call(Upstream& upstream, CallEvents& events) noexcept
 
 Call::~Call() { NX_ASSERT(idle()); }
 
-void Call::start(std::size_t endpoint, Bytes path, Bytes body, bool stream, Bytes request_id) noexcept {
-    state_->start(endpoint, {.path = path, .body = body, .stream = stream, .request_id = request_id});
+void Call::start(std::size_t endpoint, Bytes path, Bytes body, bool stream, Bytes request_id,
+                 Nanoseconds end_ns) noexcept {
+    state_->start(endpoint, {.path = path, .body = body, .stream = stream, .request_id = request_id}, end_ns);
 }
 
 void Call::pause() noexcept {
@@ -67,7 +68,7 @@ void Call::cancel() noexcept { state_->cancel(); }
 
 bool Call::idle() const noexcept { return state_->phase == State::Phase::idle; }
 
-void Call::State::start(std::size_t endpoint, const RequestParts& parts) noexcept {
+void Call::State::start(std::size_t endpoint, const RequestParts& parts, Nanoseconds end_ns) noexcept {
     NX_ASSERT(phase == Phase::idle);
     NX_ASSERT(endpoint < upstream.slots.size());
     pool = upstream.slots[endpoint].pool.get();
@@ -79,7 +80,7 @@ void Call::State::start(std::size_t endpoint, const RequestParts& parts) noexcep
     deadlines = {.connect_ns = config.connect_timeout,
                  .first_byte_ns = config.first_byte_timeout,
                  .idle_ns = config.idle_timeout,
-                 .end_ns = now_ns + config.total_timeout};
+                 .end_ns = std::min(now_ns + config.total_timeout, end_ns)};
     append_request(message, config, parts);
     connection = pool->reuse(*this, deadlines);
     if (connection == nullptr) connection = pool->open(*this, deadlines);

@@ -40,8 +40,10 @@ class Call {
     Call(Upstream& upstream, CallEvents& events) noexcept;
     ~Call();  // asserts idle
     // Sends POST base_path + path with the given body to `endpoint`; credentials, Host and framing are added
-    // here, nothing of the client's head is. `body` is copied. `request_id` is sent as X-Request-Id.
-    void start(std::size_t endpoint, Bytes path, Bytes body, bool stream, Bytes request_id) noexcept;
+    // here, nothing of the client's head is. `body` is copied. `request_id` is sent as X-Request-Id. It ends
+    // after the endpoint's total_timeout or at `end_ns` (Clock::now_ns), whichever comes first.
+    void start(std::size_t endpoint, Bytes path, Bytes body, bool stream, Bytes request_id,
+               Nanoseconds end_ns = INT64_MAX) noexcept;
     void pause() noexcept;   // backpressure from a slow reader
     void resume() noexcept;
     // Ends the attempt by closing its connection (the only cancel signal providers know). No further events;

@@ -108,5 +108,24 @@ TEST_F(DispatchToTwo, AWholeAnswerAboveTheLimitIsNotAskedForAgain) {
     EXPECT_EQ(calls(), 1u) << "the model has run";
 }
 
+// The centre takes a lease's money back when its longest request must have ended (D_max).
+TEST_F(DispatchToTwo, AllAttemptsTogetherEndWithinTheRequestDeadline) {
+    RawClient& client = send(chat(chat_body(false)));
+    const Nanoseconds began_ns = loop_.clock().now_ns();
+    const std::string head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
+    provider_says(head);
+    for (unsigned piece = 0; piece < 8; ++piece) {
+        wait(100 * second);
+        provider_says(" ");
+    }
+    provider(0).peers.back()->channel.abort({.code = ErrorCode::connection_reset});
+    settle();
+    if (provider(1).requests.size() == 1) provider_says(head, 1);
+    wait(began_ns + limits::request_deadline - loop_.clock().now_ns());
+    EXPECT_TRUE(answer_of(client).whole);
+    EXPECT_EQ(reserved(), 0);
+}
+
 }  // namespace
 }  // namespace nodex::gateway
