@@ -67,6 +67,9 @@ void Exchange::follow_on() noexcept {
     // A joined non-stream answer is read when it is whole.
     if (chunk_next_ >= chunks_end || (!answer_ && !chat_.stream)) {
         if (answer_) return follow_end();
+        // What a client has was in the log before: this id names an event that was never made.
+        if (watch_.phase() == Watch::Phase::watching && last_event_.value_or(0) > replayed_events_)
+            return follow_failed(api::Code::invalid_last_event_id);
         if (watch_.phase() == Watch::Phase::idle)
             claim(true);  // the run has finished: get its record
         return;
@@ -117,7 +120,7 @@ void Exchange::take_events() noexcept {
         const Bytes event = Bytes(gathered_).substr(taken, end + event_end.size() - taken);
         taken = end + event_end.size();
         ++replayed_events_;
-        last_was_error_ = event.find("\ndata: {\"error\"") != Bytes::npos;
+        last_was_error_ = event.find("\ndata: {\"error\":{") != Bytes::npos;
         if (replayed_events_ > last_event_.value_or(0)) outgoing_ += event;
     }
     gathered_.erase(0, taken);
@@ -128,9 +131,12 @@ void Exchange::follow_end() noexcept {
         if (!answer_->complete) return refuse({api::Code::upstream_lost, {}, {}, -1});
         return respond(answer_->status, answer_->content_type, gathered_);
     }
-    if (!stream_begun_) begin_stream();
+    const bool closes = !answer_->complete && !last_was_error_;  // with an event that is not stored
     const std::uint64_t closing_event = replayed_events_ + 1;
-    if (!answer_->complete && !last_was_error_ && closing_event > last_event_.value_or(0)) {
+    if (last_event_.value_or(0) > replayed_events_ + (closes ? 1 : 0))
+        return follow_failed(api::Code::invalid_last_event_id);
+    if (!stream_begun_) begin_stream();
+    if (closes && closing_event > last_event_.value_or(0)) {
         http::append_event(
             outgoing_, closing_event, {},
             api::error_body({api::Code::upstream_lost, {}, {}, -1}, request_id_hex_));
@@ -176,7 +182,13 @@ bool Exchange::join() noexcept {
 void Exchange::watch_gone() noexcept {
     if (phase_ != Phase::following) return;
     if (++claim_attempts_ > limits::claim_attempts_max) return follow_failed(api::Code::overloaded);
-    replay_ = false;
+    replay_ = joined_ = false;
+    if (stream_begun_) {
+        session_ = watch_.session();  // as the client was told
+    } else {
+        request_id_hex_ = to_hex(request_id_.view());
+        if (!session_given_) session_text_ = "ses_" + to_hex(session_.view());
+    }
     if (last_event_) return claim(true);
     reserve();
 }

@@ -110,6 +110,7 @@ api::ApiError Run::stopped() noexcept {
 
 void Run::add_watch(Watch& watch) noexcept {
     gateway_.loop().timers().cancel(grace_);
+    gateway_.loop().timers().cancel(drain_);  // it begins anew when the last listener has left
     watch.next = watches_;
     watches_ = &watch;
     watch.name_answer(order_.open, order_.writer->key_record());

@@ -64,6 +64,27 @@ TEST_F(Claims, ARunningWholeAnswerIsJoined) {
     EXPECT_EQ(calls(), 1u);
 }
 
+// The joined run's names were kept: the session that the client was told could not resume.
+TEST_F(Claims, WhoJoinedARunThatFailedRunsUnderNamesOfItsOwn) {
+    RawClient& first = send(chat(chat_body(true)));
+    RawClient& joiner = send(chat(chat_body(true)));
+    for (unsigned attempt = 0; attempt < 2; ++attempt)
+        provider_says("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_EQ(answer_of(first).status, 503);
+    ASSERT_EQ(calls(), 3u) << "the joiner runs it";
+    provider_says(whole_stream("hi"));
+    const Answer answer = answer_of(joiner);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.field("x-nodex-idempotent-replay"), "false");
+    EXPECT_NE(answer.field("x-nodex-request-id"), answer_of(first).field("x-nodex-request-id"));
+    const Answer resumed =
+        ask(chat(chat_body(true), "key-1",
+                 {{"Last-Event-ID", "evt_00001"},
+                  {"X-Nodex-Session-Id", answer.field("x-nodex-session-id")}}));
+    EXPECT_EQ(resumed.status, 200) << resumed.body;
+    EXPECT_EQ(resumed.field("x-nodex-request-id"), answer.field("x-nodex-request-id"));
+}
+
 TEST_F(Claims, WithoutAKeyOnlyAnSdkMayPay) {
     const Answer refused = ask(chat(chat_body(false), ""));
     EXPECT_EQ(refused.status, 400);

@@ -77,12 +77,37 @@ TEST_F(Disconnect, AnSdksRetryWithinTheGraceKeepsTheRunAlive) {
     EXPECT_EQ(calls(), 1u);
 }
 
+// Some providers write "error":null into every event: the last one passed for the end of the stream.
+TEST_F(Disconnect, AStreamThatWasGivenUpNeverLooksCompleteInItsReplay) {
+    RawClient& client = send(chat(chat_body(true), "", sdk()));
+    provider_says(stream_head() + event(R"({"error":null,"choices":[{"index":0,"delta":{}}]})"));
+    hang_up(client);
+    wait(4 * second);
+    Fields retry = sdk();
+    retry.emplace_back("X-Stainless-Retry-Count", "1");
+    const Answer replay = ask(chat(chat_body(true), "", retry));
+    EXPECT_NE(replay.body.find("\"code\":\"upstream_lost\""), std::string::npos) << replay.body;
+}
+
 TEST_F(Disconnect, AFollowerThatLeavesDoesNotDisturbTheOthers) {
     RawClient& first = send(chat(chat_body(true)));
     provider_says(stream_head() + delta("one"));
     hang_up(send(chat(chat_body(true))));
     provider_says(delta("two") + finish_event() + done_event() + last_chunk());
     EXPECT_TRUE(answer_of(first).body.ends_with("[DONE]\n\n"));
+}
+
+// The time of a stream without a listener ran on after one had come back.
+TEST_F(Disconnect, AStreamThatWasResumedIsNotCutByTheDeadlineOfDraining) {
+    change_settings([](Settings& settings) { settings.drain_deadline = 20 * second; });
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("one"));
+    hang_up(client);
+    wait(5 * second);
+    RawClient& back = send(chat(chat_body(true), "key-1", {{"Last-Event-ID", "evt_00001"}}));
+    wait(25 * second);
+    provider_says(delta("two") + finish_event() + done_event() + last_chunk());
+    EXPECT_TRUE(answer_of(back).body.ends_with("[DONE]\n\n")) << answer_of(back).body;
 }
 
 TEST_F(Disconnect, AStreamWithoutAListenerIsCutByTheDeadlineOfDrainingAlsoAfterAResume) {

@@ -37,6 +37,29 @@ TEST_F(Follow, AnIdBeyondTheEndOfAFinishedStreamIsUnknown) {
     EXPECT_NE(refused.body.find("invalid_last_event_id"), std::string::npos);
 }
 
+// It was waited for, to the end of the stream, and then answered by 200 and nothing.
+TEST_F(Follow, AnIdThatARunningStreamHasNotReachedIsUnknown) {
+    RawClient& first = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("one"));
+    RawClient& client = send(resume("evt_00002"));
+    EXPECT_EQ(answer_of(client).status, 400) << client.received;
+    EXPECT_NE(client.received.find("invalid_last_event_id"), std::string::npos);
+    RawClient& reached = send(resume("evt_00001"));
+    provider_says(finish_event() + done_event() + last_chunk());
+    EXPECT_TRUE(answer_of(first).whole);
+    EXPECT_TRUE(answer_of(reached).body.starts_with("id: evt_00002\n"));
+    EXPECT_TRUE(answer_of(reached).whole);
+}
+
+TEST_F(Follow, BeforeTheFirstEventOnlyZeroIsKnown) {
+    RawClient& first = send(chat(chat_body(true)));
+    RawClient& client = send(resume("evt_00001"));
+    EXPECT_EQ(answer_of(client).status, 400) << client.received;
+    RawClient& zero = send(resume("evt_00000"));
+    provider_says(whole_stream("hi"));
+    EXPECT_EQ(answer_of(zero).body, answer_of(first).body);
+}
+
 TEST_F(Follow, AResumeOfAnUnknownKeyIsGoneAndRunsNothing) {
     for (const char* id : {"evt_00000", "evt_00007"}) {
         const Answer refused = ask(resume(id));
@@ -60,6 +83,16 @@ TEST_F(Follow, AResumeNeedsItsKeyItsSessionAndAStream) {
     EXPECT_EQ(
         ask(resume("evt_00001", {{"X-Nodex-Session-Id", whole.field("x-nodex-session-id")}})).status,
         200);
+}
+
+TEST_F(Follow, ACutStreamEndsForAResumeAsItEndedForTheFirst) {
+    RawClient& first = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("one"));
+    provider_ends();
+    const std::string whole = answer_of(first).body;
+    EXPECT_EQ(ask(resume("evt_00001")).body, whole.substr(whole.find("\n\n") + 2));
+    EXPECT_EQ(ask(resume("evt_00002")).status, 200);
+    EXPECT_EQ(ask(resume("evt_00003")).status, 400);
 }
 
 TEST_F(Follow, AWholeAnswerIsReplayedToAHundredPipelinedRepeats) {
