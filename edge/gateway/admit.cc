@@ -1,5 +1,6 @@
 // Admit: head and key, limits, body: everything that can refuse a request before money is involved.
 #include <algorithm>
+#include <utility>
 
 #include "edge/crypto/api_key.h"
 #include "edge/gateway/estimate.h"
@@ -253,7 +254,33 @@ void Exchange::admit() noexcept {
     if (last_event_)
         claim(true);  // a resume never runs the model
     else
-        reserve();
+        reserve_place();
+}
+
+// A place among the key's running requests, then money. The run keeps its place when its client has
+// gone. A replay or a join needs neither.
+void Exchange::reserve_place() noexcept {
+    const std::uint32_t places = key_->limits.concurrency;
+    if (places == 0) return reserve();
+    if (key_->meter->running.fetch_add(1, std::memory_order_relaxed) < places) {
+        counted_running_ = true;
+        return reserve();
+    }
+    key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
+    money_refusal_ = {
+        api::Code::rate_limited,
+        "This key may have " + std::to_string(places) + " requests running at once.",
+        {},
+        second / millisecond};
+    claim(true);
+}
+
+// Nothing runs on behalf of this request (any more), or its run has taken them over.
+void Exchange::give_back_rates() noexcept {
+    if (std::exchange(counted_running_, false))
+        key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
+    if (std::exchange(tokens_held_, false))
+        key_->meter->tokens.give_back(key_->limits.tokens_per_minute, tokens_taken_);
 }
 
 bool Exchange::admit_rate() noexcept {
@@ -279,15 +306,7 @@ bool Exchange::admit_rate() noexcept {
             return refused(
                 "This key may use " + std::to_string(limit.tokens_per_minute) + " tokens a minute.",
                 rate_tokens_->retry_after_ns);
-    }
-    if (limit.concurrency > 0) {
-        if (key_->meter->running.fetch_add(1, std::memory_order_relaxed) >= limit.concurrency) {
-            key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
-            return refused("This key may have " + std::to_string(limit.concurrency) +
-                               " requests running at once.",
-                           second);
-        }
-        counted_running_ = true;
+        tokens_held_ = true;
     }
     return true;
 }

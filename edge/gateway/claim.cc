@@ -1,4 +1,6 @@
 // Claim: which idempotency key this request runs under, and what the journal says of it.
+#include <utility>
+
 #include "edge/base/codec.h"
 #include "edge/base/time_ordered_id.h"
 #include "edge/gateway/exchange.h"
@@ -131,6 +133,7 @@ void Exchange::claim_done() noexcept {
     }
     writer_.reset();
     drop_reservation();
+    give_back_rates();
     if (phase_ == Phase::leaving) return leave_join();
     if (!durable) return refuse(api::Code::storage_unavailable);
     switch (claim_.outcome.verdict) {
@@ -152,8 +155,9 @@ void Exchange::start_run() noexcept {
     order.account_lease = account_lease_;
     order.key_lease = key_lease_;
     order.meter = key_->meter;
-    order.meter_tokens_limit = key_->limits.tokens_per_minute;
+    order.meter_tokens_limit = std::exchange(tokens_held_, false) ? key_->limits.tokens_per_minute : 0;
     order.meter_tokens_taken = tokens_taken_;
+    order.counted_running = std::exchange(counted_running_, false);
     order.writer = std::move(writer_);
     writer_.reset();
     order.chat = chat_;

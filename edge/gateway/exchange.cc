@@ -121,7 +121,7 @@ void Exchange::leave_join() noexcept {
         return;
     if (watch_.phase() != Watch::Phase::idle) return;
     log_request();
-    if (counted_running_) key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
+    give_back_rates();
     enter(Phase::idle);
     reset();
     gateway_.give_back(*this);
@@ -148,7 +148,7 @@ void Exchange::reset() noexcept {
     chat_ = {};
     amount_ = 0;
     account_lease_ = key_lease_ = nullptr;
-    counted_running_ = false;
+    counted_running_ = tokens_held_ = false;
     tokens_taken_ = 0;
     rate_requests_.reset();
     rate_tokens_.reset();

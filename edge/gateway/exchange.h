@@ -97,6 +97,8 @@ class Exchange final {
     bool read_paid_fields(const http::RequestHead& head) noexcept;
     void admit() noexcept;
     bool admit_rate() noexcept;
+    void reserve_place() noexcept;
+    void give_back_rates() noexcept;
     // claim.cc
     bool name_claim() noexcept;
     void claim(bool look_up_only) noexcept;
@@ -200,7 +202,8 @@ class Exchange final {
     replication::LeaseScope* key_lease_ = nullptr;      // null: the key has no budget
     bool reserved_ = false;                             // both leases hold amount_
     bool counted_running_ = false;                      // in key_->meter->running
-    std::uint64_t tokens_taken_ = 0;                    // from the key's token bucket
+    bool tokens_held_ = false;                          // by us, in the key's token bucket
+    std::uint64_t tokens_taken_ = 0;                    // from it
     std::optional<replication::RateBucket::Verdict> rate_requests_, rate_tokens_;
     api::ApiError money_refusal_;  // why the reservation failed, told unless a replay exists
     unsigned claim_attempts_ = 0;

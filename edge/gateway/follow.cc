@@ -190,7 +190,7 @@ void Exchange::watch_gone() noexcept {
         if (!session_given_) session_text_ = "ses_" + to_hex(session_.view());
     }
     if (last_event_) return claim(true);
-    reserve();
+    reserve_place();
 }
 
 void Exchange::watch_released() noexcept {

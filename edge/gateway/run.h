@@ -42,6 +42,7 @@ struct RunOrder {
     replication::KeyMeter* meter = nullptr;
     std::uint64_t meter_tokens_limit = 0;
     std::uint64_t meter_tokens_taken = 0;
+    bool counted_running = false;  // in meter->running, until it ends
     std::optional<storage::BodyWriter> writer;  // of open.answer
     api::ChatRequest chat;
     std::string body;        // as the client sent it
@@ -140,6 +141,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void settle_when_logged() noexcept;
     void settle() noexcept;
     void settled() noexcept;
+    void leave_place() noexcept;
     void fail(
         const api::ApiError& error) noexcept;  // before anything was delivered: release and answer
     void released() noexcept;

@@ -114,7 +114,14 @@ void Run::settle() noexcept {
                                      storage::when_done<&Run::settled>(this));
 }
 
+// Before the client has its end: it may send the next request at once.
+void Run::leave_place() noexcept {
+    if (std::exchange(order_.counted_running, false))
+        order_.meter->running.fetch_sub(1, std::memory_order_relaxed);
+}
+
 void Run::settled() noexcept {
+    leave_place();
     Metrics& metrics = gateway_.metrics();
     metrics.finish_ns.record(
         static_cast<std::uint64_t>(gateway_.loop().now_ns() - finish_started_ns_));
@@ -163,6 +170,7 @@ void Run::fail(const api::ApiError& error) noexcept {
 }
 
 void Run::released() noexcept {
+    leave_place();
     if (release_.status())
         give_back_reservation(0);
     else

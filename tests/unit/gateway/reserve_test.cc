@@ -79,6 +79,17 @@ TEST_F(Metered, TheSixthRequestOfAMinuteIsToldWhenToComeAgain) {
     EXPECT_GT(std::stoll(last.field("retry-after")), 0);
 }
 
+// A replay costs no tokens. It took as many as a run, and gave none back.
+TEST_F(Metered, TheTokensOfAReplayAreGivenBack) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(client).status, 200);
+    EXPECT_EQ(ask(chat(chat_body(false))).status, 200);
+    RawClient& next = send(chat(chat_body(false), "key-2"));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(next).status, 200) << answer_of(next).body;
+}
+
 TEST_F(Metered, OneAtATimeMeansOneAtATime) {
     RawClient& first = send(chat(chat_body(false)));
     const Answer refused = ask(chat(chat_body(false), "key-2"));
@@ -88,6 +99,19 @@ TEST_F(Metered, OneAtATimeMeansOneAtATime) {
     RawClient& next = send(chat(chat_body(false), "key-3"));
     provider_says(json_answer("hi"));
     EXPECT_EQ(answer_of(next).status, 200) << answer_of(next).body;
+}
+
+// Hanging up made room for another run, as often as one liked.
+TEST_F(Metered, ARunThatOutlivesItsClientStillCountsAndMayBeJoined) {
+    RawClient& gone = send(chat(chat_body(false)));
+    hang_up(gone);
+    EXPECT_EQ(ask(chat(chat_body(false), "key-2")).status, 429);
+    EXPECT_EQ(calls(), 1u);
+    wait(60 * second);  // the token bucket is full again
+    RawClient& back = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(back).status, 200) << answer_of(back).body;
+    EXPECT_EQ(calls(), 1u);
 }
 
 }  // namespace
