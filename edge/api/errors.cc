@@ -127,6 +127,20 @@ const Row& row_of(Code code) noexcept {
     return rows[index];
 }
 
+const char* anthropic_type_of(int status) noexcept {
+    switch (status) {
+        case 401: return "authentication_error";
+        case 402: return "billing_error";
+        case 403: return "permission_error";
+        case 404: return "not_found_error";
+        case 409: return "conflict_error";
+        case 413: return "request_too_large";
+        case 429: return "rate_limit_error";
+        case 504: return "timeout_error";
+        default: return status < 500 ? "invalid_request_error" : "api_error";
+    }
+}
+
 }  // namespace
 
 const char* name(Code code) noexcept { return row_of(code).name; }
@@ -151,6 +165,18 @@ std::string error_body(const ApiError& error, Bytes request_id) {
     body += "\",\"request_id\":";
     append_json_string_or_null(body, request_id);
     body += "}}";
+    return body;
+}
+
+std::string anthropic_error_body(const ApiError& error, Bytes request_id) {
+    const Row& row = row_of(error.code);
+    std::string body = "{\"type\":\"error\",\"error\":{\"type\":\"";
+    body += anthropic_type_of(row.status);
+    body += "\",\"message\":";
+    append_json_string(body, error.message.empty() ? Bytes(row.message) : Bytes(error.message));
+    body += "},\"request_id\":";
+    append_json_string_or_null(body, request_id);
+    body += '}';
     return body;
 }
 

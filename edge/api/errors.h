@@ -38,5 +38,8 @@ struct ApiError {
 
 // {"error":{"message":..,"type":..,"param":..,"code":..,"request_id":..}}
 std::string error_body(const ApiError& error, Bytes request_id);
+// {"type":"error","error":{"type":..,"message":..},"request_id":..}: what Anthropic's SDKs read; the type
+// follows from the status (platform.claude.com/docs, API errors).
+std::string anthropic_error_body(const ApiError& error, Bytes request_id);
 
 }  // namespace nodex::api

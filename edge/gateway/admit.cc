@@ -168,9 +168,11 @@ bool Exchange::read_paid_fields(const http::RequestHead& head) noexcept {
 
     const auto primary = head.field("x-idempotency-key");
     const auto alias = head.field("idempotency-key");
-    if (primary && alias && *primary != *alias)
+    const bool twice =
+        head.count("x-idempotency-key") > 1 || head.count("idempotency-key") > 1;
+    if (twice || (primary && alias && *primary != *alias))
         return refused(api::Code::idempotency_key_invalid,
-                       "X-Idempotency-Key and Idempotency-Key differ; send one of them.",
+                       "The idempotency key was sent more than once; send it once.",
                        "x-idempotency-key");
     if (const auto key = primary ? primary : alias) {
         if (key->empty() || key->size() > limits::idempotency_key_bytes_max || !visible_ascii(*key))

@@ -33,12 +33,6 @@ SessionId session_id(Bytes text) {
     return SessionId::from(crypto::view(digest).substr(0, SessionId::size));
 }
 
-// A session that we name. It begins with its time, as a body's id does (storage/vault.h): the centre keeps its references in the
-// order of sessions, so that new ones stand together at the end of their account's.
-std::string make_session_text(std::int64_t now_ms, Random& random) {
-    return "ses_" + to_hex(time_ordered_id<SessionId>(now_ms, random).view());
-}
-
 }  // namespace
 
 // product.md, Idempotency: the client's key, or by the key's policy a generated one, or 400.
@@ -65,10 +59,17 @@ bool Exchange::name_claim() noexcept {
         }
     }
     idempotency_ = idempotency_id(gateway_.shared().idempotency_secret, key_->account, key_text_);
-    if (!session_given_)
-        session_text_ = make_session_text(gateway_.loop().clock().wall_ms(), gateway_.random());
+    if (!session_given_) name_session();
     session_ = session_id(session_text_);
     return true;
+}
+
+// It begins with its time, as a body's id does (storage/vault.h): the centre keeps its references in
+// the order of sessions, so that new ones stand together at the end of their account's.
+void Exchange::name_session() {
+    const std::int64_t now_ms = gateway_.loop().clock().wall_ms();
+    session_text_ =
+        "ses_" + to_hex(time_ordered_id<SessionId>(now_ms, gateway_.random()).view());
 }
 
 storage::OpenRequest Exchange::open_request() noexcept {

@@ -101,6 +101,7 @@ class Exchange final {
     void give_back_rates() noexcept;
     // claim.cc
     bool name_claim() noexcept;
+    void name_session();
     void claim(bool look_up_only) noexcept;
     void claim_done() noexcept;
     void refuse_claim(api::Code code) noexcept;

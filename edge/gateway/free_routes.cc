@@ -51,9 +51,14 @@ void Exchange::serve_free() noexcept {
             fields +=
                 "access-control-allow-methods: GET, HEAD, POST, OPTIONS\r\n"
                 "access-control-allow-headers: authorization, x-api-key, content-type, "
-                "idempotency-key, "
-                "x-idempotency-key, x-nodex-session-id, x-nodex-on-disconnect, last-event-id, "
-                "anthropic-version\r\n"
+                "idempotency-key, x-idempotency-key, x-nodex-session-id, x-nodex-on-disconnect, "
+                "last-event-id, "
+                // What the official SDKs add by themselves, in a browser too.
+                "user-agent, x-stainless-lang, x-stainless-package-version, x-stainless-os, "
+                "x-stainless-arch, x-stainless-runtime, x-stainless-runtime-version, "
+                "x-stainless-retry-count, x-stainless-timeout, x-stainless-helper-method, "
+                "openai-organization, openai-project, openai-beta, anthropic-version, "
+                "anthropic-beta, anthropic-dangerous-direct-browser-access\r\n"
                 "access-control-max-age: 86400\r\n";
             status_ = 204;
             enter(Phase::answering);

@@ -127,12 +127,7 @@ std::uint64_t Gateway::request_head(ServerConnection& connection,
                                     const http::RequestHead& head) noexcept {
     Exchange* exchange = take_exchange();
     if (exchange == nullptr) {
-        const std::string id = to_hex(next_request_id().view());
-        connection.respond(
-            503,
-            "content-type: application/json\r\nretry-after: 1\r\nx-nodex-request-id: " + id +
-                "\r\n",
-            api::error_body({api::Code::overloaded, {}, {}, 1'000}, id));
+        refuse(connection, 503, {api::Code::overloaded, {}, {}, 1'000});
         return 0;
     }
     return exchange->begin(connection, head);
@@ -146,22 +141,13 @@ void Gateway::request_complete(ServerConnection& connection) noexcept {
     if (Exchange* exchange = exchange_of(connection)) exchange->body_complete();
 }
 
-// No exchange: the parser refused before there was a request, or in the middle of its body.
+// The parser refused before there was a request, or in the middle of its body, whose exchange has been
+// abandoned.
 void Gateway::request_refused(ServerConnection& connection, http::Refusal refusal) noexcept {
-    if (Exchange* exchange = exchange_of(connection);
-        exchange != nullptr && exchange->phase() == Exchange::Phase::reading)
-        return exchange->refuse(code_of(refusal));
-    const std::string id = to_hex(next_request_id().view());
-    const api::Code code = code_of(refusal);
-    metrics_->errors[static_cast<std::size_t>(code)].add();
-    metrics_->requests.add();
-    const std::string message = refusal == http::Refusal::malformed
-                                    ? std::string("The request is not valid HTTP/1.1.")
-                                    : std::string(api::default_message(code));
-    connection.respond(http::status_of(refusal),
-                       "content-type: application/json\r\nx-nodex-request-id: " + id +
-                           "\r\nx-nodex-node: " + settings_->node + "\r\n",
-                       api::error_body({code, message, {}, -1}, id));
+    NX_ASSERT(exchange_of(connection) == nullptr);
+    const bool malformed = refusal == http::Refusal::malformed;
+    refuse(connection, http::status_of(refusal),
+           {code_of(refusal), malformed ? "The request is not valid HTTP/1.1." : "", {}, -1});
 }
 
 void Gateway::response_writable(ServerConnection& connection) noexcept {

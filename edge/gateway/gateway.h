@@ -103,6 +103,7 @@ class Gateway final : public RequestHandler {
 
   private:
     Exchange* take_exchange() noexcept;
+    void refuse(ServerConnection& connection, int status, const api::ApiError& error) noexcept;
 
     Loop& loop_;
     const std::uint16_t core_;

@@ -35,7 +35,18 @@ void add_cors_fields(std::string& target, const Settings& settings) {
     add_field(target, "access-control-allow-origin", settings.cors_origin);
     add_field(target, "access-control-expose-headers",
               "x-nodex-request-id, x-nodex-session-id, x-nodex-node, x-nodex-idempotency-key, "
-              "x-nodex-idempotent-replay, x-request-id, retry-after");
+              "x-nodex-idempotent-replay, x-request-id, request-id, retry-after, retry-after-ms, "
+              "x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+              "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
+              "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens");
+}
+
+// What SDKs decide by. Claude Code repeats even a 401 for minutes when it is not told.
+void add_retry_fields(std::string& target, const api::ApiError& error) {
+    add_field(target, "x-should-retry", api::should_retry(error.code) ? "true" : "false");
+    if (error.retry_after_ms < 0) return;
+    add_field(target, "retry-after", std::to_string((error.retry_after_ms + 999) / 1'000));
+    add_field(target, "retry-after-ms", std::to_string(error.retry_after_ms));
 }
 
 constexpr Bytes json_type = "application/json";
@@ -50,6 +61,15 @@ static int configured_status(api::Code code, const Settings& settings) noexcept 
     return api::status_of(code);
 }
 
+// Under 429 there is one money code, insufficient_quota: Codex stops at once on that one only
+// (product.md, Errors).
+static api::ApiError told_as(api::ApiError error, int status) {
+    if (error.code != api::Code::insufficient_balance || status != 429) return error;
+    if (error.message.empty()) error.message = api::default_message(error.code);
+    error.code = api::Code::insufficient_quota;
+    return error;
+}
+
 void Exchange::write_fields(std::string& target, int status, Bytes content_type,
                             const api::ApiError* error) noexcept {
     const bool paid = route_ == Route::chat_completions;
@@ -59,7 +79,8 @@ void Exchange::write_fields(std::string& target, int status, Bytes content_type,
     add_field(target, "x-nodex-node", settings_->node);
     add_cors_fields(target, *settings_);
     if (paid) {
-        if (!session_text_.empty()) add_field(target, "x-nodex-session-id", session_text_);
+        if (session_text_.empty()) name_session();  // refused before it had one
+        add_field(target, "x-nodex-session-id", session_text_);
         if (!key_text_.empty()) {
             add_field(target, "x-nodex-idempotency-key", key_text_);
             add_field(target, "x-nodex-idempotent-replay", replay_ ? "true" : "false");
@@ -67,17 +88,13 @@ void Exchange::write_fields(std::string& target, int status, Bytes content_type,
         if (rate_requests_) add_rate_fields(target, "requests", *rate_requests_);
         if (rate_tokens_) add_rate_fields(target, "tokens", *rate_tokens_);
     }
+    if (anthropic_) add_field(target, "request-id", request_id_hex_);
     if (content_type == event_stream_type) {
         add_field(target, "cache-control", "no-cache");
         add_field(target, "x-accel-buffering", "no");
     }
     if (error == nullptr) return;
-    if (paid)
-        add_field(target, "x-should-retry", api::should_retry(error->code) ? "true" : "false");
-    if (error->retry_after_ms >= 0) {
-        add_field(target, "retry-after", std::to_string((error->retry_after_ms + 999) / 1'000));
-        add_field(target, "retry-after-ms", std::to_string(error->retry_after_ms));
-    }
+    add_retry_fields(target, *error);
     if (status == 401) add_field(target, "www-authenticate", "Bearer");
     if (status == 405)
         add_field(target, "allow",
@@ -86,19 +103,21 @@ void Exchange::write_fields(std::string& target, int status, Bytes content_type,
 }
 
 // An error answer; once a stream has begun, an in-protocol error and the end.
-void Exchange::refuse(const api::ApiError& error) noexcept {
-    gateway_.metrics().errors[static_cast<std::size_t>(error.code)].add();
+void Exchange::refuse(const api::ApiError& given) noexcept {
+    gateway_.metrics().errors[static_cast<std::size_t>(given.code)].add();
+    error_code_ = given.code;
+    const int status = configured_status(given.code, *settings_);
+    const api::ApiError error = told_as(given, status);
     if (stream_begun_) {
-        error_code_ = error.code;
         outgoing_.clear();
         http::append_event(outgoing_, 0, {}, api::error_body(error, request_id_hex_));
         connection_->write(outgoing_);
         bytes_out_ += outgoing_.size();
         return finish_response();
     }
-    error_code_ = error.code;
-    const int status = configured_status(error.code, *settings_);
-    const std::string body = api::error_body(error, request_id_hex_);
+    const bool anthropic = anthropic_ && route_ != Route::chat_completions;
+    const std::string body = anthropic ? api::anthropic_error_body(error, request_id_hex_)
+                                       : api::error_body(error, request_id_hex_);
     std::string fields;
     write_fields(fields, status, json_type, &error);
     status_ = status;
@@ -107,6 +126,22 @@ void Exchange::refuse(const api::ApiError& error) noexcept {
     enter(Phase::answering);
     connection_->respond(status, fields, body);
     response_done();
+}
+
+// There is no exchange: none is free, or the message could not be read.
+void Gateway::refuse(ServerConnection& connection, int status,
+                     const api::ApiError& error) noexcept {
+    const std::string id = to_hex(next_request_id().view());
+    metrics_->errors[static_cast<std::size_t>(error.code)].add();
+    metrics_->requests.add();
+    std::string fields;
+    add_field(fields, "content-type", json_type);
+    add_field(fields, "x-nodex-request-id", id);
+    add_field(fields, "x-request-id", id);
+    add_field(fields, "x-nodex-node", settings_->node);
+    add_cors_fields(fields, *settings_);
+    add_retry_fields(fields, error);
+    connection.respond(status, fields, api::error_body(error, id));
 }
 
 void Exchange::respond(int status, Bytes content_type, Bytes body) noexcept {

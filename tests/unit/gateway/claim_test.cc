@@ -109,6 +109,16 @@ TEST_F(Claims, TheSameSdkRequestAskedAnewIsAnotherRequest) {
     EXPECT_EQ(calls(), 2u);
 }
 
+// Which of the two counts would be ours to guess, and a proxy's guess may be another.
+TEST_F(Claims, TwoFieldsWithDifferentKeysAreRefused) {
+    for (const char* name : {"X-Idempotency-Key", "Idempotency-Key"}) {
+        const Answer refused = ask(chat(chat_body(false), "key-1", {{name, "key-2"}}));
+        EXPECT_EQ(refused.status, 400) << name;
+        EXPECT_NE(refused.body.find("idempotency_key_invalid"), std::string::npos) << refused.body;
+    }
+    EXPECT_EQ(calls(), 0u);
+}
+
 TEST_F(Claims, AKeyHas1To255VisibleCharacters) {
     for (const std::string& wrong : {std::string(256, 'k'), std::string("a b")})
         EXPECT_EQ(ask(chat(chat_body(false), wrong)).status, 400);

@@ -32,6 +32,19 @@ TEST_F(Poor, WithoutMoneyARequestIsRefusedAndAnAnswerThatExistsIsReplayed) {
     EXPECT_EQ(calls(), 1u);
 }
 
+// Codex stops at once only on that code (product.md, Errors).
+TEST_F(Poor, AsA429ThePriceOfABalanceIsToldAsInsufficientQuota) {
+    change_settings([](Settings& settings) { settings.insufficient_balance_status = 429; });
+    run_once();
+    const Answer refused = ask(chat(chat_body(false), "key-2"));
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_NE(refused.body.find("\"code\":\"insufficient_quota\""), std::string::npos)
+        << refused.body;
+    EXPECT_NE(refused.body.find("balance"), std::string::npos) << "the text still says why";
+    EXPECT_EQ(refused.field("x-should-retry"), "false");
+    EXPECT_EQ(refused.field("retry-after"), "");
+}
+
 TEST_F(Poor, TwoAtOnceCannotSpendTheSameMoney) {
     RawClient& first = send(chat(chat_body(false)));
     EXPECT_EQ(ask(chat(chat_body(false), "key-2")).status, 402);
