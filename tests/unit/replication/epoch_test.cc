@@ -19,8 +19,7 @@ struct EpochTest : PayingPop {
     bool level() {
         return world.until([&] {
             return pop().registered() &&
-                   pop().core->link().epoch_max() == world.ledger.head()->epoch &&
-                   all_applied();
+                   pop().core->link().epoch_max() == world.ledger.head()->epoch && all_applied();
         });
     }
 };

@@ -31,9 +31,7 @@ struct PayingPop : testing::Test {
         ASSERT_TRUE(audit);
         EXPECT_TRUE(audit->sound()) << audit->first_problem;
     }
-    bool all_applied() {
-        return pop().core->shipper().applied() == pop().journal->outbox().last;
-    }
+    bool all_applied() { return pop().core->shipper().applied() == pop().journal->outbox().last; }
     void reserve(Nano amount) {
         std::optional<AskVerdict> verdict;
         pop().core->leases().ask(scope, {}, amount,

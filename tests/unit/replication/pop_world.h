@@ -71,6 +71,7 @@ struct PopWorld {
     SeededRandom random{5};
     ManualClock clock;
     SimNetwork network{clock, 3};
+    Nanoseconds heartbeat_ns = 200 * millisecond;  // of POPs started from now on
     MemoryLedgerStore ledger_store;
     Ledger ledger{ledger_store};
     crypto::SecretKey root = crypto::SecretKey::generate(random);
@@ -122,7 +123,7 @@ struct PopWorld {
         AgentCore::Options options;
         options.pop = PopId{static_cast<std::uint16_t>(number + 1)};
         options.link_key = link_keys[number];
-        options.heartbeat_ns = 200 * millisecond;
+        options.heartbeat_ns = heartbeat_ns;
         pop.core = std::make_unique<AgentCore>(
             *pop.transport, *pop.commits, pop.vault.get(), clock, random, options,
             [&pop](std::shared_ptr<const Directory> next) { pop.directory = std::move(next); });

@@ -1,3 +1,4 @@
+// How long an answer is waited for, by RFC 6298.
 #include "replication/retry_timer.h"
 
 #include <gtest/gtest.h>
