@@ -125,7 +125,8 @@ void BodyKeyKeeper::ask_next() {
         return finish(behind ? Outcome::incomplete : Outcome::level);
     }
     if (!may_ask_) return finish(Outcome::unanswered);
-    link_.request("kek", MessageType::body_key_request, encode(request), link_.patience(patience_max),
+    link_.request("kek", MessageType::body_key_request, encode(request),
+                  link_.patience(patience_max),
                   [this](const Result<std::string>& payload) { answered(payload); });
 }
 

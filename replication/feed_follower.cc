@@ -80,7 +80,8 @@ void FeedFollower::proceed() {
 void FeedFollower::fetch() {
     enter(Phase::fetching);
     link_.request("feed", MessageType::feed_request, encode(FeedRequest{version_}),
-                  link_.patience(patience_max), [this](const Result<std::string>& payload) { fetched(payload); });
+                  link_.patience(patience_max),
+                  [this](const Result<std::string>& payload) { fetched(payload); });
 }
 
 void FeedFollower::fetched(const Result<std::string>& payload) {

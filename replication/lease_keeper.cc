@@ -210,7 +210,8 @@ void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
 void LeaseKeeper::send(LeaseRequest request, std::uint64_t number) {
     const bool ask = request.ask;
     const Nanoseconds sent_ns = request.sent_ns;
-    link_.request("lease", MessageType::lease_request, encode(request), link_.patience(patience_max),
+    link_.request("lease", MessageType::lease_request, encode(request),
+                  link_.patience(patience_max),
                   [this, number, ask, sent_ns](const Result<std::string>& payload) {
                       replied(number, ask, sent_ns, payload);
                   });

@@ -168,8 +168,8 @@ void Shipper::unanswered(Error error) {
     const bool unserved =
         error.source == ErrorSource::central && error.code == ErrorCode::unavailable;
     if (!unserved) batches_max_ = 1;
-    backoff_ns_ = std::clamp(backoff_ns_ * 2, backoff_first,
-                             unserved ? unserved_backoff_max : backoff_max);
+    backoff_ns_ =
+        std::clamp(backoff_ns_ * 2, backoff_first, unserved ? unserved_backoff_max : backoff_max);
     // Who waited for an answer in vain has waited.
     const bool waited = error.code == ErrorCode::timed_out;
     ship_at_ns_ = clock_.now_ns() + (waited ? 0 : backoff_ns_);

@@ -65,7 +65,7 @@ class Shipper {
     bool started_ = false;
     bool reading_ = false;
     bool truncating_ = false;
-    bool behind_ = false;  // a batch was out of order: go back when nothing is in flight
+    bool behind_ = false;        // a batch was out of order: go back when nothing is in flight
     std::uint64_t applied_ = 0;  // by the ledger
     ChainHash chain_at_applied_;
     std::uint64_t truncated_ = 0;
@@ -76,7 +76,7 @@ class Shipper {
     unsigned in_flight_ = 0;
     unsigned batches_max_ = 0;  // on their way; doubled by each answer
     std::uint64_t round_ = 0;   // counts go_back(): answers of an earlier one tell a mark, no more
-    std::uint64_t life_ = 0;  // counts start() and stop(): answers to an earlier one are dropped
+    std::uint64_t life_ = 0;    // counts start() and stop(): answers to an earlier one are dropped
     Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
     std::uint64_t shipped_count_ = 0;

@@ -92,8 +92,9 @@ Result<LedgerAudit> Ledger::verify() {
 }
 
 Result<LedgerAudit> Ledger::check_invariants() {
-    return run_verb(store_, LedgerAccess::read,
-                    [this](LedgerTransaction& transaction) { return check_invariants(transaction); });
+    return run_verb(store_, LedgerAccess::read, [this](LedgerTransaction& transaction) {
+        return check_invariants(transaction);
+    });
 }
 
 Result<LedgerAudit> Ledger::check_invariants(LedgerTransaction& transaction) {

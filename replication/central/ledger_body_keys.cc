@@ -130,11 +130,12 @@ Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
 }
 
 Result<std::string> Ledger::root_key_check() {
-    return run_verb(store_, LedgerAccess::read, [](LedgerTransaction& glance) -> Result<std::string> {
-        Result<std::optional<std::string>> check = glance.get(LedgerTable::kek, check_key);
-        if (!check) return check.error();
-        return *check ? std::move(**check) : std::string();
-    });
+    return run_verb(
+        store_, LedgerAccess::read, [](LedgerTransaction& glance) -> Result<std::string> {
+            Result<std::optional<std::string>> check = glance.get(LedgerTable::kek, check_key);
+            if (!check) return check.error();
+            return *check ? std::move(**check) : std::string();
+        });
 }
 
 Status Ledger::set_root_key_check(const std::string& check) {

@@ -59,15 +59,14 @@ Result<std::vector<ledger::Account>> Ledger::accounts(AccountId after, unsigned 
     return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Result<Accounts> {
         Accounts accounts;
         bool sound = true;
-        const Status scanned =
-            glance.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
-                ledger::Account account;
-                sound = ledger::decode(value, account).has_value();
-                if (!sound || ledger::is_house(account.id) || accounts.size() == count_max)
-                    return false;
-                accounts.push_back(std::move(account));
-                return true;
-            });
+        const Status scanned = glance.scan(LedgerTable::account, from, {}, [&](Bytes, Bytes value) {
+            ledger::Account account;
+            sound = ledger::decode(value, account).has_value();
+            if (!sound || ledger::is_house(account.id) || accounts.size() == count_max)
+                return false;
+            accounts.push_back(std::move(account));
+            return true;
+        });
         if (!scanned) return scanned.error();
         if (!sound) return corrupt();
         return accounts;

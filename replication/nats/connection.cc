@@ -75,7 +75,7 @@ struct NatsConnection::State {
     natsConnection* dialed = nullptr;
     Nanoseconds opened_ns = 0;
     bool tls_told = false;  // of whoever connects: the driving thread, or libnats's for it
-    std::uint64_t dropped_before = 0;  // by earlier connections
+    std::uint64_t dropped_before = 0;    // by earlier connections
     std::atomic<bool> connected{false};  // libnats says so
     std::atomic<bool> adopted{false};    // and we have it, with its subscriptions
     std::atomic<std::uint64_t> disconnects{0}, reopens{0}, tls_demands{0}, unsent{0};

@@ -29,9 +29,9 @@ class Ban:
 
 
 SHIPPED = ("edge/", "storage/", "replication/", "tools/", "bench/load/")
-# Owners of threads: a loop per core, the commit thread, the agent, the centre, DNS.
+# Owners of threads: a loop per core, the commit thread, the agent, the centre, DNS, the dialer of a NATS connection.
 THREAD_OWNERS = ("edge/core/", "edge/upstream/resolver", "storage/commit_thread", "storage/purge_thread",
-                 "replication/agent",
+                 "replication/nats/connection", "replication/agent",
                  "replication/central/", "tools/provider/main.cc",
                  "tools/provider/server", "bench/load/", "tests/", "bench/micro/")
 

@@ -14,7 +14,7 @@ struct FailoverTest : PayingPop {
         set_delay(one_way);
         for (int i = 0; i < 20; ++i) spend(unit / 1'000);  // it knows the road
         spend(unit);
-        ASSERT_TRUE(world.until([&] { return pop().core->leases().headroom() > 2 * unit; }));
+        ASSERT_TRUE(world.until([&] { return pop().core->leases().totals().headroom > 2 * unit; }));
     }
     void set_delay(Nanoseconds delay) {
         SimFaults faults;

@@ -135,9 +135,8 @@ TEST(LedgerConflict, AQuestionWhoseReaderIsLostIsAskedAgain) {
     same("reclaim", [&] { return *ledger.reclaim(9, 10); });
     same("claims", [&] { return *ledger.sweep_claims(9, 10); });
     same("references", [&] { return *ledger.sweep_references(9, 10); });
-    same("bodies", [&] {
-        return ledger.references(world.account, std::nullopt, "", 10)->references.size();
-    });
+    same("bodies",
+         [&] { return ledger.references(world.account, std::nullopt, "", 10)->references.size(); });
     same("body keys", [&] { return ledger.outdated_body_keys(9, 10)->size(); });
     same("root key", [&] { return *ledger.root_key_check(); });
 }

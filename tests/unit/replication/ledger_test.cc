@@ -207,9 +207,9 @@ TEST(Ledger, AnExpiredLeaseIsReclaimedOnlyAfterTheLongestRequest) {
 TEST(Ledger, ALeaseLastsAsLongAsTheCentreIsToldTo) {
     LedgerWorld world(10 * unit);
     Ledger brief(world.store, PlantedBug::none, 60 * second);
-    const auto reply = brief.lease(world.pop, world.incarnation,
-                                   {0, true, {{world.account_scope(), 1, 4 * unit, 0, 0, 0}}},
-                                   world.now_ms);
+    const auto reply =
+        brief.lease(world.pop, world.incarnation,
+                    {0, true, {{world.account_scope(), 1, 4 * unit, 0, 0, 0}}}, world.now_ms);
     ASSERT_TRUE(reply);
     EXPECT_EQ(reply->entries.at(0).ttl_ms, 60'000u);
     // Another process, with another term, closes it when its own is over.
