@@ -1,7 +1,8 @@
-// What the loop adds to the kernel's work: messages between pairs of sockets on one ring, timers, a wake-up by another
-// thread. Sketch: a message of 200 octets through a Unix socket costs the kernel 1 to 1.5 us for both ends; bookkeeping of two
-// completions is 0.05, entering the ring 0.3 shared by all pairs of a turn: 3 us with one pair (two enters), below 2 with 64. A
-// timer is armed and cancelled in 0.03. Mail from another thread and back: two wake-ups, 8 to 15 us.
+// What the loop adds to the kernel's work: messages between pairs of sockets on one ring, timers, a wake-up
+// by another thread. Sketch: a message of 200 octets through a Unix socket costs the kernel 1 to 1.5 us for
+// both ends; bookkeeping of two completions is 0.05, entering the ring 0.3 shared by all pairs of a turn: 3
+// us with one pair (an enter a message), below 2 with 64. A timer is armed and cancelled in 0.03. Mail to a
+// thread and back: two wake-ups, 8 to 15 us.
 #include <benchmark/benchmark.h>
 #include <sys/socket.h>
 

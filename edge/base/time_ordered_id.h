@@ -1,5 +1,5 @@
-// Identifiers that grow with time, as UUID version 7 does (RFC 9562, 5.7): new rows stand at the end of their family
-// instead of anywhere, and inserting them compares a few keys, not dozens.
+// Identifiers that grow with time, as UUID version 7 does (RFC 9562, 5.7): new rows stand at the end of their
+// family instead of anywhere, and inserting them compares a few keys, not dozens.
 #pragma once
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// The process-wide secret random source: RAND_bytes, drawn in blocks. A call of it costs the same for 8 octets as
+// The process-wide secret random source: RAND_bytes, drawn in blocks. One call costs the same for 8 octets as
 // for 512, and a paid request draws a dozen times (identifiers, nonces, keys of bodies).
 #include <openssl/rand.h>
 #include <pthread.h>
