@@ -152,10 +152,10 @@ def last_words(server, work):
     return " | ".join(lines[-3:]).replace(str(work), "") or "no output"
 
 
-def make_key(setting):
-    """Account, money, model and key; answers the key."""
+def make_key(setting, folder=None):
+    """Account, money, model and key, at the node whose admin socket is in `folder`; answers the key."""
     def admin(*arguments):
-        command = [setting.program("nodex"), "--admin", f"unix:{setting.work}/admin.sock", "--json", "admin"]
+        command = [setting.program("nodex"), "--admin", f"unix:{folder or setting.work}/admin.sock", "--json", "admin"]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StartFailed(f"nodex admin {' '.join(arguments[:2])}: {done.stderr.strip()[-300:]}")

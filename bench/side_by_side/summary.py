@@ -3,7 +3,8 @@
 import statistics
 
 # performance.md, section 4: metric, case, the server compared with, first bar, goal. "ratio": ours / theirs;
-# "added": ours - theirs, in the metric's unit.
+# "added": ours - theirs, in the metric's unit. Ours is nodex (standalone, so its CPU has the ledger's in it), or what is
+# named last.
 BARS = (
     ("CPU a request / nginx", "open-64", "server_cpu_us_per_request", "ratio", "nginx", 2.0, 1.0),
     ("CPU a request at 64 / nginx", "closed-64", "server_cpu_us_per_request", "ratio", "nginx", 2.0, 1.0),
@@ -13,6 +14,8 @@ BARS = (
     ("added p99 over direct, us", "open-1", "call.p99_us", "added", "direct", 200, 100),
     ("added first token p99, 512 streams, us", "streams-512", "first_token.p99_us", "added", "direct",
      300, 100),
+    ("CPU a request at 64, centre elsewhere / nginx", "closed-64", "server_cpu_us_per_request", "ratio", "nginx",
+     2.0, 1.0, "nodex-pop"),
     ("CPU a request / Portkey", "closed-64", "server_cpu_us_per_request", "ratio", "portkey", 0.05, 0.02),
 )
 MORE_IS_BETTER = {"requests_per_s", "events_per_s"}
@@ -62,8 +65,9 @@ def is_noisy(summary, case, *servers):
 def bars(summary):
     """The goals with what was reached: [{"name", "value", "first_bar", "goal", "met", "noisy"}]."""
     rows = []
-    for name, case, metric, kind, other, first_bar, goal in BARS:
-        ours = median_of(summary, case, "nodex", metric)
+    for name, case, metric, kind, other, first_bar, goal, *us in BARS:
+        us = us[0] if us else "nodex"
+        ours = median_of(summary, case, us, metric)
         theirs = median_of(summary, case, other, metric)
         if ours is None or theirs is None or (kind == "ratio" and theirs == 0):
             continue
@@ -71,5 +75,5 @@ def bars(summary):
         reached = (lambda bar: value >= bar) if metric in MORE_IS_BETTER else (lambda bar: value <= bar)
         met = "goal" if reached(goal) else "first bar" if reached(first_bar) else "not met"
         rows.append({"name": name, "case": case, "value": value, "first_bar": first_bar, "goal": goal,
-                     "met": met, "noisy": is_noisy(summary, case, "nodex", other)})
+                     "met": met, "noisy": is_noisy(summary, case, us, other)})
     return rows
