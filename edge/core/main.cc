@@ -13,8 +13,8 @@
 #include "edge/core/reinstall.h"
 #include "edge/core/rotate.h"
 
-// Read by jemalloc, where the program is linked with it: what was freed is kept for a minute, not ten seconds,
-// so that the pages of a flushed memtable are still there for the next one after a pause.
+// Read by jemalloc, where the program is linked with it: what was freed is kept for a minute, not ten
+// seconds, so that the pages of a flushed memtable are still there for the next one after a pause.
 extern "C" const char* malloc_conf;
 const char* malloc_conf = "dirty_decay_ms:60000";
 
