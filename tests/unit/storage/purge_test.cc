@@ -33,7 +33,7 @@ struct PurgeTest : testing::Test {
     void put(char octet) {
         Batch batch;
         std::string row;
-        encode(BodyKey{1, key(octet)}, row);
+        encode(BodyKey{system_clock().wall_ms(), key(octet)}, row);
         batch.put(Family::dek, dek_key(body(octet)).view(), row);
         batch.put(Family::open, std::string(16, octet), "keeps the log needed");
         ASSERT_TRUE(store->write(batch, Durability::power));
