@@ -7,6 +7,7 @@ namespace nodex::replication {
 namespace {
 
 enum class Kind : std::uint8_t { account, key, model, last = model };
+enum class Flag : std::uint8_t { no, yes };  // any other octet is malformed
 constexpr std::size_t list_max = 4'096;  // models of a key, aliases of a model
 
 Error malformed() noexcept {
@@ -33,7 +34,7 @@ Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
     key.state = reader.enumerator(KeyState::revoked);
     key.policy = reader.enumerator(IdempotencyPolicy::generate);
     key.expires_ms = reader.integer<std::int64_t>();
-    key.has_budget = reader.integer<std::uint8_t>() != 0;
+    key.has_budget = reader.enumerator(Flag::yes) == Flag::yes;
     key.limits.requests_per_minute = reader.integer<std::uint32_t>();
     key.limits.tokens_per_minute = reader.integer<std::uint64_t>();
     key.limits.concurrency = reader.integer<std::uint32_t>();
@@ -60,7 +61,7 @@ Result<FeedRecord> decode_model(ByteReader& reader) noexcept {
     model.context_tokens = reader.integer<std::uint64_t>();
     model.output_tokens_max = reader.integer<std::uint64_t>();
     model.image_tokens_max = reader.integer<std::uint64_t>();
-    model.on_sale = reader.integer<std::uint8_t>() != 0;
+    model.on_sale = reader.enumerator(Flag::yes) == Flag::yes;
     model.price_version = reader.integer<std::uint32_t>();
     for (Nano& unit_price : model.prices) {
         unit_price = reader.integer<Nano>();

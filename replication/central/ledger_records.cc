@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint8_t version = 1;
 constexpr std::uint64_t house_bit = std::uint64_t{1} << 63;
 
+enum class Flag : std::uint8_t { no, yes };  // any other octet is malformed
+
 // Both directions of one field list.
 struct Write {
     ByteWriter writer;
@@ -40,7 +42,7 @@ struct Read {
     template <class Value>
     void field(Value& value) {
         if constexpr (std::is_same_v<Value, bool>)
-            value = reader.integer<std::uint8_t>() != 0;
+            value = reader.enumerator(Flag::yes) == Flag::yes;
         else if constexpr (std::is_integral_v<Value> || std::is_enum_v<Value>)
             value = reader.integer<Value>();
         else if constexpr (std::is_same_v<Value, std::string>)

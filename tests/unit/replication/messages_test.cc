@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "edge/base/limits.h"
+#include "replication/central/ledger_records.h"
 #include "replication/feed_records.h"
 
 namespace nodex::replication {
@@ -209,6 +210,22 @@ TEST(FeedRecords, EveryKindGoesBothWays) {
     EXPECT_FALSE(decode_feed_record(encode(model) + "x"));
     model.prices[0] = -1;
     EXPECT_FALSE(decode_feed_record(encode(model)));
+}
+
+// Any octet but 0 was taken for true, so two records that differ meant the same: what is stored and
+// compared by its bytes is canonical.
+TEST(Records, AFlagIsZeroOrOne) {
+    constexpr std::size_t has_budget = 1 + 8 + 8 + 32 + 1 + 1 + 8;
+    std::string key = encode(KeyRecord{KeyId{1}, AccountId{4}});
+    constexpr std::size_t open = 1 + 1 + 4;
+    std::string lease = ledger::encode(ledger::Lease{{{1, true}}});
+    ledger::Lease decoded;
+    for (const char flag : {0, 1, 2, -1}) {
+        key[has_budget] = lease[open] = flag;
+        const bool known = flag == 0 || flag == 1;
+        EXPECT_EQ(decode_feed_record(key).has_value(), known);
+        EXPECT_EQ(ledger::decode(lease, decoded).has_value(), known);
+    }
 }
 
 }  // namespace
