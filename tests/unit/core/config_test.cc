@@ -45,6 +45,13 @@ std::string with_plain_listener(const std::string& more) {
     return std::string(node_section) + "[listen]\nplain = [\"127.0.0.1:0\"]\n" + more;
 }
 
+// toml++ ends the process at this table name by an assertion of its own, so a reload of a file with a
+// slip ended the node.
+TEST(Config, RefusesABrokenTableNameWithASentence) {
+    for (const char* broken : {"[$\n", "[\n", "[[=]]\n", "$ = 1\n", "[a.]\n", "a.$ = 1\n"})
+        EXPECT_NE(problem_of(broken), "") << broken;
+}
+
 TEST(Config, ReadsAProviderUrl) {
     std::string problem;
     const ConfigFile file(with_plain_listener(provider_section));
