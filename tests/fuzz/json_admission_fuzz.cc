@@ -6,6 +6,7 @@
 #include "edge/api/chat_prompt.h"
 #include "edge/api/chat_request.h"
 #include "edge/api/chat_response.h"
+#include "edge/api/provider_error.h"
 
 namespace nodex {
 namespace {
@@ -49,6 +50,7 @@ void check_request(Bytes body) {
 void check_response(Bytes body) {
     const api::ChatAnswer answer = api::read_chat_answer(reader(), body);
     NX_ASSERT(answer.valid_json || !answer.usage);
+    NX_ASSERT(api::provider_error_message(reader(), body).size() <= body.size());
     const api::ChatChunk chunk = api::read_chat_chunk(reader(), body, true);
     NX_ASSERT(chunk.output_text_bytes <= body.size());
     if (chunk.hide_size == 0) return;

@@ -1,0 +1,88 @@
+// What goes over the wire: messages, feed records, envelopes.
+#include "replication/body_keys.h"
+#include "replication/body_messages.h"
+#include "replication/feed_records.h"
+#include "replication/messages.h"
+#include "replication/peer_messages.h"
+#include "replication/pop_report.h"
+#include "tests/fuzz/decoders.h"
+
+namespace nodex::fuzz {
+namespace {
+
+using namespace replication;
+
+// Trailing octets are ignored by contract, so the encoding is a prefix of the input. Flags are any
+// octet but 0, written as 1: compared after a second round.
+template <auto Decode>
+bool stable(Bytes bytes) {
+    const auto first = Decode(bytes);
+    if (!first) return false;
+    const std::string encoded = encode(*first);
+    NX_ASSERT(encoded.size() <= bytes.size());
+    const auto second = Decode(encoded);
+    NX_ASSERT(second.has_value());
+    NX_ASSERT(encode(*second) == encoded);
+    return true;
+}
+
+// Kept by POPs and by the ledger too, so nothing may follow, and flags are 0 or 1.
+bool feed_record(Bytes bytes) {
+    const Result<FeedRecord> record = decode_feed_record(bytes);
+    if (!record) return false;
+    const auto encode_any = [](const auto& each) { return encode(each); };
+    NX_ASSERT(std::visit(encode_any, *record) == bytes);
+    return true;
+}
+
+// Under a key of zeros.
+bool envelope(Bytes bytes) {
+    static const crypto::SecretKey key;
+    (void)claimed_sender(bytes);
+    const Envelope head{MessageType::ship_request, PopId{1}, 1, 1, 1};
+    NX_ASSERT(open(seal(head, bytes.substr(0, 4'096), key), key).has_value());
+    const Result<OpenedMessage> opened = open(bytes, key);
+    if (!opened) return false;
+    NX_ASSERT(opened->payload.size() + envelope_head_bytes + envelope_tail_bytes == bytes.size());
+    return true;
+}
+
+constexpr Decoder decoders[] = {
+    {"register_request", stable<decode_register_request>},
+    {"register_reply", stable<decode_register_reply>},
+    {"lease_request", stable<decode_lease_request>},
+    {"lease_reply", stable<decode_lease_reply>},
+    {"ship_request", stable<decode_ship_request>},
+    {"ship_reply", stable<decode_ship_reply>},
+    {"feed_request", stable<decode_feed_request>},
+    {"feed_reply", stable<decode_feed_reply>},
+    {"feed_hint", stable<decode_feed_hint>},
+    {"query_request", stable<decode_query_request>},
+    {"query_reply", stable<decode_query_reply>},
+    {"feed_record", feed_record},
+    {"envelope", envelope},
+    {"claim_request", stable<decode_claim_request>},
+    {"claim_reply", stable<decode_claim_reply>},
+    {"claim_hint", stable<decode_claim_hint>},
+    {"body_key_request", stable<decode_body_key_request>},
+    {"body_key_reply", stable<decode_body_key_reply>},
+    {"peers_reply", stable<decode_peers_reply>},
+    {"read_request", stable<decode_read_request>},
+    {"read_reply", stable<decode_read_reply>},
+    {"copy_request", stable<decode_copy_request>},
+    {"copy_reply", stable<decode_copy_reply>},
+    {"pop_report", stable<decode_pop_report>},
+    {"report_reply", stable<decode_report_reply>},
+    {"reference_request", stable<decode_reference_request>},
+    {"reference_reply", stable<decode_reference_reply>},
+    {"body_request", stable<decode_body_request>},
+    {"body_reply", stable<decode_body_reply>},
+};
+
+}  // namespace
+
+std::span<const Decoder> message_decoders() noexcept {
+    return decoders;
+}
+
+}  // namespace nodex::fuzz
