@@ -2,7 +2,7 @@
 import threading
 
 from support.cluster import Cluster
-from support.pop import NANO, OUTPUT_MODEL, AdminRefusal, Client, chat_body, unique
+from support.pop import NANO, OUTPUT_MODEL, AdminRefusal, chat_body, unique
 from support.runner import test
 from support.waiting import until
 
@@ -14,13 +14,6 @@ def pay(client, idempotency=None):
     """A call that costs PRICE exactly: as much is reserved as is spent."""
     body = chat_body("pay", model=OUTPUT_MODEL, tokens=TOKENS, more={"max_tokens": TOKENS})
     return client.send(client.chat_request(body, idempotency or unique()))
-
-
-def at(pop, client):
-    """The same customer at another POP."""
-    other = Client(pop, client.key)
-    pop.until_known(client.key)
-    return other
 
 
 class Traffic:
@@ -74,7 +67,7 @@ def a_customer_made_through_one_pop_is_served_by_both_and_charged_at_the_centre(
         one, two = cluster.pops
         client = one.client(balance="10")
         assert pay(client).status == 200
-        other = at(two, client)
+        other = cluster.at(two, client)
         assert pay(other).status == 200
         level(cluster, client, 2, 10 * NANO)
         assert two.balance_nano(client.account) == 10 * NANO - 2 * PRICE
@@ -88,7 +81,7 @@ def a_centre_that_is_killed_stops_nobody_who_has_a_lease(folder):
     with Cluster() as cluster:
         one, two = cluster.pops
         client = one.client(balance="10")
-        other = at(two, client)
+        other = cluster.at(two, client)
         traffic = Traffic([client, client, other, other])
         traffic.wait_for(20)
         cluster.central.kill()
@@ -106,7 +99,7 @@ def a_nats_server_that_is_killed_stops_nobody_who_has_a_lease(folder):
     with Cluster() as cluster:
         one, two = cluster.pops
         client = one.client(balance="10")
-        other = at(two, client)
+        other = cluster.at(two, client)
         traffic = Traffic([client, client, other, other])
         traffic.wait_for(20)
         for name in ("pop-1", "hub-a", "centre"):

@@ -1,5 +1,5 @@
 """One idempotency key at two POPs behind NATS: it runs once, is charged once, and nothing waits for ever."""
-from support.claim_cluster import Cluster
+from support.cluster import Cluster
 from support.pop import answers_of, chat_body, statuses, unique
 from support.runner import test
 from support.waiting import until
@@ -52,8 +52,7 @@ def strict_now(pop, client):
     other = next(p for p in pop.cluster.pops if p is not pop)
     identity, key = unique("id"), unique()
     octets = client.chat_request(chat_body("probe", tokens=1, id=identity), key)
-    peer = type(client)(other, client.key)
-    assert peer.send(octets).status == 200
+    assert pop.cluster.at(other, client).send(octets).status == 200
     assert followed(client.send(octets))
     return pop.provider.calls(identity) == 0
 
@@ -116,6 +115,6 @@ def without_the_centre_a_pop_proceeds_or_refuses_as_configured():
         assert cluster.pops[0].metrics()["nodex_claims_proceeded_total"] == 1
         refused = there.chat("does not", tokens=2)
         assert refused.status == 503 and refused.error["code"] == "claim_unavailable", refused
-        cluster.start_central()
+        cluster.central.start()
         until(lambda: there.chat("again", tokens=2).status == 200, 20, "the centre is back")
         cluster.pops[0].until_settled(here.account, 4)

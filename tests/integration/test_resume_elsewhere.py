@@ -1,5 +1,5 @@
 """A stream that is cut at one POP and resumed at another: the same bytes, or the delivered prefix and a visible end."""
-from support.claim_cluster import Cluster
+from support.cluster import Cluster
 from support.pop import Stream, chat_body, unique
 from support.runner import test
 from support.waiting import until

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from support import built, programs, toml
-from support.pop import Pop
+from support.pop import Client, Pop
 from support.waiting import until
 
 GENERATE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "nats" / "generate"
@@ -141,14 +141,31 @@ class Central:
         until(lambda: told() > before, 10, "the reload is in the log")
 
 
+class ClusterPop(Pop):
+    """A POP with a leaf of its own, and with its own provider, so that calls can be told apart."""
+
+    def __init__(self, cluster, number, config):
+        self.cluster = cluster
+        folder = f"pop-{number}"
+        sections = {"node": {"name": folder, "pop_id": number, "cores": 1},
+                    "central": {"nats": cluster.net.urls[folder], "link_key": cluster.net.path(folder, "link.key")}}
+        for section, items in (config or {}).items():
+            sections.setdefault(section, {}).update(items)
+        super().__init__(config=sections, catalogue=number == 1,
+                         secrets=[cluster.net.path(folder, name) for name in ("key_hash.key", "idempotency.key")])
+
+    def claims(self, word):
+        """How often the centre answered that word to this POP."""
+        return self.metrics()[f'nodex_claims_total{{word="{word}"}}']
+
+
 class Cluster:
-    """Hubs, a centre (or several, on one database), and POPs with a leaf each; `pops[0]` has filled the catalogue. `config` is of
-    the POPs, `central_config` of the centres."""
+    """Hubs, a centre (or several, on one database), and POPs with a leaf each; `pops[0]` has filled the catalogue. `config` as of Pop,
+    for every POP; `central_config` of the centres."""
 
     def __init__(self, pops=2, hubs=1, config=None, centres=1, central_config=None):
         self.folder = tempfile.mkdtemp(prefix="nodex-cluster-")
         self.servers, self.pops, self.centrals = {}, [], []
-        self.config = config
         try:
             self.net = Net(self.folder, pops, hubs, centres)
             for name in self.net.names:
@@ -157,8 +174,8 @@ class Cluster:
                 links = {pop: self.net.path(name, "links", f"{pop}.key") for pop in range(1, pops + 1)}
                 self.centrals.append(Central(self.net.path(name), self.net.urls[name], links, central_config))
                 self.centrals[-1].start()
-            for pop in range(1, pops + 1):
-                self.pops.append(self.make_pop(pop))
+            for number in range(1, pops + 1):
+                self.pops.append(ClusterPop(self, number, config))
         except BaseException:
             self.close()
             raise
@@ -166,15 +183,6 @@ class Cluster:
     @property
     def central(self):
         return self.centrals[0]
-
-    def make_pop(self, number, **overrides):
-        folder = f"pop-{number}"
-        config = {"node": {"name": folder, "pop_id": number},
-                  "central": {"nats": self.net.urls[folder], "link_key": self.net.path(folder, "link.key")}}
-        for section, items in (self.config or {}).items():
-            config.setdefault(section, {}).update(items)
-        return Pop(config=config, catalogue=number == 1,
-                   secrets=[self.net.path(folder, name) for name in ("key_hash.key", "idempotency.key")], **overrides)
 
     def __enter__(self):
         return self
@@ -191,3 +199,21 @@ class Cluster:
         for server in self.servers.values():
             server.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- customers ---
+
+    def at(self, pop, client):
+        """The same customer at another POP, which knows the key when this returns."""
+        pop.until_known(client.key)
+        other = Client(pop, client.key)
+        other.account, other.key_id = client.account, client.key_id
+        return other
+
+    def clients(self, **args):
+        """One customer as a client of every POP."""
+        first = self.pops[0].client(**args)
+        return [first, *(self.at(pop, first) for pop in self.pops[1:])]
+
+    def calls(self, identity):
+        """How often the model was called, by all POPs."""
+        return sum(pop.provider.calls(identity) for pop in self.pops)
