@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 
-from test_central import PRICE, Traffic, at, level, pay
+from test_central import PRICE, Traffic, level, pay
 
 from support.cluster import Cluster
 from support.pop import NANO
@@ -25,7 +25,7 @@ def two_clients(cluster):
     """The same customer at both POPs, where both hold money for hundreds of calls."""
     one, two = cluster.pops
     client = one.client(balance="100")
-    clients = [client, at(two, client)]
+    clients = [client, cluster.at(two, client)]
 
     def rich():
         assert {pay(each).status for each in clients} == {200}
@@ -57,7 +57,7 @@ def a_call_is_charged_once_and_the_ledger_outlives_its_process(folder):
     with ledger_in_postgres() as (database, cluster):
         one, two = cluster.pops
         client = one.client(balance="10")
-        other = at(two, client)
+        other = cluster.at(two, client)
         assert pay(client, "the-same").status == pay(other, "the-same").status == 200
         assert pay(other).status == 200
         level(cluster, client, 2, 10 * NANO)
