@@ -17,17 +17,18 @@ def pay(client, idempotency=None):
 
 
 class Traffic:
-    """Customers who call without a pause, each at a POP, until told to stop; remembers what was answered."""
+    """Customers who call without a pause (or with one of `pause` seconds, where leases must last), each at a POP, until told to stop;
+    remembers what was answered."""
 
-    def __init__(self, clients):
-        self.stopping = threading.Event()
+    def __init__(self, clients, pause=0):
+        self.stopping, self.pause = threading.Event(), pause
         self.answers = []
         self.threads = [threading.Thread(target=self._run, args=(client,), daemon=True) for client in clients]
         for thread in self.threads:
             thread.start()
 
     def _run(self, client):
-        while not self.stopping.is_set():
+        while not self.stopping.wait(self.pause):
             self.answers.append(pay(client).status)
 
     def wait_for(self, more, seconds=60):

@@ -14,6 +14,8 @@ from support.postgres import DATABASE, Postgres
 from support.runner import test
 from support.waiting import until
 
+PAUSE = 0.1  # between a customer's calls, so that what the leases hold outlasts a database that is away
+
 
 @contextlib.contextmanager
 def ledger_in_postgres(centres=1, standby=False):
@@ -111,7 +113,7 @@ def a_centre_that_freezes_in_the_middle_of_a_write_and_wakes_changes_nothing(fol
     with ledger_in_postgres(centres=2) as (database, cluster):
         frozen, server = cluster.centrals[0], database.servers[0]
         clients = two_clients(cluster)
-        traffic = Traffic(clients)
+        traffic = Traffic(clients, PAUSE)
         stop_in_a_write(frozen, server)
         until(lambda: not transactions(server), 30, "the database has ended the transaction of the process that stands still")
         rows = int(server.sql("SELECT count(*) FROM nodex.ledger_row", DATABASE))
@@ -129,7 +131,7 @@ def a_primary_that_freezes_and_wakes_changes_nothing(folder):
     with ledger_in_postgres(centres=2) as (database, cluster):
         server = database.servers[0]
         clients = two_clients(cluster)
-        traffic = Traffic(clients)
+        traffic = Traffic(clients, PAUSE)
         traffic.wait_for(20)
         server.freeze()
         traffic.wait_for(60)  # from the leases
@@ -146,7 +148,7 @@ def a_standby_is_promoted_and_the_old_primary_wakes_as_a_second_one(folder):
     with ledger_in_postgres(centres=2, standby=True) as (database, cluster):
         primary, standby = database.servers
         clients = two_clients(cluster)
-        traffic = Traffic(clients)
+        traffic = Traffic(clients, PAUSE)
         traffic.wait_for(20)
         primary.freeze()
         traffic.wait_for(20)

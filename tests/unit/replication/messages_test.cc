@@ -216,11 +216,14 @@ TEST(FeedRecords, EveryKindGoesBothWays) {
 // compared by its bytes is canonical.
 TEST(Records, AFlagIsZeroOrOne) {
     constexpr std::size_t has_budget = 1 + 8 + 8 + 32 + 1 + 1 + 8;
-    std::string key = encode(KeyRecord{KeyId{1}, AccountId{4}});
+    KeyRecord record;
+    record.id = KeyId{1};
+    record.account = AccountId{4};
+    std::string key = encode(record);
     constexpr std::size_t open = 1 + 1 + 4;
     std::string lease = ledger::encode(ledger::Lease{{{1, true}}});
     ledger::Lease decoded;
-    for (const char flag : {0, 1, 2, -1}) {
+    for (const char flag : {'\0', '\1', '\2', '\xff'}) {
         key[has_budget] = lease[open] = flag;
         const bool known = flag == 0 || flag == 1;
         EXPECT_EQ(decode_feed_record(key).has_value(), known);
