@@ -39,6 +39,8 @@ constexpr Decoder decoders[] = {
     {"claim", canonical<ledger::Claim>},
     {"head", canonical<ledger::Head>},
     {"body_keys", canonical<ledger::BodyKeys>},
+    {"erasure", canonical<ledger::Erasure>},
+    {"pop_state", canonical<ledger::PopState>},
 };
 
 }  // namespace

@@ -141,6 +141,9 @@ void write_ledger_records(const Folder& folder) {
     folder.write("claim", 10, encode(claim));
     folder.write("head", 11, encode(ledger::Head{1, 1, 1, 3, 5, 12, numbered<ChainHash>(5), 1}));
     folder.write("body_keys", 12, encode(ledger::BodyKeys{65'537, {{65'537, time_ms, "wrapped"}}}));
+    folder.write("erasure", 13,
+                 encode(ledger::Erasure{PopId{1}, numbered<BodyId>(3), {}, time_ms, time_ms + 1}));
+    folder.write("pop_state", 14, encode(ledger::PopState{time_ms, 1, "report"}));
 }
 
 void write_messages(const Folder& folder) {
