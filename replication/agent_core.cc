@@ -126,6 +126,11 @@ void AgentCore::register_done(const Result<std::string>& payload) {
              {"advice", "runbook: a POP's disk that went back, a ledger that was restored"}});
         return enter(Phase::refused);
     }
+    if (link_.centre_protocol() != protocol_version)
+        log::warning("centre_of_another_version",
+                     {{"centre_protocol", link_.centre_protocol()},
+                      {"protocol", protocol_version},
+                      {"advice", "runbook: upgrade the centre first, then its POPs"}});
     accept(*reply);
 }
 

@@ -59,7 +59,7 @@ std::string seal(const Envelope& envelope, Bytes payload, const crypto::SecretKe
     writer.integer(magic);
     writer.integer(version);
     writer.integer(envelope.type);
-    writer.integer(std::uint16_t{0});
+    writer.integer(envelope.protocol);
     writer.integer(envelope.pop);
     writer.integer(envelope.incarnation);
     writer.integer(envelope.epoch);
@@ -85,7 +85,7 @@ Result<OpenedMessage> open(Bytes message, const crypto::SecretKey& link_key) noe
     if (reader.integer<std::uint16_t>() != magic) return malformed();
     if (reader.integer<std::uint8_t>() != version) return malformed();
     opened.envelope.type = reader.enumerator(MessageType::last);
-    (void)reader.integer<std::uint16_t>();  // flags: none defined, all accepted
+    opened.envelope.protocol = reader.integer<std::uint16_t>();
     opened.envelope.pop = static_cast<PopId>(reader.integer<std::uint16_t>());
     opened.envelope.incarnation = reader.integer<std::uint32_t>();
     opened.envelope.epoch = reader.integer<std::uint64_t>();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Nanoseconds patience_max = 5 * second;
 constexpr Nanoseconds body_keys_pause = second;  // before asking again for those that are missing
+constexpr Nanoseconds refused_pause = second;    // after a page that cannot be read
 
 }  // namespace
 
@@ -31,6 +32,7 @@ void FeedFollower::restore(StoredFeed stored) {
     NX_ASSERT(!started_ && version_ == 0);
     for (FeedRecord& record : stored.records) take(std::move(record));
     version_ = version_seen_ = stored.version;
+    from_ = stored.from;
 }
 
 void FeedFollower::serve_stored() {
@@ -51,7 +53,7 @@ void FeedFollower::forget() {
     accounts_.clear();
     keys_.clear();
     models_.clear();
-    version_ = 0;
+    version_ = from_ = 0;
     changed_ = true;
 }
 
@@ -73,13 +75,16 @@ void FeedFollower::proceed() {
     if (phase_ != Phase::idle) return;
     if (start_over_) forget();
     if (!started_ && !serves_stored_) return;
-    if (started_ && version_ < version_seen_) return fetch();
+    if (started_ && from_ < version_seen_) {
+        if (clock_.now_ns() >= fetch_at_ns_) fetch();
+        return;
+    }
     if (changed_ && clock_.now_ns() >= prepare_at_ns_) prepare();
 }
 
 void FeedFollower::fetch() {
     enter(Phase::fetching);
-    link_.request("feed", MessageType::feed_request, encode(FeedRequest{version_}),
+    link_.request("feed", MessageType::feed_request, encode(FeedRequest{from_}),
                   link_.patience(patience_max),
                   [this](const Result<std::string>& payload) { fetched(payload); });
 }
@@ -94,22 +99,24 @@ void FeedFollower::fetched(const Result<std::string>& payload) {
     for (const std::string& bytes : reply->records) {
         Result<FeedRecord> record = decode_feed_record(bytes);
         if (!record) {
-            log::error("feed_record_refused", {{"version", version_}, {"error", record.error()}});
+            log::error("feed_record_refused", {{"version", from_}, {"error", record.error()}});
+            fetch_at_ns_ = clock_.now_ns() + refused_pause;
             return;
         }
         records.push_back(std::move(*record));
     }
+    from_ = std::max(from_, reply->to);
     if (!records.empty()) {
         for (const FeedRecord& record : records) take(record);
         changed_ = true;
-        store({std::move(records), reply->records, reply->to});
+        store({std::move(records), reply->records, from_, !reply->more});
     }
-    version_ = std::max(version_, reply->to);
+    if (!reply->more) version_ = from_;
     // An empty page: the centre knows nothing newer, whatever a hint said.
     if (reply->more)
-        version_seen_ = std::max(version_seen_, version_ + 1);
+        version_seen_ = std::max(version_seen_, from_ + 1);
     else if (reply->records.empty())
-        version_seen_ = version_;
+        version_seen_ = from_;
     proceed();
 }
 

@@ -58,7 +58,7 @@ class FeedFollower {
     void store(FeedPage page);
     void fetch();
     void fetched(const Result<std::string>& payload);
-    void take(FeedRecord record);
+    void take(FeedRecord record);  // of an unknown kind: nothing
     void prepare();
     void body_keys_done(BodyKeyKeeper::Outcome outcome);
     void prepare_leases();
@@ -77,7 +77,9 @@ class FeedFollower {
     bool start_over_ = false;
     bool changed_ = true;             // what is published is older than what is known
     Nanoseconds prepare_at_ns_ = 0;   // not before
-    std::uint64_t version_ = 0;       // known here
+    Nanoseconds fetch_at_ns_ = 0;     // not before
+    std::uint64_t from_ = 0;          // where the next page begins
+    std::uint64_t version_ = 0;       // known here, whole
     std::uint64_t version_seen_ = 0;  // known to exist
     std::uint64_t published_version_ = 0;
     std::map<AccountId, AccountRecord> accounts_;

@@ -1,4 +1,5 @@
-// Layouts of feed records: kind u8, then the fields in the order of their structs.
+// Layouts of feed records: kind u8, then the fields in the order of their structs. A new field
+// comes last, and its decoder asks has_more() first.
 #include "replication/feed_records.h"
 
 #include "edge/base/codec.h"
@@ -8,20 +9,33 @@ namespace {
 
 enum class Kind : std::uint8_t { account, key, model, last = model };
 enum class Flag : std::uint8_t { no, yes };  // any other octet is malformed
+static_assert(feed_kinds == static_cast<std::uint8_t>(Kind::last) + 1);
 constexpr std::size_t list_max = 4'096;  // models of a key, aliases of a model
 
 Error malformed() noexcept {
     return {ErrorCode::malformed, ErrorSource::central};
 }
 
+// The sender is not older than the field that follows.
+bool has_more(const ByteReader& reader) noexcept {
+    return !reader.rest().empty();
+}
+
+template <class Enum>
+Enum read_or(ByteReader& reader, Enum last, Enum strictest) noexcept {
+    const auto value = reader.integer<std::underlying_type_t<Enum>>();
+    return value > static_cast<std::underlying_type_t<Enum>>(last) ? strictest
+                                                                   : static_cast<Enum>(value);
+}
+
 Result<FeedRecord> decode_account(ByteReader& reader) noexcept {
     AccountRecord account;
     account.id = static_cast<AccountId>(reader.integer<std::uint64_t>());
-    account.state = reader.enumerator(AccountState::closed);
+    account.state = read_or(reader, AccountState::closed, AccountState::blocked);
     account.shreds = reader.integer<std::uint32_t>();
     account.key_version = reader.integer<std::uint32_t>();
-    account.claims = reader.enumerator(ClaimMode::last);
-    if (!reader.finished() || raw(account.id) == 0) return malformed();
+    if (has_more(reader)) account.claims = read_or(reader, ClaimMode::last, ClaimMode::strict);
+    if (!reader.ok() || raw(account.id) == 0) return malformed();
     FeedRecord record(std::in_place_type<AccountRecord>, account);
     return record;
 }
@@ -31,8 +45,8 @@ Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
     key.id = static_cast<KeyId>(reader.integer<std::uint64_t>());
     key.account = static_cast<AccountId>(reader.integer<std::uint64_t>());
     key.hash = reader.opaque<KeyHash>();
-    key.state = reader.enumerator(KeyState::revoked);
-    key.policy = reader.enumerator(IdempotencyPolicy::generate);
+    key.state = read_or(reader, KeyState::revoked, KeyState::suspended);
+    key.policy = read_or(reader, IdempotencyPolicy::generate, IdempotencyPolicy::required);
     key.expires_ms = reader.integer<std::int64_t>();
     key.has_budget = reader.enumerator(Flag::yes) == Flag::yes;
     key.limits.requests_per_minute = reader.integer<std::uint32_t>();
@@ -42,7 +56,7 @@ Result<FeedRecord> decode_key(ByteReader& reader) noexcept {
     if (!reader.ok() || count > list_max || count > reader.rest().size() / sizeof(std::uint32_t))
         return malformed();
     for (std::uint32_t i = 0; i < count; ++i) key.models.push_back(reader.integer<std::uint32_t>());
-    if (!reader.finished() || raw(key.id) == 0 || raw(key.account) == 0) return malformed();
+    if (!reader.ok() || raw(key.id) == 0 || raw(key.account) == 0) return malformed();
     FeedRecord record(std::in_place_type<KeyRecord>, std::move(key));
     return record;
 }
@@ -67,7 +81,7 @@ Result<FeedRecord> decode_model(ByteReader& reader) noexcept {
         unit_price = reader.integer<Nano>();
         if (unit_price < 0) return malformed();
     }
-    if (!reader.finished() || model.number == 0 || model.id.empty()) return malformed();
+    if (!reader.ok() || model.number == 0 || model.id.empty()) return malformed();
     FeedRecord record(std::in_place_type<ModelEntry>, std::move(model));
     return record;
 }
@@ -129,8 +143,12 @@ std::string encode(const ModelEntry& model) {
 
 Result<FeedRecord> decode_feed_record(Bytes bytes) noexcept {
     ByteReader reader(bytes);
-    const Kind kind = reader.enumerator(Kind::last);
+    const auto kind = reader.integer<Kind>();
     if (!reader.ok()) return malformed();
+    if (kind > Kind::last) {
+        FeedRecord record(std::in_place_type<UnknownRecord>);
+        return record;
+    }
     switch (kind) {
         case Kind::account: return decode_account(reader);
         case Kind::key: return decode_key(reader);

@@ -1,5 +1,7 @@
 // Feed records: what a POP learns about accounts, keys and models; one record holds one object as
-// it is now.
+// it is now. Centre and POP may be of two versions (messages.h): fields behind those known here are
+// skipped, fields that an older centre does not send have their defaults, and a kind of object that
+// is not known here is passed over.
 #pragma once
 #include <string>
 #include <variant>
@@ -30,12 +32,19 @@ struct KeyRecord {
     std::vector<std::uint32_t> models;  // sorted
 };
 
-using FeedRecord = std::variant<AccountRecord, KeyRecord, ModelEntry>;
+// An object of a kind that only a newer version knows.
+struct UnknownRecord {};
+
+// The index of an alternative is the kind on the wire.
+using FeedRecord = std::variant<AccountRecord, KeyRecord, ModelEntry, UnknownRecord>;
+// How many kinds are known here.
+inline constexpr std::uint8_t feed_kinds = std::variant_size_v<FeedRecord> - 1;
 
 std::string encode(const AccountRecord&);
 std::string encode(const KeyRecord&);
 std::string encode(const ModelEntry&);
-// malformed(central) for anything that encode() cannot have written.
+// malformed(central) for what neither this nor a newer version can have written. A state or policy
+// that is not known here is read as the strictest one that is.
 Result<FeedRecord> decode_feed_record(Bytes bytes) noexcept;
 
 }  // namespace nodex::replication

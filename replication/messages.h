@@ -1,11 +1,22 @@
 // Messages between a POP and the centre: binary, little endian, canonical. Envelope (replication.md
 // section 5):
-//   magic u16 = 0x584E, version u8 = 1, type u8, flags u16 = 0, pop u16, incarnation u32, epoch
+//   magic u16 = 0x584E, version u8 = 1, type u8, protocol u16, pop u16, incarnation u32, epoch
 //   u64, correlation u64, length u32, payload[length], crc32c u32, mac[16]
 // mac = first 16 octets of HMAC-SHA256(link key, everything before it): a neighbour on the
-// transport cannot forge or alter a settlement. Unknown trailing octets of a payload are ignored: a
-// newer peer may add fields. Decoders take hostile bytes: malformed(central or client) and nothing
-// else can come of them.
+// transport cannot forge or alter a settlement. Decoders take hostile bytes: malformed(central or
+// client) and nothing else can come of them.
+//
+// Versions. The two ends of a message may be of two versions, the centre the newer one: it is
+// upgraded first (deploy/runbook.md). So:
+//   - Unknown trailing octets of a payload are ignored. A new field comes last, and a reader takes
+//     its default where an older sender has none.
+//   - The entries of a list have one size for good: a new field of theirs is a list of its own
+//     behind it.
+//   - A new value of an enumeration, or a new type of message, is sent only to an end whose
+//     `protocol` knows it, which every message tells. Feed records are read more leniently
+//     (feed_records.h), since what cannot be read there would hide a revoked key.
+//   - A settlement that the centre cannot read is refused, never skipped: its POP's shipping stops
+//     until the centre is upgraded.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -51,12 +62,17 @@ enum class MessageType : std::uint8_t {
     last = body_reply,
 };
 
+// What this program speaks; one more with each change that the other end must know of. 0: before it
+// was told.
+inline constexpr std::uint16_t protocol_version = 1;
+
 struct Envelope {
     MessageType type{};
     PopId pop{};
     std::uint32_t incarnation = 0;  // 0: not registered yet
     std::uint64_t epoch = 0;        // of the ledger; raised only when it is restored from a backup
     std::uint64_t correlation = 0;  // a reply repeats its request's
+    std::uint16_t protocol = protocol_version;  // the sender's
 };
 inline constexpr std::size_t envelope_head_bytes = 32;
 inline constexpr std::size_t envelope_tail_bytes = 4 + 16;

@@ -30,6 +30,7 @@ Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uin
         return Error{ErrorCode::malformed, ErrorSource::central};
     if (!is_current(envelope)) return Error{ErrorCode::stale, ErrorSource::central};
     last_contact_ns_ = clock_.now_ns();
+    centre_protocol_ = envelope.protocol;
     return std::string(opened->payload);
 }
 

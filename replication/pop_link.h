@@ -57,6 +57,8 @@ class PopLink {
     [[nodiscard]] bool linked(Nanoseconds heartbeat_ns) const noexcept {
         return last_contact_ns_ != 0 && clock_.now_ns() - last_contact_ns_ <= 3 * heartbeat_ns;
     }
+    // messages.h; of the last reply.
+    [[nodiscard]] std::uint16_t centre_protocol() const noexcept { return centre_protocol_; }
     [[nodiscard]] PopId pop() const noexcept { return pop_; }
     // What the centre seals body keys for this POP with.
     [[nodiscard]] const crypto::SecretKey& body_key_key() const noexcept { return body_key_key_; }
@@ -74,6 +76,8 @@ class PopLink {
     std::uint32_t incarnation_ = 0;
     std::uint64_t epoch_max_ = 0;  // 0: never registered
     std::uint64_t register_epoch_ = 0;
+    std::uint16_t centre_protocol_ = protocol_version;
+    unsigned queries_in_flight_ = 0;
     std::function<void()> new_epoch_;
     std::uint64_t last_correlation_ = 0;
     Nanoseconds last_contact_ns_ = 0;  // 0: never

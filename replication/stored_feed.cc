@@ -1,4 +1,4 @@
-// Rows of CF feed:  "o" kind u8 id u64 -> feed record;  "v" -> version u64
+// Rows of CF feed:  "o" kind u8 id u64 -> feed record;  "v" -> version u64, kinds known then u8
 // Row of CF meta:   "link" -> epoch u64 incarnation u32
 #include "replication/stored_feed.h"
 
@@ -29,38 +29,48 @@ std::string object_key(const FeedRecord& record) {
     return key;
 }
 
-Result<std::uint64_t> load_version(storage::Store& store) {
+// Both versions of a feed without its objects.
+Result<StoredFeed> load_versions(storage::Store& store) {
     const Result<std::optional<std::string>> row = store.get(Family::feed, version_key);
     if (!row) return row.error();
-    return *row ? ByteReader(**row).integer<std::uint64_t>() : std::uint64_t{0};
+    StoredFeed feed;
+    if (!*row) return feed;
+    ByteReader reader(**row);
+    feed.version = reader.integer<std::uint64_t>();
+    if (reader.integer<std::uint8_t>() >= feed_kinds) feed.from = feed.version;
+    return feed;
 }
 
 }  // namespace
 
 Result<StoredFeed> load_feed(storage::Store& store) {
-    const Result<std::uint64_t> version = load_version(store);
-    if (!version) return version.error();
-    StoredFeed feed{*version, {}};
+    Result<StoredFeed> feed = load_versions(store);
+    if (!feed || feed->version == 0) return feed;
     bool sound = true;
     const Status scanned =
         store.scan(Family::feed, objects_from, objects_to, [&](Bytes key, Bytes value) {
             Result<FeedRecord> record = decode_feed_record(value);
-            sound = record && object_key(*record) == key;
-            if (sound) feed.records.push_back(std::move(*record));
+            sound = record && !std::holds_alternative<UnknownRecord>(*record) &&
+                    object_key(*record) == key;
+            if (sound) feed->records.push_back(std::move(*record));
             return sound;
         });
     if (!scanned) return scanned.error();
     if (sound) return feed;
-    log::warning("stored_feed_ignored", {{"version", *version}});
+    log::warning("stored_feed_ignored", {{"version", feed->version}});
     return StoredFeed{};
 }
 
 void put_feed(const FeedPage& page, storage::Batch& batch) {
     NX_ASSERT(page.records.size() == page.bytes.size());
     for (std::size_t i = 0; i < page.records.size(); ++i)
-        batch.put(Family::feed, object_key(page.records[i]), page.bytes[i]);
+        if (!std::holds_alternative<UnknownRecord>(page.records[i]))
+            batch.put(Family::feed, object_key(page.records[i]), page.bytes[i]);
+    if (!page.last) return;
     std::string version;
-    ByteWriter(version).integer(page.to);
+    ByteWriter writer(version);
+    writer.integer(page.to);
+    writer.integer(feed_kinds);
     batch.put(Family::feed, version_key, version);
 }
 

@@ -12,18 +12,23 @@
 namespace nodex::replication {
 
 struct StoredFeed {
-    std::uint64_t version = 0;  // 0: nothing stored
+    std::uint64_t version = 0;  // every object up to it is there; 0: nothing to serve from
+    std::uint64_t from = 0;     // what to ask the centre for; 0: everything
     std::vector<FeedRecord> records;
 };
-// Rows that cannot be read (another version's, damaged) make it empty, with a log line
-// "stored_feed_ignored": the centre has everything. storage_failed(storage).
+// Rows that cannot be read (damaged) make it empty, with a log line "stored_feed_ignored": the
+// centre has everything. What an older version of this program stored is served from, and fetched
+// anew where that version passed over kinds of objects that are known by now.
+// storage_failed(storage).
 Result<StoredFeed> load_feed(storage::Store& store);
 // One page: `records` as they came, decoded and as bytes, and the version they lead to. Harmless
-// when it is lost or written twice.
+// when it is lost or written twice. The version is stored with the last page of a fetch: before it
+// objects are missing, of which nobody can say that they do not exist.
 struct FeedPage {
     std::vector<FeedRecord> records;
     std::vector<std::string> bytes;
     std::uint64_t to = 0;
+    bool last = false;
 };
 void put_feed(const FeedPage& page, storage::Batch& batch);
 void erase_feed(storage::Batch& batch);

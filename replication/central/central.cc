@@ -128,6 +128,7 @@ struct Central::State {
                                              std::int64_t now_ms);
     std::optional<std::string> answer_query(Bytes subject, Bytes payload);
     void publish_changes();
+    static void greet(const Envelope& from);
     void read_epoch();
     bool is_older_than(const Envelope& from);
     [[nodiscard]] bool must_register_first(const Envelope& from) const noexcept;
@@ -144,6 +145,7 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
             type = MessageType::register_reply;
             const Result<RegisterRequest> request = decode_register_request(message.payload);
             if (!request) return malformed();
+            greet(from);
             return payload_of(ledger.register_pop(from.pop, *request, now_ms));
         }
         case MessageType::lease_request: {
@@ -306,8 +308,22 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     stats.verb_ns[raw(verb_of(message->envelope.type))].record(
         static_cast<std::uint64_t>(clock.now_ns() - began_ns));
     envelope.epoch = epoch;
+    envelope.protocol = protocol_version;
     respond(seal(envelope, *payload, *key));
     if (subject.ends_with(".admin") || subject.ends_with(".kek")) publish_changes();
+}
+
+// At each registration, so that a mixed fleet shows in the log.
+void Central::State::greet(const Envelope& from) {
+    if (from.protocol == protocol_version) return;
+    const bool newer = from.protocol > protocol_version;
+    log::warning("pop_of_another_version",
+                 {{"pop", raw(from.pop)},
+                  {"pop_protocol", from.protocol},
+                  {"protocol", protocol_version},
+                  {"advice", newer ? "upgrade the centre: it is to be the first, and may refuse "
+                                     "what this POP ships"
+                                   : "upgrade this POP"}});
 }
 
 // Another process of the centre, or an operator, may have raised it.

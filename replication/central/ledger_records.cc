@@ -421,7 +421,9 @@ Status decode(Bytes bytes, Model& model) noexcept {
     Result<FeedRecord> record = decode_feed_record(codec.reader.rest());
     if (!record || !std::holds_alternative<ModelEntry>(*record)) return corrupt();
     model.entry = std::get<ModelEntry>(std::move(*record));
-    return {};
+    // A feed may bring fields of a newer version, a row may not: they would be lost when it is
+    // written again.
+    return encode(model.entry).starts_with(codec.reader.rest()) ? Status{} : Status(corrupt());
 }
 
 std::optional<Currency> parse_currency(Bytes bytes) noexcept {

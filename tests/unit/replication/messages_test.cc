@@ -61,6 +61,15 @@ TEST(Envelope, RefusesAnotherPopsKey) {
     EXPECT_EQ(open(message, key_of(2)).error().code, ErrorCode::forbidden);
 }
 
+TEST(Envelope, TellsWhatItsSenderSpeaks) {
+    const crypto::SecretKey key = key_of(1);
+    EXPECT_EQ(open(seal({MessageType::feed_hint, PopId{1}, 1, 1, 1}, "12345678", key), key)
+                  ->envelope.protocol,
+              protocol_version);
+    const Envelope newer{MessageType::feed_hint, PopId{1}, 1, 1, 1, protocol_version + 1};
+    EXPECT_EQ(open(seal(newer, "12345678", key), key)->envelope.protocol, protocol_version + 1);
+}
+
 TEST(Crc32c, MatchesTheKnownAnswers) {  // RFC 3720 appendix B.4
     EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
     EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);
@@ -207,7 +216,6 @@ TEST(FeedRecords, EveryKindGoesBothWays) {
     read = decode_feed_record(encode(model));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(std::get<ModelEntry>(*read)), encode(model));
-    EXPECT_FALSE(decode_feed_record(encode(model) + "x"));
     model.prices[0] = -1;
     EXPECT_FALSE(decode_feed_record(encode(model)));
 }
@@ -229,6 +237,57 @@ TEST(Records, AFlagIsZeroOrOne) {
         EXPECT_EQ(decode_feed_record(key).has_value(), known);
         EXPECT_EQ(ledger::decode(lease, decoded).has_value(), known);
     }
+}
+
+// Once a field of accounts was added, and no POP of before could follow the feed any more.
+TEST(FeedRecords, ARecordOfANewerVersionIsReadAsFarAsItIsKnown) {
+    const AccountRecord account{AccountId{4}, AccountState::blocked, 2, 3, ClaimMode::strict};
+    const auto read = decode_feed_record(encode(account) + "a newer field");
+    ASSERT_TRUE(read);
+    EXPECT_EQ(encode(std::get<AccountRecord>(*read)), encode(account));
+    KeyRecord key;
+    key.id = KeyId{1};
+    key.account = AccountId{4};
+    key.state = KeyState::revoked;
+    const auto read_key = decode_feed_record(encode(key) + "a newer field");
+    ASSERT_TRUE(read_key);
+    EXPECT_EQ(encode(std::get<KeyRecord>(*read_key)), encode(key));
+    ModelEntry model;
+    model.number = 3;
+    model.id = "gpt-5.4";
+    const auto read_model = decode_feed_record(encode(model) + "a newer field");
+    ASSERT_TRUE(read_model);
+    EXPECT_EQ(encode(std::get<ModelEntry>(*read_model)), encode(model));
+    EXPECT_TRUE(std::holds_alternative<UnknownRecord>(*decode_feed_record("\x7fwhatever")));
+}
+
+TEST(FeedRecords, ARecordOfAnOlderVersionHasDefaultsForWhatItLacks) {
+    std::string bytes =
+        encode(AccountRecord{AccountId{4}, AccountState::active, 2, 3, ClaimMode::strict});
+    bytes.pop_back();  // as before an account had a mode of claims
+    const auto read = decode_feed_record(bytes);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(std::get<AccountRecord>(*read).claims, ClaimMode::node);
+    bytes.pop_back();  // never written by anyone
+    EXPECT_FALSE(decode_feed_record(bytes));
+}
+
+TEST(FeedRecords, AnUnknownStateIsReadAsTheStrictestKnown) {
+    std::string account = encode(AccountRecord{AccountId{4}});
+    account[9] = 99;                   // state
+    account[account.size() - 1] = 99;  // mode of claims
+    const AccountRecord read = std::get<AccountRecord>(*decode_feed_record(account));
+    EXPECT_EQ(read.state, AccountState::blocked);
+    EXPECT_EQ(read.claims, ClaimMode::strict);
+    KeyRecord any;
+    any.id = KeyId{1};
+    any.account = AccountId{4};
+    std::string key = encode(any);
+    key[1 + 8 + 8 + KeyHash::size] = 99;
+    key[1 + 8 + 8 + KeyHash::size + 1] = 99;
+    const KeyRecord read_key = std::get<KeyRecord>(*decode_feed_record(key));
+    EXPECT_EQ(read_key.state, KeyState::suspended);
+    EXPECT_EQ(read_key.policy, IdempotencyPolicy::required);
 }
 
 }  // namespace
