@@ -91,6 +91,7 @@ struct Agent::State {
     std::atomic<std::uint32_t> incarnation{0};
     bool listening = false;                // for what the commit thread appends
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
+    std::uint64_t last_number = 0;         // of a question; same
     bool outbox_awaited = false;           // same
 
     std::mutex mutex;  // guards what follows
@@ -110,6 +111,7 @@ struct Agent::State {
     void begin_query(CentralQuery& query);
     void begin_read(RemoteRead& read);
     void begin_fetch(BodyFetch& fetch);
+    std::uint64_t next_number() noexcept;
     void query_done(CentralQuery& query, Result<std::string> payload);
     void finish_all();
     void outbox_grew() noexcept {
@@ -247,13 +249,19 @@ void Agent::State::begin_query(CentralQuery& query) {
     query.status = 503;
     query.reply.clear();
     queries.push_back(&query);
-    // 4 octets: the length before the JSON.
-    if (query.request.size() + 4 > limits::message_bytes_max)
+    // 12 octets: the length before the JSON and the number behind it.
+    if (query.request.size() + 12 > limits::message_bytes_max)
         return query_done(query, Error{ErrorCode::limit_exceeded, ErrorSource::client});
     core.link().request(
-        query.subject, MessageType::query_request, encode(QueryRequest{query.request}),
-        query_timeout,
+        query.subject, MessageType::query_request,
+        encode(QueryRequest{query.request, next_number()}), query_timeout,
         [this, &query](Result<std::string> payload) { query_done(query, std::move(payload)); });
+}
+
+// Rising over restarts too, as long as the wall clock does not go back.
+std::uint64_t Agent::State::next_number() noexcept {
+    last_number = std::max(last_number + 1, static_cast<std::uint64_t>(clock.wall_ms()) * 1'000);
+    return last_number;
 }
 
 void Agent::State::query_done(CentralQuery& query, Result<std::string> payload) {

@@ -271,15 +271,18 @@ Result<FeedHint> decode_feed_hint(Bytes bytes) noexcept {
     return hint;
 }
 
-// json string
+// json string [number u64]
 std::string encode(const QueryRequest& request) {
     std::string target;
-    ByteWriter(target).string(request.json);
+    ByteWriter writer(target);
+    writer.string(request.json);
+    if (request.number != 0) writer.integer(request.number);
     return target;
 }
 Result<QueryRequest> decode_query_request(Bytes bytes) noexcept {
     ByteReader reader(bytes);
     QueryRequest request{std::string(reader.string())};
+    if (!reader.rest().empty()) request.number = reader.integer<std::uint64_t>();
     if (!reader.ok()) return malformed();
     return request;
 }

@@ -186,6 +186,9 @@ struct FeedHint {
 
 struct QueryRequest {
     std::string json;
+    // Rises with every question of this POP, as ClaimRequest::number: an operator's command that
+    // somebody kept is not carried out again. 0: of a POP of protocol 0.
+    std::uint64_t number = 0;
 };
 struct QueryReply {
     std::uint16_t status = 0;  // HTTP-like

@@ -200,6 +200,7 @@ Status Node::open_centre() {
     replication::CentralOptions centre;
     centre.key_hash_secret = secrets_.key_hash;
     centre.link_keys.emplace_back(PopId{config_.pop_id}, link_key_);
+    centre.operators = {PopId{config_.pop_id}};
     centre.root_key = secrets_.root;
     centre.root_key_path = config_.secrets_dir + "/" + root_key_file;
     standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(),

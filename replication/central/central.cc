@@ -2,6 +2,8 @@
 // whose MAC is not its sender's is dropped without an answer.
 #include "replication/central/central.h"
 
+#include <algorithm>
+
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
 #include "replication/body_messages.h"
@@ -126,7 +128,9 @@ struct Central::State {
                                               MessageType& type);
     std::optional<std::string> answer_claims(const Envelope& from, Bytes payload,
                                              std::int64_t now_ms);
-    std::optional<std::string> answer_query(Bytes subject, Bytes payload);
+    std::optional<std::string> answer_query(const Envelope& from, Bytes subject, Bytes payload);
+    bool may_administer(PopId pop) const;
+    QueryReply command(const Envelope& from, const QueryRequest& request);
     void publish_changes();
     static void greet(const Envelope& from);
     void read_epoch();
@@ -201,11 +205,13 @@ std::optional<std::string> Central::State::answer_service(const OpenedMessage& m
             type = MessageType::reference_reply;
             const Result<ReferenceRequest> request = decode_reference_request(message.payload);
             if (!request) return malformed();
+            // A body's id is what another POP asks for before it hands its chunks over.
+            if (!may_administer(from.pop)) return encode(ReferenceReply{});
             return payload_of(where_are_bodies(request->request));
         }
         case MessageType::query_request:
             type = MessageType::query_reply;
-            return answer_query(subject, message.payload);
+            return answer_query(from, subject, message.payload);
         default: break;
     }
     return malformed();
@@ -279,12 +285,44 @@ std::optional<std::string> Central::State::answer_claims(const Envelope& from, B
     return payload_of(std::move(reply));
 }
 
-std::optional<std::string> Central::State::answer_query(Bytes subject, Bytes payload) {
+bool Central::State::may_administer(PopId pop) const {
+    const auto& may = options.operators;
+    if (std::find(may.begin(), may.end(), pop) != may.end()) return true;
+    log::warning("command_refused",
+                 {{"pop", raw(pop)},
+                  {"advice", "the centre takes commands from a [[pop]] with admin = true only"}});
+    return false;
+}
+
+// From the POPs of operators, and each once: whoever carries messages may keep them, not repeat
+// them.
+QueryReply Central::State::command(const Envelope& from, const QueryRequest& request) {
+    if (!may_administer(from.pop))
+        return {403, R"({"error":{"code":"forbidden","message":"the centre takes no commands from )"
+                     R"(this POP: its [[pop]] has no admin = true"}})"};
+    const bool unnumbered = request.number == 0 && from.protocol == 0;
+    const Result<bool> fresh =
+        unnumbered ? Result<bool>(true) : ledger.note_command(from.pop, request.number);
+    if (!fresh) {
+        fail(fresh.error());
+        return {503, R"({"error":{"code":"unavailable","message":"not carried out"}})"};
+    }
+    if (*fresh) return queries.admin(request.json, clock.wall_ms());
+    log::error("command_repeated", {{"pop", raw(from.pop)},
+                                    {"advice",
+                                     "a message was kept and sent again, or this POP's clock was "
+                                     "set back"}});
+    return {409, R"({"error":{"code":"repeated","message":"this command was carried out before, )"
+                 R"(or is too old: is this POP's clock right?"}})"};
+}
+
+std::optional<std::string> Central::State::answer_query(const Envelope& from, Bytes subject,
+                                                        Bytes payload) {
     const Result<QueryRequest> request = decode_query_request(payload);
     if (!request) return malformed();
     const Bytes topic = subject.substr(rpc_prefix.size());
     QueryReply reply{404, R"({"error":{"code":"not_found","message":"no such query"}})"};
-    if (topic == "admin") reply = queries.admin(request->json, clock.wall_ms());
+    if (topic == "admin") reply = command(from, *request);
     if (topic == "balance") reply = queries.balance(request->json);
     if (topic == "usage") reply = queries.usage(request->json);
     if (queries.storage_failed()) fail({ErrorCode::storage_failed, ErrorSource::storage});
@@ -433,8 +471,9 @@ void Central::tick() {
     if (*rotated > 0) state_->publish_changes();
 }
 
-void Central::replace_link_keys(LinkKeys keys) {
+void Central::replace_pops(LinkKeys keys, std::vector<PopId> operators) {
     state_->options.link_keys = std::move(keys);
+    state_->options.operators = std::move(operators);
 }
 
 const CentralStats& Central::stats() const noexcept {

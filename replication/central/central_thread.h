@@ -40,9 +40,9 @@ class CentralThread {
     }
 
     // Any thread: from its next turn on.
-    void replace_link_keys(LinkKeys keys) {
+    void replace_pops(LinkKeys keys, std::vector<PopId> operators) {
         const std::lock_guard lock(mutex_);
-        next_keys_ = std::move(keys);
+        next_pops_ = {std::move(keys), std::move(operators)};
     }
     [[nodiscard]] const CentralStats& stats() const noexcept { return central_.stats(); }
     // The store failed; any thread.
@@ -55,7 +55,7 @@ class CentralThread {
         while (running_) {
             mailbox_.run(tick_ns);
             server_.keep();
-            take_link_keys();
+            take_pops();
             tick_when_due();
             failed_ = central_.failed();
         }
@@ -69,10 +69,15 @@ class CentralThread {
         central_.tick();
     }
 
-    void take_link_keys() {
+    struct Pops {
+        LinkKeys keys;
+        std::vector<PopId> operators;
+    };
+    void take_pops() {
         const std::lock_guard lock(mutex_);
-        if (next_keys_) central_.replace_link_keys(std::move(*next_keys_));
-        next_keys_.reset();
+        if (next_pops_)
+            central_.replace_pops(std::move(next_pops_->keys), std::move(next_pops_->operators));
+        next_pops_.reset();
     }
 
     Central central_;
@@ -84,7 +89,7 @@ class CentralThread {
     std::atomic<bool> running_{false};
     std::atomic<bool> failed_{false};
     std::mutex mutex_;
-    std::optional<LinkKeys> next_keys_;  // guarded by mutex_
+    std::optional<Pops> next_pops_;  // guarded by mutex_
 };
 
 }  // namespace nodex::replication

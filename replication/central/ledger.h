@@ -143,6 +143,12 @@ class Ledger {
     // new epoch is the time in seconds, so that it is above any that a lost ledger may have had.
     Result<std::uint64_t> raise_epoch(std::int64_t now_ms);
 
+    // Whether an operator's command with that number is a new one of this POP, and notes it: the
+    // last commands_remembered numbers are told from each other, what is older than they are is
+    // refused.
+    static constexpr std::size_t commands_remembered = 64;
+    Result<bool> note_command(PopId pop, std::uint64_t number);
+
     // --- POPs (ledger_leases.cc, ledger_settle.cc)
     Result<RegisterReply> register_pop(PopId pop, const RegisterRequest& request,
                                        std::int64_t now_ms);

@@ -15,6 +15,7 @@
 //             'w' pop u16 incarnation u32 -> Mark
 //             'r' pop u16 incarnation u32 -> Restoration
 //             's' pop u16 -> PopState
+//             'q' pop u16 -> numbers of its last commands, ascending: [u64]
 //   claim     account u64 idempotency[16]           -> Claim, until it expires
 //   reference 'r' request[16] -> account u64 session[16]
 //             's' account u64 session[16] request[16] -> Reference
@@ -376,6 +377,9 @@ inline std::string restoration_key(PopId pop, std::uint32_t incarnation) {
 }
 inline std::string pop_state_key(PopId pop) {
     return KeyBuilder().letter('s').number(raw(pop)).bytes;
+}
+inline std::string commands_key(PopId pop) {
+    return KeyBuilder().letter('q').number(raw(pop)).bytes;
 }
 inline std::string body_keys_key(AccountId account) {
     return KeyBuilder().letter('k').number(raw(account)).bytes;

@@ -136,6 +136,24 @@ def a_pop_with_a_wrong_or_unknown_link_key_is_not_heard_until_a_reload_knows_it(
 
 
 @test
+def a_pop_that_may_not_administer_spends_but_makes_no_money(folder):
+    with Cluster() as cluster:
+        one, two = cluster.pops
+        client = one.client(balance="10")
+        cluster.central.config["pop"][1]["admin"] = False
+        cluster.central.write_config()
+        cluster.central.reload()
+        try:
+            two.admin("balance.topup", account=client.account, amount="1000", reference="stolen")
+            raise AssertionError("a POP that may not topped up")
+        except AdminRefusal as refusal:
+            assert refusal.status == 403, refusal
+        assert one.balance_nano(client.account) == 10 * NANO
+        assert pay(at(two, client)).status == 200
+        level(cluster, client, 1, 10 * NANO)
+
+
+@test
 def a_pop_waits_for_its_centre_and_says_so(folder):
     with Cluster(pops=1) as cluster:
         pop = cluster.pops[0]

@@ -97,7 +97,7 @@ class Central:
         self.config = {
             "node": {"name": os.path.basename(folder), "data_dir": os.path.join(folder, "data"), "secrets_dir": folder},
             "nats": {"url": url}, "durability": {"level": "process"}, "listen": {"metrics": "127.0.0.1:0"},
-            "pop": [{"id": pop, "link_key": path} for pop, path in link_keys.items()],
+            "pop": [{"id": pop, "link_key": path, "admin": True} for pop, path in link_keys.items()],
             **(config or {}),
         }
         self.program = None

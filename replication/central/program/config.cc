@@ -118,6 +118,7 @@ void read_pops(File& file, Config& target) {
         section.integer("id", id, 1, 65'535);
         section.text("name", entry.name);
         section.text("link_key", entry.link_key_path);
+        section.flag("admin", entry.admin);
         if (!seen.insert(id).second) section.fail("id", "is given twice: " + std::to_string(id));
         entry.id = PopId{id};
         target.pops.push_back(std::move(entry));
@@ -144,6 +145,13 @@ Result<Config> load_config(const std::string& path, std::string& problem) {
     read_pops(root, target);
     if (!problem.empty()) return bad_configuration;
     return target;
+}
+
+std::vector<PopId> operators_of(const Config& config) {
+    std::vector<PopId> operators;
+    for (const PopEntry& pop : config.pops)
+        if (pop.admin) operators.push_back(pop.id);
+    return operators;
 }
 
 Result<replication::LinkKeys> read_link_keys(const Config& config) {

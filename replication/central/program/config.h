@@ -18,6 +18,7 @@ struct PopEntry {
     PopId id{};
     std::string name;
     std::string link_key_path;
+    bool admin = false;  // its admin socket carries operators' commands
 };
 
 struct Config {
@@ -48,6 +49,7 @@ struct Config {
 // `problem` receives one sentence when the result is bad_configuration.
 Result<Config> load_config(const std::string& path, std::string& problem);
 
+std::vector<PopId> operators_of(const Config& config);
 // The keys of all [[pop]], read from their files; which one is bad is in the log.
 Result<replication::LinkKeys> read_link_keys(const Config& config);
 

@@ -72,6 +72,11 @@ Status Service::start() {
     auto keys = read_link_keys(config_);
     if (!keys) return keys.error();
     options.link_keys = std::move(*keys);
+    options.operators = operators_of(config_);
+    if (options.operators.empty())
+        log::warning(
+            "nobody_administers",
+            {{"advice", "give one [[pop]] admin = true, whose admin socket operators use"}});
     options.root_key_path = config_.secrets_dir + "/" + root_key_file;
     options.lease_term = config_.lease_term_s * second;
 
@@ -96,9 +101,9 @@ Status Service::start() {
          {"nats", config_.nats.text()},
          {"metrics", metrics_ == nullptr ? "" : metrics_->address()},
          {"store", store_.disk != nullptr ? "rocksdb" : "postgres"},
-         {"durability",
-          store_.disk == nullptr || config_.durability == storage::Durability::power ? "power"
-                                                                                     : "process"}});
+         {"durability", store_.disk == nullptr || config_.durability == storage::Durability::power
+                            ? "power"
+                            : "process"}});
     return {};
 }
 
@@ -126,7 +131,7 @@ void Service::reload(const std::string& path) {
                        "with a restart only"}});
     const auto count = static_cast<std::uint64_t>(keys->size());
     config_.pops = loaded->pops;
-    centre_->replace_link_keys(std::move(*keys));
+    centre_->replace_pops(std::move(*keys), operators_of(config_));
     log::info("reloaded", {{"pops", count}});
 }
 

@@ -89,6 +89,7 @@ def central_sections(world, one):
         "durability": {"level": world.settings.durability},
         "storage": {"free_space_floor_bytes": 1 << 20},
         "log": {"level": "info"},
-        "pop": [{"id": pop.number, "name": pop.name, "link_key": network.path(source, "links", f"{pop.number}.key")}
+        "pop": [{"id": pop.number, "name": pop.name, "admin": True,
+                 "link_key": network.path(source, "links", f"{pop.number}.key")}
                 for pop in world.pops],
     }

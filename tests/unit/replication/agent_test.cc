@@ -35,7 +35,8 @@ class AgentTest : public testing::Test {
                                                            {{PopId{1}, link_key}},
                                                            PlantedBug::none,
                                                            crypto::SecretKey::generate(random_),
-                                                           {}});
+                                                           {},
+                                                           {PopId{1}}});
         EXPECT_TRUE(central_->start(true));
         auto journal = storage::Journal::open(store_, random_);
         EXPECT_TRUE(journal);

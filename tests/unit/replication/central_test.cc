@@ -1,0 +1,117 @@
+// What the centre does for which POP: a credential that was stolen with one of them opens its
+// leases and its feed, and nothing else.
+#include "replication/central/central.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "edge/base/limits.h"
+#include "replication/body_messages.h"
+#include "tests/unit/replication/pop_world.h"
+
+namespace nodex::replication {
+namespace {
+
+constexpr Nano unit = nano_per_unit;
+
+struct CentralTest : testing::Test {
+    PopWorld world{2};
+    AccountId account{};
+    std::uint64_t number = 0;  // of the last command
+
+    void SetUp() override {
+        account = world.make_account();
+        ASSERT_TRUE(world.ledger.top_up(account, 10 * unit, "first", world.clock.wall_ms()));
+        for (unsigned i = 0; i < 2; ++i) ASSERT_TRUE(world.served(world.start(i)));
+        operators({PopId{1}});
+    }
+    void operators(std::vector<PopId> pops) {
+        world.central->replace_pops(
+            {{PopId{1}, world.link_keys[0]}, {PopId{2}, world.link_keys[1]}}, std::move(pops));
+    }
+    Nano balance() { return (*world.ledger.account(account))->posted; }
+    // Of that POP, as an operator at its admin socket.
+    QueryReply top_up(unsigned pop, const std::string& reference) {
+        ++number;
+        const std::string args = R"({"account":)" + std::to_string(raw(account)) +
+                                 R"(,"amount":"5","reference":")" + reference + "\"}";
+        std::optional<QueryReply> reply;
+        world.pops[pop]->core->link().request(
+            "admin", MessageType::query_request,
+            encode(QueryRequest{R"({"command":"balance.topup","args":)" + args + "}", number}),
+            5 * second, [&](const Result<std::string>& payload) {
+                reply = payload ? *decode_query_reply(*payload) : QueryReply{599, {}};
+            });
+        NX_ASSERT(world.until([&] { return reply.has_value(); }));
+        return *reply;
+    }
+};
+
+// Once every POP could: whoever took over one of them had all the money there is.
+TEST_F(CentralTest, TakesCommandsFromThePopsOfOperatorsOnly) {
+    EXPECT_EQ(top_up(0, "of an operator").status, 200);
+    EXPECT_EQ(balance(), 15 * unit);
+    EXPECT_EQ(top_up(1, "of a thief").status, 403);
+    EXPECT_EQ(balance(), 15 * unit);
+    operators({PopId{2}});
+    EXPECT_EQ(top_up(0, "too late").status, 403);
+    EXPECT_EQ(top_up(1, "in time").status, 200);
+    EXPECT_EQ(balance(), 20 * unit);
+}
+
+// With the id of a body another POP hands over its chunks, and every POP has the keys.
+TEST_F(CentralTest, TellsWhereBodiesAreToThePopsOfOperatorsOnly) {
+    storage::Settlement settlement;
+    settlement.request_id.octets[15] = 5;
+    settlement.account = account;
+    settlement.sealed_answer.id.octets[0] = 9;
+    settlement.sealed_answer.expires_ms = INT64_MAX;
+    ASSERT_TRUE(world.ledger.ship(PopId{1}, 1, {1, {}, {storage::encode(settlement)}},
+                                  world.clock.wall_ms()));
+    const auto state = [&](unsigned pop) {
+        std::optional<ReferenceState> told;
+        world.pops[pop]->core->link().request("reference", MessageType::reference_request,
+                                              encode(ReferenceRequest{settlement.request_id}),
+                                              5 * second, [&](const Result<std::string>& payload) {
+                                                  told = decode_reference_reply(*payload)->state;
+                                              });
+        NX_ASSERT(world.until([&] { return told.has_value(); }));
+        return *told;
+    };
+    EXPECT_EQ(state(0), ReferenceState::known);
+    EXPECT_EQ(state(1), ReferenceState::unknown);
+}
+
+// A correction has no reference that could tell it from its copy.
+TEST_F(CentralTest, ACommandThatSomebodyKeptIsNotCarriedOutAgain) {
+    const crypto::SecretKey& key = world.link_keys[0];
+    const auto adjust = [&](std::uint64_t numbered) {
+        const std::string json = R"({"command":"balance.adjust","args":{"account":)" +
+                                 std::to_string(raw(account)) + R"(,"amount":"1"}})";
+        std::uint16_t status = 0;
+        world.pops[0]->transport->request(
+            "nx.v1.rpc.admin",
+            seal({MessageType::query_request, PopId{1}, 1, 1, 7},
+                 encode(QueryRequest{json, numbered}), key),
+            5 * second, [&](const Result<std::string>& reply) {
+                status = decode_query_reply(open(*reply, key)->payload)->status;
+            });
+        NX_ASSERT(world.until([&] { return status != 0; }));
+        return status;
+    };
+    EXPECT_EQ(adjust(1'000), 200);
+    EXPECT_EQ(adjust(1'000), 409);
+    EXPECT_EQ(balance(), 11 * unit);
+    EXPECT_EQ(adjust(999), 200) << "one that was overtaken";
+    for (std::size_t i = 1; i <= Ledger::commands_remembered; ++i)
+        EXPECT_EQ(adjust(1'000 + i), 200);
+    EXPECT_EQ(adjust(998), 409) << "too old to tell";
+    EXPECT_EQ(adjust(1'000), 409);
+    world.start_centre();
+    EXPECT_EQ(adjust(1'064), 409) << "it is in the ledger";
+    EXPECT_EQ(balance(), 76 * unit);
+}
+
+}  // namespace
+}  // namespace nodex::replication
