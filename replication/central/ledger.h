@@ -290,10 +290,10 @@ class Ledger {
     // With the charge, in its write. Nothing for a record of before version 2, or without bodies.
     static void note_reference(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                                const storage::Settlement& settlement, Nano charged);
-    // A POP that was registered with the ledger of before: what it may ship of that time.
-    static void note_restoration(LedgerTransaction& transaction, PopId pop,
-                                 std::uint32_t incarnation, std::uint64_t epoch,
-                                 std::uint64_t outbox_last, std::int64_t now_ms);
+    // A POP that was registered with the ledger of before: what it may ship of that time. Once an
+    // epoch: a POP that registers again and again may not go on spending what is free.
+    Status note_restoration(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                            std::uint64_t epoch, std::uint64_t outbox_last, std::int64_t now_ms);
     // Nothing: this ledger was never restored, or the POP came after that.
     Result<std::optional<ledger::Restoration>> restoration(LedgerTransaction& transaction,
                                                            PopId pop, std::uint32_t incarnation);
@@ -302,6 +302,9 @@ class Ledger {
     Status follow_generation(LedgerTransaction& transaction, ledger::Lease& lease, Holder& holder,
                              std::uint32_t number);
 
+    // `amount`, or 0 where a loss of the house would come near the end of an account's range.
+    Result<Nano> bookable_loss(LedgerTransaction& transaction, AccountId debit, AccountId credit,
+                               Nano amount);
     // How much of `amount` the scope pays for. `restored`: the request is of before a restore, and
     // what the lease does not cover is taken from what is free.
     Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,

@@ -29,11 +29,22 @@ Result<std::uint64_t> Ledger::raise_epoch(std::int64_t now_ms) {
     });
 }
 
-void Ledger::note_restoration(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                              std::uint64_t epoch, std::uint64_t outbox_last, std::int64_t now_ms) {
-    const Restoration restoration{epoch, outbox_last, now_ms + request_deadline_ms};
-    transaction.put(LedgerTable::mark, ledger::restoration_key(pop, incarnation),
-                    ledger::encode(restoration));
+// Registered again in the same epoch: its reply was lost, and the outbox may have grown by requests
+// of before. Not after their time.
+Status Ledger::note_restoration(LedgerTransaction& transaction, PopId pop,
+                                std::uint32_t incarnation, std::uint64_t epoch,
+                                std::uint64_t outbox_last, std::int64_t now_ms) {
+    const std::string place = ledger::restoration_key(pop, incarnation);
+    const Result<std::optional<Restoration>> noted =
+        transaction.find<Restoration>(LedgerTable::mark, place);
+    if (!noted) return noted.error();
+    Restoration restoration{epoch, outbox_last, now_ms + request_deadline_ms};
+    if (*noted && (*noted)->epoch == epoch) {
+        if (now_ms > (*noted)->until_ms) return {};
+        restoration.until_ms = (*noted)->until_ms;
+    }
+    transaction.put(LedgerTable::mark, place, ledger::encode(restoration));
+    return {};
 }
 
 Result<std::optional<Restoration>> Ledger::restoration(LedgerTransaction& transaction, PopId pop,

@@ -159,8 +159,10 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
             mark.contact_ms = now_ms;
             transaction.put(LedgerTable::mark, place, ledger::encode(mark));
             if (reply.restored)
-                note_restoration(transaction, pop, reply.incarnation, head->epoch,
-                                 request.outbox_last, now_ms);
+                if (const Status noted = note_restoration(transaction, pop, reply.incarnation,
+                                                          head->epoch, request.outbox_last, now_ms);
+                    !noted)
+                    return noted.error();
         }
         reply.applied = mark.applied;
         reply.chain = mark.chain;

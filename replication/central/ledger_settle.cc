@@ -146,6 +146,22 @@ Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Set
     return save_key(transaction, key);
 }
 
+// What a POP says that the house lost no lease bounds. A forged amount would bring revenue to the
+// end of its range, and then no settlement of any other POP could be applied.
+Result<Nano> Ledger::bookable_loss(LedgerTransaction& transaction, AccountId debit,
+                                   AccountId credit, Nano amount) {
+    constexpr Nano losses_max = INT64_MAX / 2;  // the other half is for what customers pay
+    const std::pair<AccountId, Wide> moves[] = {{debit, -Wide{amount}}, {credit, Wide{amount}}};
+    for (const auto& [id, delta] : moves) {
+        const auto found =
+            transaction.find<ledger::Account>(LedgerTable::account, ledger::account_key(id));
+        if (!found) return found.error();
+        const Wide after = Wide{*found ? (*found)->posted : 0} + delta;
+        if (after > losses_max || after < -Wide{losses_max}) return Nano{0};
+    }
+    return amount;
+}
+
 Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
                       Row row, const ledger::Currency& currency, Nano charged, Nano lost,
                       Nano overrun, const std::string& place) {
@@ -161,11 +177,13 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
     const std::pair<RowKind, House> losses[] = {{RowKind::late_loss, House::late_loss},
                                                 {RowKind::overrun, House::overrun}};
     for (const auto& [kind, house] : losses) {
-        const Nano amount = kind == RowKind::late_loss ? lost : overrun;
-        if (amount == 0) continue;
         row.kind = kind;
         row.debit = ledger::house_account(house, currency);
-        row.amount = amount;
+        const Result<Nano> amount = bookable_loss(transaction, row.debit, row.credit,
+                                                  kind == RowKind::late_loss ? lost : overrun);
+        if (!amount) return amount.error();
+        if (*amount == 0) continue;
+        row.amount = *amount;
         const Result<std::uint64_t> posted = post(transaction, row, currency);
         if (!posted) return posted.error();
     }
@@ -241,7 +259,9 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
         row.kind = RowKind::duplicate;
         row.debit = ledger::house_account(House::duplicate, currency);
         row.credit = ledger::house_account(House::revenue, currency);
-        row.amount = amount;
+        const Result<Nano> loss = bookable_loss(transaction, row.debit, row.credit, amount);
+        if (!loss) return loss.error();
+        row.amount = *loss;
         const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
         if (!index) return index.error();
         note_reference(transaction, pop, incarnation, settlement, 0);

@@ -130,6 +130,42 @@ TEST_F(EpochTest, WhatTheRestoredLedgerDoesNotKnowIsUnknownAgain) {
     EXPECT_EQ(pop().directory->find_key(hash), nullptr) << "nor is it stored here";
 }
 
+// What may be paid from what is free without a lease was the POP's own word, for ever: whoever had
+// its credential said it again and spent every balance.
+TEST_F(EpochTest, ComingBackAfterARestoreIsNotedOnceAnEpoch) {
+    const MemoryLedgerStore backup = world.ledger_store;
+    spend(1 * unit);
+    restore(backup);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(balance(), 99 * unit);
+    world.clock.advance(limits::request_deadline + second);
+    const storage::Journal::OutboxBounds outbox = pop().journal->outbox();
+    const auto again = world.ledger.register_pop(PopId{1},
+                                                 {pop().journal->install_id(),
+                                                  outbox.applied,
+                                                  UINT64_MAX,
+                                                  outbox.chain_at_applied,
+                                                  {},
+                                                  1,
+                                                  1},
+                                                 world.clock.wall_ms());
+    ASSERT_TRUE(again);
+    ASSERT_EQ(again->verdict, RegisterVerdict::accepted);
+    storage::Settlement forged;
+    forged.request_id.octets[15] = 1;
+    forged.account = account;
+    forged.key = KeyId{1};
+    forged.reservation = {50 * unit, 77, 0, 1};
+    forged.amount = 50 * unit;
+    const auto shipped = world.ledger.ship(
+        PopId{1}, again->incarnation, {again->applied + 1, again->chain, {storage::encode(forged)}},
+        world.clock.wall_ms());
+    ASSERT_TRUE(shipped);
+    EXPECT_EQ(shipped->applied, again->applied + 1);
+    EXPECT_EQ(balance(), 99 * unit) << "no lease, no money";
+    check_ledger();
+}
+
 TEST_F(EpochTest, AnEpochIsAboveEveryOneThatALostLedgerMayHaveHad) {
     const std::int64_t now_ms = world.clock.wall_ms();
     const std::uint64_t first = *world.ledger.raise_epoch(now_ms);

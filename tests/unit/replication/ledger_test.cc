@@ -172,6 +172,24 @@ TEST(Ledger, AKeyThatItsPopUsesAgainAfterTheAnswersTimeIsChargedAgain) {
     world.check();
 }
 
+// A POP's word on what the house lost is bounded by nothing; revenue at the end of its range would
+// have stopped every other POP.
+TEST(Ledger, ForgedLossesDoNotStopTheOthers) {
+    LedgerWorld world(10 * unit);
+    world.lease(world.account_scope(), 8 * unit);
+    for (int i = 0; i < 3; ++i) {
+        world.settle(world.settlement(INT64_MAX, INT64_MAX, 0, 7));  // of no lease
+        storage::Settlement overrun = world.settlement(unit, 0, 0);
+        overrun.overrun = INT64_MAX;
+        world.settle(overrun);
+        world.settle(world.settlement(INT64_MAX, INT64_MAX, 1, 7));  // one of them: twice the key
+    }
+    const ShipReply reply = world.settle(world.settlement(unit, unit, 0));
+    EXPECT_EQ(reply.rejected, 0u);
+    EXPECT_EQ(world.balance(), 9 * unit);
+    world.check();
+}
+
 TEST(Ledger, RequestsWithoutAKeyAreNotEachOthersDuplicates) {
     LedgerWorld world(10 * unit);
     world.lease(world.account_scope(), 8 * unit);
