@@ -10,9 +10,9 @@ namespace nodex::replication {
 
 using storage::BuddyCopies;
 
-CopyTaker::CopyTaker(PeerLink& link, CommitPort& commits, Clock& clock,
+CopyTaker::CopyTaker(PeerLink& link, const PeerRoster& roster, CommitPort& commits, Clock& clock,
                      BuddyCopies::Options options)
-    : commits_(commits), clock_(clock), copies_(options) {
+    : roster_(roster), commits_(commits), clock_(clock), self_(link.pop()), copies_(options) {
     link.serve(MessageType::copy_request,
                [this](PopId from, Bytes payload, PeerLink::Answer answer) {
                    take(from, payload, std::move(answer));
@@ -37,6 +37,11 @@ std::optional<std::uint64_t> CopyTaker::live(PopId owner) const noexcept {
 void CopyTaker::take(PopId from, Bytes payload, PeerLink::Answer answer) {
     Result<CopyRequest> request = decode_copy_request(payload);
     if (!request) return;
+    // Its roster may be newer than ours: it sends again what nobody answers.
+    if (roster_.buddy_of(from) != self_) {
+        ++dropped_count_;
+        return;
+    }
     heard_[from] = {request->life, clock_.now_ns()};
     if (request->pieces.empty()) return answer(encode(CopyReply{}));
     if (!ready_ || inbox_bytes_ + payload.size() > limits::buddy_inbox_bytes_max) {

@@ -8,12 +8,14 @@
 #include "replication/commit_port.h"
 #include "replication/peer_link.h"
 #include "replication/peer_messages.h"
+#include "replication/peer_roster.h"
 
 namespace nodex::replication {
 
 class CopyTaker {
   public:
-    CopyTaker(PeerLink& link, CommitPort& commits, Clock& clock,
+    // Takes copies of those only whose buddy this POP is, by the roster.
+    CopyTaker(PeerLink& link, const PeerRoster& roster, CommitPort& commits, Clock& clock,
               storage::BuddyCopies::Options options);
 
     void start();  // reads how much is kept; pieces that come earlier are dropped
@@ -36,15 +38,17 @@ class CopyTaker {
     void take(PopId from, Bytes payload, PeerLink::Answer answer);
     void write();
 
+    const PeerRoster& roster_;
     CommitPort& commits_;
     Clock& clock_;
+    const PopId self_;
     storage::BuddyCopies copies_;
     bool ready_ = false;
     bool writing_ = false;
     std::vector<Incoming> inbox_;
     std::size_t inbox_bytes_ = 0;
     std::map<PopId, Heard> heard_;
-    std::uint64_t dropped_count_ = 0;  // messages for which there was no room
+    std::uint64_t dropped_count_ = 0;  // messages for which there was no room, or from others
 };
 
 }  // namespace nodex::replication

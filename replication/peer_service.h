@@ -17,7 +17,7 @@ class PeerService {
                 storage::BuddyCopies::Options copies)
         : roster_(link, link_key, clock),
           link_(transport, link, roster_),
-          taker_(link_, commits, clock, copies),
+          taker_(link_, roster_, commits, clock, copies),
           reads_(link_, commits, clock, [this](PopId owner) { return taker_.live(owner); }),
           sender_(link_, commits, clock, life),
           remote_(link_, roster_, reads_, clock) {}

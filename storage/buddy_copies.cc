@@ -141,6 +141,8 @@ Result<BuddyCopies::Outcome> BuddyCopies::take_one(const Piece& piece, std::int6
     }
     if (piece.first_chunk > copy->chunks_count)
         return Outcome{CopyVerdict::gap, copy->chunks_count};
+    if (!piece.chunks.empty() && bytes() >= options_.bytes_max + options_.bytes_max / 4)
+        return Outcome{CopyVerdict::refused, copy->chunks_count};
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < piece.chunks.size(); ++i) {
         const std::uint32_t number = piece.first_chunk + static_cast<std::uint32_t>(i);

@@ -32,7 +32,8 @@ enum class CopyVerdict : std::uint8_t {
 class BuddyCopies {
   public:
     struct Options {
-        std::uint64_t bytes_max = 0;    // of sealed chunks; at it no new copy is begun
+        // Of sealed chunks; at it no new copy is begun, and a quarter above it none goes on.
+        std::uint64_t bytes_max = 0;
         std::int64_t retention_ms = 0;  // how long chunks stay on the disk (RocksOptions)
     };
     // A part of one answer, as its owner sends it. Views are borrowed for the call.

@@ -349,6 +349,34 @@ TEST_F(Peers, AMessageOfAnotherPairOrFromNobodyIsNotAnswered) {
     EXPECT_TRUE(answered);
 }
 
+// Any POP could fill the room that is kept for one other, and the disk behind it.
+TEST_F(Peers, CopiesAreTakenOfThePopWhoseBuddyThisOneIsOnly) {
+    CopyRequest message;
+    message.life = 1;
+    const auto open = world.open(2, 1);  // the copies of POP 2 are at POP 0
+    CopyRequest::Piece piece{open.account, open.idempotency, open.request_id, 0, {}, {}, {}, {}};
+    piece.open = storage::encode(open);
+    piece.key_record = "key record";
+    piece.chunks = {"chunk"};
+    message.pieces = {piece};
+    const auto send = [&](unsigned to) {
+        bool answered = false;
+        const auto* key = world.peers(2).roster().key_of(PeerWorld::id(to));
+        world.pop(2).transport->request(
+            "nx.v1.pop." + std::to_string(to + 1) + ".3.copy",
+            seal({MessageType::copy_request, PeerWorld::id(2), 1, 1, 1}, encode(message), *key),
+            500 * millisecond, [&](Result<std::string> reply) { answered = reply.has_value(); });
+        world.run(second);
+        return answered;
+    };
+    EXPECT_FALSE(send(1));
+    EXPECT_EQ(world.pop(1).store.keys_count(storage::Family::buddy), 0u);
+    EXPECT_EQ(world.peers(1).taker().dropped_count(), 1u);
+    EXPECT_FALSE(world.peers(1).taker().live(PeerWorld::id(2)));
+    EXPECT_TRUE(send(0));
+    EXPECT_EQ(world.pop(0).store.keys_count(storage::Family::buddy), 1u);
+}
+
 TEST(PeersAlone, OnePopHasNobodyToTellAndKeepsNoList) {
     PeerWorld world{1};
     EXPECT_FALSE(world.peers(0).wants_news());

@@ -173,6 +173,21 @@ TEST_F(BuddyCopiesTest, BytesAreCountedAcrossRestartsAndForgottenWithTheirFiles)
     EXPECT_EQ(again.bytes(), 61u);
 }
 
+// One copy that never ends must not fill the disk.
+TEST_F(BuddyCopiesTest, ACopyThatWasBegunEndsAQuarterAboveTheBytesThatAreKept) {
+    const std::string most(124, 'x');
+    EXPECT_EQ(take(piece(request, 0, {most})).verdict, CopyVerdict::stored);
+    EXPECT_EQ(take(piece(samples::request(2), 0, {"a"})).verdict, CopyVerdict::refused);
+    EXPECT_EQ(take(piece(request, 1, {"b"})).verdict, CopyVerdict::stored);
+    EXPECT_EQ(take(piece(request, 2, {"c"})).verdict, CopyVerdict::refused);
+    EXPECT_EQ(copies.bytes(), 125u);
+    BuddyCopies::Piece end = piece(request, 2, {});
+    const Answer answer = samples::finish(request, 5).answer;
+    const std::string last = encode(answer);
+    end.answer = last;
+    EXPECT_EQ(take(end).verdict, CopyVerdict::stored) << "its end costs nothing";
+}
+
 TEST_F(BuddyCopiesTest, ShreddingAnAccountForgetsItsCopiesOnly) {
     OpenRequest other = samples::request(2);
     other.account = AccountId{8};
