@@ -18,6 +18,21 @@ constexpr Nanoseconds backoff_max = 2 * second;
 constexpr Nanoseconds unserved_backoff_max = 200 * millisecond;
 constexpr Nanoseconds rejected_pause = 30 * second;  // a refused record needs an operator
 
+// `chain`, at `from`, over the records up to `to`. corrupt(central): they are not here.
+Status extend_chain(storage::Journal& journal, std::uint64_t from, std::uint64_t to,
+                    ChainHash& chain) {
+    while (from < to) {
+        const auto count = std::min<std::uint64_t>(limits::ship_records_max, to - from);
+        const auto entries =
+            journal.read_outbox(from + 1, static_cast<unsigned>(count), limits::ship_bytes_max);
+        if (!entries) return entries.error();
+        if (entries->empty()) return Error{ErrorCode::corrupt, ErrorSource::central};
+        for (const auto& entry : *entries) chain = next_chain(chain, entry.record);
+        from = entries->back().sequence;
+    }
+    return {};
+}
+
 }  // namespace
 
 struct Shipper::Read {
@@ -28,7 +43,7 @@ struct Shipper::Read {
 void Shipper::stop() {
     ++life_;
     started_ = false;
-    truncating_ = false;
+    truncating_ = catching_up_ = false;
     go_back();
     batches_max_ = batches_max;
     backoff_ns_ = 0;
@@ -45,17 +60,8 @@ void Shipper::start(std::uint64_t applied, const ChainHash& chain,
             *bounds = journal.outbox();
             if (applied < bounds->applied || applied > bounds->last) return differs;
             ChainHash ours = bounds->chain_at_applied;
-            std::uint64_t sequence = bounds->applied;
-            while (sequence < applied) {
-                const auto count =
-                    std::min<std::uint64_t>(limits::ship_records_max, applied - sequence);
-                const auto entries = journal.read_outbox(sequence + 1, static_cast<unsigned>(count),
-                                                         limits::ship_bytes_max);
-                if (!entries) return entries.error();
-                if (entries->empty()) return differs;
-                for (const auto& entry : *entries) ours = next_chain(ours, entry.record);
-                sequence = entries->back().sequence;
-            }
+            if (Status read = extend_chain(journal, bounds->applied, applied, ours); !read)
+                return read;
             if (ours != chain) return differs;
             return journal.truncate_outbox(applied, now_ms, batch);
         },
@@ -178,7 +184,8 @@ void Shipper::unanswered(Error error) {
 // The mark never goes back: a late reply tells an older one. Where it ends a batch of ours, the
 // chains agree.
 void Shipper::take(const ShipReply& reply) {
-    if (reply.applied <= applied_ || reply.applied >= next_) return;
+    if (reply.applied <= applied_) return;
+    if (reply.applied >= next_) return catch_up(reply);
     for (const Sent& batch : sent_)
         if (batch.last == reply.applied && batch.chain_after != reply.chain) {
             log::error("ledger_chain_differs", {{"sequence", reply.applied}});
@@ -189,6 +196,40 @@ void Shipper::take(const ShipReply& reply) {
         }
     applied_ = reply.applied;
     chain_at_applied_ = reply.chain;
+    while (!sent_.empty() && sent_.front().last <= applied_) sent_.pop_front();
+}
+
+// The ledger has what was sent before we went back: its answers were lost, or are late. From there
+// on, when our records make the chain that it has. Sending all of it again would not do: in batches
+// that end elsewhere the window may end before its mark, and then nothing moves any more.
+void Shipper::catch_up(const ShipReply& reply) {
+    if (catching_up_) return;  // there will be another answer
+    catching_up_ = true;
+    const auto ours = std::make_shared<ChainHash>(chain_at_applied_);
+    commits_.call([ours, from = applied_, to = reply.applied](
+                      storage::Journal& journal, storage::Store&,
+                      storage::Batch&) -> Status { return extend_chain(journal, from, to, *ours); },
+                  [this, ours, reply, life = life_](const Status& status) {
+                      if (life == life_)
+                          caught_up_to(reply, status ? Result<ChainHash>(*ours)
+                                                     : Result<ChainHash>(status.error()));
+                  },
+                  CommitPort::Durable::reads);
+}
+
+void Shipper::caught_up_to(const ShipReply& reply, const Result<ChainHash>& ours) {
+    catching_up_ = false;
+    if (reply.applied <= applied_) return;
+    if (!ours || *ours != reply.chain) {
+        log::error("ledger_chain_differs", {{"sequence", reply.applied}});
+        ++failures_count_;
+        behind_ = true;
+        ship_at_ns_ = clock_.now_ns() + rejected_pause;
+        return;
+    }
+    applied_ = reply.applied;
+    chain_at_applied_ = reply.chain;
+    if (next_ <= applied_) return go_back();  // to the new mark
     while (!sent_.empty() && sent_.front().last <= applied_) sent_.pop_front();
 }
 

@@ -55,6 +55,8 @@ class Shipper {
     void replied(std::uint64_t first, std::uint64_t round, const Result<std::string>& payload);
     void unanswered(Error error);
     void take(const ShipReply& reply);
+    void catch_up(const ShipReply& reply);
+    void caught_up_to(const ShipReply& reply, const Result<ChainHash>& ours);
     void go_back();
     void truncate();
 
@@ -65,6 +67,7 @@ class Shipper {
     bool started_ = false;
     bool reading_ = false;
     bool truncating_ = false;
+    bool catching_up_ = false;
     bool behind_ = false;        // a batch was out of order: go back when nothing is in flight
     std::uint64_t applied_ = 0;  // by the ledger
     ChainHash chain_at_applied_;

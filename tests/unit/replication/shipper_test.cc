@@ -1,0 +1,74 @@
+// Shipper over a link that loses answers: what the ledger has applied and nobody told.
+#include "replication/shipper.h"
+
+#include <gtest/gtest.h>
+
+#include "edge/base/limits.h"
+#include "tests/unit/replication/pop_world.h"
+
+namespace nodex::replication {
+namespace {
+
+struct ShipperTest : testing::Test {
+    PopWorld world{1};
+    AccountId account{};
+    std::uint64_t requests = 0;
+    bool mute = false;  // the centre applies what it gets, and nobody hears its answers
+
+    PopWorld::Pop& pop() { return *world.pops[0]; }
+    void SetUp() override {
+        account = world.make_account();
+        ASSERT_TRUE(world.served(world.start(0)));
+        world.network.centre().serve(
+            "nx.v1.rpc.ship", [this](Bytes, Bytes message, const Respond& respond) {
+                const Result<OpenedMessage> opened = open(message, world.link_keys[0]);
+                NX_ASSERT(opened.has_value());
+                Envelope envelope = opened->envelope;
+                const Result<ShipReply> reply =
+                    world.ledger.ship(envelope.pop, envelope.incarnation,
+                                      *decode_ship_request(opened->payload), world.clock.wall_ms());
+                NX_ASSERT(reply.has_value());
+                envelope.type = MessageType::ship_reply;
+                if (!mute) respond(seal(envelope, encode(*reply), world.link_keys[0]));
+            });
+    }
+    void settle(unsigned count) {
+        storage::Batch batch;
+        for (unsigned i = 0; i < count; ++i) {
+            storage::OpenRequest open;
+            ++requests;
+            std::memcpy(open.request_id.octets.data(), &requests, sizeof requests);
+            open.account = account;
+            NX_ASSERT(pop().journal->claim(open, {}, world.clock.wall_ms(), batch).has_value());
+            storage::Finish done;
+            done.request_id = done.answer.request_id = open.request_id;
+            done.settlement.emplace();
+            done.settlement->request_id = open.request_id;
+            done.settlement->account = account;
+            NX_ASSERT(pop().journal->finish(done, batch).has_value());
+        }
+        NX_ASSERT(pop().store.write(batch, storage::Durability::power).has_value());
+        pop().core->outbox_grew();
+    }
+    std::uint64_t applied() { return (*world.ledger.mark(PopId{1}, 1))->applied; }
+};
+
+// The window had been sent in batches that began with a small one; sent again in whole ones it
+// ended before the ledger's mark, no answer told anything that was sent, and nothing was sent any
+// more.
+TEST_F(ShipperTest, AWindowWhoseAnswersWereAllLostIsNotTheEnd) {
+    mute = true;
+    settle(10);
+    ASSERT_TRUE(world.until([&] { return applied() == 10; }));
+    settle(limits::outbox_window_records + 1'000);
+    ASSERT_TRUE(
+        world.until([&] { return applied() >= limits::outbox_window_records; }, 20 * second));
+    mute = false;
+    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }, 60 * second));
+    EXPECT_EQ(applied(), pop().journal->outbox().last);
+    settle(1);
+    ASSERT_TRUE(world.until([&] { return applied() == pop().journal->outbox().last; }));
+}
+
+}  // namespace
+}  // namespace nodex::replication
