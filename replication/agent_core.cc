@@ -19,7 +19,8 @@ constexpr Nanoseconds count_interval = second;
 
 AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
                      Random& random, const Options& options, FeedFollower::Published published)
-    : link_(transport, clock, options.pop, options.link_key, options.planted_bug),
+    : link_(transport, clock, options.pop, options.link_key, random.next_u64(),
+            options.planted_bug),
       commits_(commits),
       vault_(vault),
       clock_(clock),

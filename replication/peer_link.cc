@@ -26,8 +26,9 @@ Result<std::string> check(Bytes message, const crypto::SecretKey& key, const Env
 
 }  // namespace
 
-PeerLink::PeerLink(Transport& transport, PopLink& link, const PeerRoster& roster)
-    : transport_(transport), link_(link), roster_(roster) {
+PeerLink::PeerLink(Transport& transport, PopLink& link, const PeerRoster& roster,
+                   std::uint64_t correlation_from)
+    : transport_(transport), link_(link), roster_(roster), last_correlation_(correlation_from) {
     transport_.serve("nx.v1.pop." + std::to_string(raw(link.pop())) + ".>",
                      [this](Bytes subject, Bytes message, const Respond& respond) {
                          handle(subject, message, respond);

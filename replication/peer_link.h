@@ -21,7 +21,9 @@ class PeerLink {
     // never: the asker's deadline ends it. `payload` is borrowed.
     using Handler = std::function<void(PopId from, Bytes payload, Answer answer)>;
 
-    PeerLink(Transport& transport, PopLink& link, const PeerRoster& roster);
+    // `correlation_from`: as PopLink's.
+    PeerLink(Transport& transport, PopLink& link, const PeerRoster& roster,
+             std::uint64_t correlation_from);
 
     // `verb`: the last token of the subject. False: that POP is not known, and `done` is dropped.
     [[nodiscard]] bool request(PopId to, Bytes verb, MessageType type, Bytes payload,
@@ -39,7 +41,7 @@ class PeerLink {
     PopLink& link_;
     const PeerRoster& roster_;
     std::map<MessageType, Handler> handlers_;
-    std::uint64_t last_correlation_ = 0;
+    std::uint64_t last_correlation_;
     std::uint64_t refused_count_ = 0;  // messages that were not what they claimed
 };
 

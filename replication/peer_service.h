@@ -16,7 +16,7 @@ class PeerService {
                 CommitPort& commits, Clock& clock, std::uint64_t life,
                 storage::BuddyCopies::Options copies)
         : roster_(link, link_key, clock),
-          link_(transport, link, roster_),
+          link_(transport, link, roster_, life),
           taker_(link_, roster_, commits, clock, copies),
           reads_(link_, commits, clock, [this](PopId owner) { return taker_.live(owner); }),
           sender_(link_, commits, clock, life),

@@ -1,17 +1,24 @@
 // PopLink: see the header.
 #include "replication/pop_link.h"
 
+#include "edge/base/limits.h"
+
 namespace nodex::replication {
 
 void PopLink::request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns,
                       Done done) {
+    const bool query = type == MessageType::query_request;
+    if (query && queries_in_flight_ >= limits::link_queries_max)
+        return done(Error{ErrorCode::unavailable, ErrorSource::central, true, 0});
+    if (query) ++queries_in_flight_;
     const std::uint64_t correlation = ++last_correlation_;
     const Envelope envelope{type, pop_, incarnation_, epoch_max_, correlation};
     const auto expected = static_cast<MessageType>(raw(type) + 1);
     transport_.request("nx.v1.rpc." + std::string(topic), seal(envelope, payload, link_key_),
                        timeout_ns,
-                       [this, expected, correlation, sent_ns = clock_.now_ns(),
+                       [this, query, expected, correlation, sent_ns = clock_.now_ns(),
                         done = std::move(done)](Result<std::string> reply) {
+                           if (query) --queries_in_flight_;
                            if (!reply) {
                                if (reply.error().code == ErrorCode::timed_out) timer_.lost();
                                return done(std::move(reply));

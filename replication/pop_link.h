@@ -20,16 +20,20 @@ class PopLink {
     // registered in: an older one is never acted on, a newer one after registering again).
     using Done = std::function<void(Result<std::string> payload)>;
 
+    // `correlation_from`: drawn at random, so that no reply to an earlier process of this POP, kept
+    // by somebody on the way, is one to this.
     PopLink(Transport& transport, Clock& clock, PopId pop, const crypto::SecretKey& link_key,
-            PlantedBug bug = PlantedBug::none)
+            std::uint64_t correlation_from, PlantedBug bug = PlantedBug::none)
         : transport_(transport),
           clock_(clock),
           pop_(pop),
           link_key_(link_key),
           body_key_key_(body_key_link_key(link_key)),
-          bug_(bug) {}
+          bug_(bug),
+          last_correlation_(correlation_from) {}
 
-    // `topic`: the last token of nx.v1.rpc.*. The reply's type is the one after `type`.
+    // `topic`: the last token of nx.v1.rpc.*. The reply's type is the one after `type`. `done` runs
+    // later; of a query beyond limits::link_queries_max inside.
     void request(Bytes topic, MessageType type, Bytes payload, Nanoseconds timeout_ns, Done done);
     // The centre's hints for this POP, checked. Once.
     void on_hints(std::function<void(const FeedHint&)> changed,
@@ -79,7 +83,7 @@ class PopLink {
     std::uint16_t centre_protocol_ = protocol_version;
     unsigned queries_in_flight_ = 0;
     std::function<void()> new_epoch_;
-    std::uint64_t last_correlation_ = 0;
+    std::uint64_t last_correlation_;
     Nanoseconds last_contact_ns_ = 0;  // 0: never
     RetryTimer timer_;
 };

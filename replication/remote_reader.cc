@@ -26,6 +26,10 @@ Result<ReadReply> decode(const Result<std::string>& payload) {
 
 void RemoteReader::read(const ReadRequest& request, Done done) {
     ++reads_count_;
+    if (asked_.size() >= limits::remote_reads_max) {
+        ++failures_count_;
+        return done(unavailable(), false);
+    }
     const std::uint64_t number = ++last_number_;
     asked_[number] = {request, std::move(done), clock_.now_ns(), 0, false};
     const auto silent = silent_.find(request.owner);

@@ -162,8 +162,13 @@ inline constexpr unsigned erasures_max =
 inline constexpr unsigned pops_shown_max = 1'024;  // in one answer to an operator; then "more"
 inline constexpr Nanoseconds idempotency_ttl_max =
     7 * 24 * 3'600 * second;  // of a claim: no answer is kept longer
-inline constexpr unsigned link_requests_max =
-    1'024;  // unanswered requests of one POP; then unavailable
+// Unanswered requests of one POP; then unavailable. Far above what follows, because heartbeats and
+// settlements are among them: a POP that cannot tell that it lives loses its claims.
+inline constexpr unsigned link_requests_max = 16'384;
+inline constexpr unsigned link_queries_max =
+    1'024;  // of them, questions of customers and operators; then unavailable
+inline constexpr unsigned remote_reads_max =
+    8'192;  // of them, reads of other POPs' answers; then as if nobody had them
 inline constexpr unsigned body_key_accounts_max = 256;  // in one request; the rest in the next
 inline constexpr unsigned body_key_versions_max =
     16;  // of one account at the centre; then no rotation until one is out of date
@@ -194,8 +199,7 @@ inline constexpr Nanoseconds database_backoff_min = 100 * millisecond;  // betwe
 inline constexpr Nanoseconds database_backoff_max = 5 * second;         // doubled up to this
 inline constexpr unsigned database_scan_rows = 1'000;  // read at once by a scan; then the next page
 // Between POPs (replication/peer_service.h).
-inline constexpr std::size_t peers_max =
-    1'024;  // other POPs; the centre tells of no more
+inline constexpr std::size_t peers_max = 1'024;  // other POPs; the centre tells of no more
 inline constexpr std::size_t append_news_max =
     65'536;  // changed answers between two looks of the agent; then it looks at the store
 inline constexpr std::int64_t buddy_running_retention_ms =

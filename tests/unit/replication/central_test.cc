@@ -113,5 +113,35 @@ TEST_F(CentralTest, ACommandThatSomebodyKeptIsNotCarriedOutAgain) {
     EXPECT_EQ(balance(), 76 * unit);
 }
 
+// A flood of questions while the centre is slow: a POP that could not tell that it lives would be
+// taken for dead, and its claims with it.
+TEST_F(CentralTest, QuestionsLeaveRoomForHeartbeats) {
+    PopLink& link = world.pops[0]->core->link();
+    unsigned refused = 0, answered = 0;
+    for (unsigned i = 0; i < limits::link_queries_max + 5; ++i)
+        link.request("balance", MessageType::query_request, encode(QueryRequest{"{}"}), 5 * second,
+                     [&](const Result<std::string>& payload) { ++(payload ? answered : refused); });
+    EXPECT_EQ(refused, 5u);
+    ASSERT_TRUE(world.until([&] { return answered == limits::link_queries_max; }));
+    link.request("balance", MessageType::query_request, encode(QueryRequest{"{}"}), 5 * second,
+                 [&](const Result<std::string>& payload) { answered += payload.has_value(); });
+    ASSERT_TRUE(world.until([&] { return answered == limits::link_queries_max + 1; }));
+}
+
+// Whoever kept a reply of an earlier life could tell a restarted POP that a revoked key is good.
+TEST_F(CentralTest, NoReplyToAnEarlierProcessIsOneToThis) {
+    std::vector<std::uint64_t> correlations;
+    world.network.centre().serve("nx.v1.rpc.reg", [&](Bytes, Bytes message, const Respond&) {
+        const Result<OpenedMessage> opened = open(message, world.link_keys[0]);
+        if (opened) correlations.push_back(opened->envelope.correlation);
+    });
+    for (std::size_t life = 1; life <= 3; ++life) {
+        (void)world.start(0);
+        ASSERT_TRUE(world.until([&] { return correlations.size() >= 4 * life; }));
+    }
+    std::sort(correlations.begin(), correlations.end());
+    EXPECT_EQ(std::adjacent_find(correlations.begin(), correlations.end()), correlations.end());
+}
+
 }  // namespace
 }  // namespace nodex::replication

@@ -377,6 +377,22 @@ TEST_F(Peers, CopiesAreTakenOfThePopWhoseBuddyThisOneIsOnly) {
     EXPECT_EQ(world.pop(0).store.keys_count(storage::Family::buddy), 1u);
 }
 
+// A POP is gone and thousands of its clients come here: their reads once took the places of
+// heartbeats and settlements.
+TEST_F(Peers, ReadsLeaveRoomForWhatTheCentreMustHear) {
+    world.network().cut(2, true);
+    const auto open = world.open(0, 1);
+    unsigned refused = 0, ended = 0;
+    for (unsigned i = 0; i < limits::remote_reads_max + 3; ++i)
+        world.peers(2).remote().read(PeerWorld::question(0, open, 0),
+                                     [&](const Result<ReadReply>& reply, bool) {
+                                         ++ended;
+                                         refused += !reply;
+                                     });
+    EXPECT_EQ(refused, 3u);
+    EXPECT_EQ(ended, 3u);
+}
+
 TEST(PeersAlone, OnePopHasNobodyToTellAndKeepsNoList) {
     PeerWorld world{1};
     EXPECT_FALSE(world.peers(0).wants_news());
