@@ -40,6 +40,7 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
     link_.on_new_epoch([this] { epoch_changed(); });
     link_.on_hints([this](const FeedHint& hint) { feed_.seen(hint.version); },
                    [this](const ClaimHint& hint) { claims_.hinted(hint); });
+    shipper_.on_other_history([this] { register_again(); });
     claims_.on_dead_owner([this](const ClaimRequest::Entry& entry, const ClaimReply::Entry& word,
                                  std::function<void(bool kept)> told) {
         peers_.remote().is_kept(entry, word, std::move(told));
@@ -194,6 +195,13 @@ void AgentCore::entered(const RegisterReply& reply, const Status& status) {
 void AgentCore::epoch_changed() {
     if (phase_ != Phase::registered) return;
     log::warning("epoch_changed", {{"epoch", link_.epoch_max()}});
+    register_again();
+}
+
+// Also when the outbox is not what the ledger has applied, because a disk went back and a record of
+// before was still on its way: registration says so, and an operator must look.
+void AgentCore::register_again() {
+    if (phase_ != Phase::registered) return;
     shipper_.stop();
     leases_.pause();
     enter(Phase::unregistered);

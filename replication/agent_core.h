@@ -56,6 +56,7 @@ class AgentCore {
     //   unregistered --must_reinstall, chains differ--> refused (an operator must look at this
     //   disk)
     //   registered --a message of a newer epoch--> unregistered (the ledger was restored)
+    //   registered --the ledger's chain is not the outbox's--> unregistered (to be told what to do)
     // Unregistered for a second after the start: what was stored of the feed is published. Requests
     // that cost nothing are served; nothing is granted, so paid ones get budget_unavailable.
     enum class Phase : std::uint8_t { loading, unregistered, registered, refused };
@@ -71,6 +72,7 @@ class AgentCore {
     void accept(const RegisterReply& reply);
     void entered(const RegisterReply& reply, const Status& status);
     void epoch_changed();
+    void register_again();
     void count();
     void fill(PopReport& report) const;
 

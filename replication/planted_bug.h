@@ -18,6 +18,14 @@ enum class PlantedBug : std::uint8_t {
     takeover_of_the_living,  // centre: an owner counts as dead however lately it spoke
     accept_old_epoch,   // POP and centre: what a ledger of before a restore says and is told counts
     hint_without_look,  // POP: a hint releases the claim without a look whether the request is here
+    silence_while_away,  // centre: a POP counts as silent for the time when nobody listened to it
+    reuse_incarnation,   // centre: a POP with a new disk goes on as the one it had
+    trust_any_disk,      // centre and POP: nobody compares the chains of the outbox and the ledger
+    early_reclaim,       // centre: a lease is closed before the POP's term is over
+    no_reclaim,          // centre: a lease whose POP is gone is never closed
+    forgotten_shreds,    // centre: an order to destroy body keys does not reach the POPs
+    repeated_key_numbers,  // centre: body keys of a restored ledger go on from its last number
+    hasty_key_retention,   // centre: every body key that it does not know itself may go
 };
 
 }  // namespace nodex::replication

@@ -54,7 +54,8 @@ void Shipper::start(std::uint64_t applied, const ChainHash& chain,
     stop();
     const auto bounds = std::make_shared<storage::Journal::OutboxBounds>();
     commits_.call(
-        [bounds, applied, chain, now_ms = clock_.wall_ms()](
+        [bounds, applied, chain, now_ms = clock_.wall_ms(),
+         compare = options_.planted_bug != PlantedBug::trust_any_disk](
             storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
             const Error differs{ErrorCode::corrupt, ErrorSource::central};
             *bounds = journal.outbox();
@@ -62,7 +63,7 @@ void Shipper::start(std::uint64_t applied, const ChainHash& chain,
             ChainHash ours = bounds->chain_at_applied;
             if (Status read = extend_chain(journal, bounds->applied, applied, ours); !read)
                 return read;
-            if (ours != chain) return differs;
+            if (ours != chain && compare) return differs;
             return journal.truncate_outbox(applied, now_ms, batch);
         },
         [this, bounds, applied, chain, done = std::move(done)](const Status& status) {
@@ -162,6 +163,7 @@ void Shipper::replied(std::uint64_t first, std::uint64_t round,
                                            {"reason", static_cast<unsigned>(reply->reason)}});
         behind_ = true;
         ship_at_ns_ = clock_.now_ns() + rejected_pause;
+        if (reply->reason == RejectReason::chain && other_history_) other_history_();
         return;
     }
     backoff_ns_ = 0;
@@ -187,13 +189,8 @@ void Shipper::take(const ShipReply& reply) {
     if (reply.applied <= applied_) return;
     if (reply.applied >= next_) return catch_up(reply);
     for (const Sent& batch : sent_)
-        if (batch.last == reply.applied && batch.chain_after != reply.chain) {
-            log::error("ledger_chain_differs", {{"sequence", reply.applied}});
-            ++failures_count_;
-            behind_ = true;
-            ship_at_ns_ = clock_.now_ns() + rejected_pause;
-            return;
-        }
+        if (batch.last == reply.applied && batch.chain_after != reply.chain)
+            return differs(reply.applied);
     applied_ = reply.applied;
     chain_at_applied_ = reply.chain;
     while (!sent_.empty() && sent_.front().last <= applied_) sent_.pop_front();
@@ -220,17 +217,19 @@ void Shipper::catch_up(const ShipReply& reply) {
 void Shipper::caught_up_to(const ShipReply& reply, const Result<ChainHash>& ours) {
     catching_up_ = false;
     if (reply.applied <= applied_) return;
-    if (!ours || *ours != reply.chain) {
-        log::error("ledger_chain_differs", {{"sequence", reply.applied}});
-        ++failures_count_;
-        behind_ = true;
-        ship_at_ns_ = clock_.now_ns() + rejected_pause;
-        return;
-    }
+    if (!ours || *ours != reply.chain) return differs(reply.applied);
     applied_ = reply.applied;
     chain_at_applied_ = reply.chain;
     if (next_ <= applied_) return go_back();  // to the new mark
     while (!sent_.empty() && sent_.front().last <= applied_) sent_.pop_front();
+}
+
+void Shipper::differs(std::uint64_t sequence) {
+    log::error("ledger_chain_differs", {{"sequence", sequence}});
+    ++failures_count_;
+    behind_ = true;
+    ship_at_ns_ = clock_.now_ns() + rejected_pause;
+    if (other_history_) other_history_();
 }
 
 void Shipper::go_back() {

@@ -29,6 +29,8 @@ class Shipper {
     // agrees: corrupt (central) when its records make another chain there.
     void start(std::uint64_t applied, const ChainHash& chain,
                std::function<void(const Status&)> done);
+    // The ledger's chain is not this outbox's: told once, then nothing is sent for a while.
+    void on_other_history(std::function<void()> told) { other_history_ = std::move(told); }
     // Not registered any more: nothing is sent, late answers say nothing.
     void stop();
     void outbox_grew();  // more to ship, soon
@@ -57,6 +59,7 @@ class Shipper {
     void take(const ShipReply& reply);
     void catch_up(const ShipReply& reply);
     void caught_up_to(const ShipReply& reply, const Result<ChainHash>& ours);
+    void differs(std::uint64_t sequence);
     void go_back();
     void truncate();
 
@@ -64,6 +67,7 @@ class Shipper {
     CommitPort& commits_;
     Clock& clock_;
     const Options options_;
+    std::function<void()> other_history_;
     bool started_ = false;
     bool reading_ = false;
     bool truncating_ = false;

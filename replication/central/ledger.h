@@ -261,6 +261,8 @@ class Ledger {
                                           std::uint32_t incarnation,
                                           const LeaseRequest::Entry& entry, bool ask,
                                           std::int64_t now_ms);
+    [[nodiscard]] std::int64_t closes_after_ms(
+        const ledger::Lease::Generation& generation) const noexcept;
     Status close_lease(const std::string& key, std::int64_t now_ms, bool& closed);
 
     // stale(client): not this POP's newest incarnation. Notes, coarsely, that the POP spoke.

@@ -135,11 +135,14 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
         if (!newest) return newest.error();
         RegisterReply reply;
         // The install id, not the request, makes an incarnation: a repeated registration finds its
-        // first.
+        // first. One that another install has followed is a disk of before, put back.
+        bool was_replaced = false;
         if (*known) {
             reply.incarnation = ByteReader(**known).integer<std::uint32_t>();
+            was_replaced = *known != *newest;
         } else {
-            reply.incarnation = *newest ? ByteReader(**newest).integer<std::uint32_t>() + 1 : 1;
+            const std::uint32_t step = bug_ == PlantedBug::reuse_incarnation ? 0 : 1;
+            reply.incarnation = *newest ? ByteReader(**newest).integer<std::uint32_t>() + step : 1;
             std::string number;
             ByteWriter(number).integer(reply.incarnation);
             transaction.put(LedgerTable::mark, install_key, number);
@@ -153,7 +156,8 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
         Result<ledger::Head> head = load_head(transaction);
         if (!head) return head.error();
         reply.restored = request.epoch_max != 0 && request.epoch_max < head->epoch;
-        if (has_another_history(request, mark, reply.restored)) {
+        const bool other_disk = was_replaced || has_another_history(request, mark, reply.restored);
+        if (other_disk && bug_ != PlantedBug::trust_any_disk) {
             reply.verdict = RegisterVerdict::must_reinstall;
         } else {
             mark.contact_ms = now_ms;
@@ -260,6 +264,13 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     return reply;
 }
 
+// When no request that was held under it can still run.
+std::int64_t Ledger::closes_after_ms(const Lease::Generation& generation) const noexcept {
+    if (bug_ == PlantedBug::early_reclaim) return generation.expires_ms - lease_term_ms_ / 2;
+    if (bug_ == PlantedBug::no_reclaim) return INT64_MAX;
+    return generation.expires_ms + with_drift(request_deadline_ms);
+}
+
 Status Ledger::close_lease(const std::string& key, std::int64_t now_ms, bool& closed) {
     closed = false;
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Status {
@@ -269,8 +280,7 @@ Status Ledger::close_lease(const std::string& key, std::int64_t now_ms, bool& cl
         Lease lease = std::move(**found);
         Lease::Generation& generation = lease.generations.back();
         const Nano left = generation.held();
-        if (left <= 0 || now_ms <= generation.expires_ms + with_drift(request_deadline_ms))
-            return {};
+        if (left <= 0 || now_ms <= closes_after_ms(generation)) return {};
         ByteReader reader(key);
         LeaseKey scope;
         scope.kind = reader.enumerator(LeaseKey::Kind::key);
@@ -300,8 +310,7 @@ Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
             !decoded || lease.generations.empty())
             return true;
         const Lease::Generation& generation = lease.generations.back();
-        if (generation.held() > 0 &&
-            now_ms > generation.expires_ms + with_drift(request_deadline_ms))
+        if (generation.held() > 0 && now_ms > closes_after_ms(generation))
             expired.emplace_back(key);
         return true;
     };

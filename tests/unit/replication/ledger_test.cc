@@ -336,6 +336,17 @@ TEST(Ledger, ADiskThatWentBackwardsMustReinstall) {
               RegisterVerdict::must_reinstall);  // the ledger is behind
 }
 
+TEST(Ledger, ADiskThatWasReplacedAndIsPutBackMustReinstall) {
+    LedgerWorld world(unit);
+    const RegisterRequest first{numbered<InstallId>(5), 0, 0, {}, {}, 0, 1};
+    const RegisterRequest second{numbered<InstallId>(6), 0, 0, {}, {}, 0, 1};
+    EXPECT_EQ(world.ledger.register_pop(world.pop, second, start_ms)->incarnation, 2u);
+    EXPECT_EQ(world.ledger.register_pop(world.pop, first, start_ms)->verdict,
+              RegisterVerdict::must_reinstall);
+    EXPECT_EQ(world.ledger.register_pop(world.pop, second, start_ms)->verdict,
+              RegisterVerdict::accepted);
+}
+
 TEST(Ledger, ARepeatedRegistrationMakesNoSecondIncarnation) {
     LedgerWorld world(unit);
     EXPECT_EQ(world.ledger
