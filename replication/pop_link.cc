@@ -41,9 +41,11 @@ Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uin
     return std::string(opened->payload);
 }
 
-// A registration is how an epoch is entered; what an operator asked carries no state.
+// A registration is how an epoch is entered; what an operator asked carries no state, and a centre
+// of an older epoch answers only what is about that.
 bool PopLink::is_current(const Envelope& envelope) {
-    if (envelope.epoch < epoch_max_) return bug_ == PlantedBug::accept_old_epoch;
+    if (envelope.epoch < epoch_max_)
+        return envelope.type == MessageType::query_reply || bug_ == PlantedBug::accept_old_epoch;
     if (envelope.type == MessageType::register_reply) {
         register_epoch_ = envelope.epoch;
         return true;

@@ -23,6 +23,11 @@ constexpr unsigned sweep_references_per_tick = 256;
 constexpr unsigned rotation_ticks = 10;       // a look at body keys every second
 constexpr unsigned rotations_per_look = 256;  // a million accounts in about an hour
 constexpr Bytes rpc_prefix = "nx.v1.rpc.";
+// Between two looks at the clock: more, or less than nothing, and this process has not listened (it
+// was frozen, waited for its store, or the clock was set).
+constexpr std::int64_t attention_gap_ms = limits::pop_contact_interval / millisecond;
+// How far ahead of our clock a POP's epoch is believed: a stolen link key may not use epochs up.
+constexpr std::uint64_t epoch_lead_max_s = 86'400;
 
 // Of what is answered; anything else is refused before.
 CentralStats::Verb verb_of(MessageType type) noexcept {
@@ -62,6 +67,7 @@ struct Central::State {
     BodyKeyService body_keys;
     Queries queries;
     unsigned ticks = 0;
+    std::int64_t attended_ms = 0;  // the last look at the clock; 0: none yet
     std::uint64_t epoch = 1;
     std::uint64_t published_version = 0;  // of the feed
     CentralStats stats;
@@ -121,6 +127,7 @@ struct Central::State {
     Result<ReferenceReply> where_are_bodies(const RequestId& request);
     void tell_pops();
 
+    void attend();
     void handle(Bytes subject, Bytes message, const TransportServer::Respond& respond);
     std::optional<std::string> answer(const OpenedMessage& message, Bytes subject,
                                       MessageType& type);
@@ -131,6 +138,9 @@ struct Central::State {
     std::optional<std::string> answer_query(const Envelope& from, Bytes subject, Bytes payload);
     bool may_administer(PopId pop) const;
     QueryReply command(const Envelope& from, const QueryRequest& request);
+    [[nodiscard]] static bool is_admin(const Envelope& from, Bytes subject) noexcept {
+        return from.type == MessageType::query_request && subject.ends_with(".admin");
+    }
     void publish_changes();
     static void greet(const Envelope& from);
     void read_epoch();
@@ -307,7 +317,7 @@ QueryReply Central::State::command(const Envelope& from, const QueryRequest& req
         fail(fresh.error());
         return {503, R"({"error":{"code":"unavailable","message":"not carried out"}})"};
     }
-    if (*fresh) return queries.admin(request.json, clock.wall_ms());
+    if (*fresh) return queries.admin(request.json, clock.wall_ms(), from.epoch > epoch);
     log::error("command_repeated", {{"pop", raw(from.pop)},
                                     {"advice",
                                      "a message was kept and sent again, or this POP's clock was "
@@ -329,14 +339,23 @@ std::optional<std::string> Central::State::answer_query(const Envelope& from, By
     return encode(reply);
 }
 
+void Central::State::attend() {
+    const std::int64_t now_ms = clock.wall_ms();
+    const std::int64_t gap_ms = now_ms - attended_ms;
+    if (gap_ms < 0 || gap_ms >= attention_gap_ms) ledger.listens_from(now_ms);
+    attended_ms = now_ms;
+}
+
 void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::Respond& respond) {
     if (failed) return;
+    attend();
     const std::optional<PopId> sender = claimed_sender(bytes);
     const crypto::SecretKey* key = sender ? link_key(*sender) : nullptr;
     if (key == nullptr) return refuse(sender, {ErrorCode::not_found, ErrorSource::central});
     const Result<OpenedMessage> message = open(bytes, *key);
     if (!message) return refuse(sender, message.error());
-    if (is_older_than(message->envelope)) return;
+    // An operator must be able to raise the epoch from a POP, and every POP is in a later one.
+    if (is_older_than(message->envelope) && !is_admin(message->envelope, subject)) return;
     Envelope envelope = message->envelope;
     const Nanoseconds began_ns = clock.now_ns();
     const std::optional<std::string> payload = must_register_first(message->envelope)
@@ -377,6 +396,8 @@ bool Central::State::is_older_than(const Envelope& from) {
     if (from.epoch <= epoch || options.planted_bug == PlantedBug::accept_old_epoch) return false;
     read_epoch();
     if (from.epoch <= epoch) return false;
+    const auto now_s = static_cast<std::uint64_t>(clock.wall_ms() / 1'000);
+    if (from.epoch <= now_s + epoch_lead_max_s) queries.saw_epoch(from.epoch);
     count(CentralStats::Refusal::old_epoch);
     log::error("central_is_of_an_older_epoch",
                {{"epoch", epoch},
@@ -427,6 +448,7 @@ Status Central::start(bool verify_rows) {
     state.published_version = head->feed_version;
     state.stats.epoch.store(head->epoch, std::memory_order_relaxed);
     state.stats.feed_version.store(head->feed_version, std::memory_order_relaxed);
+    state.attend();
     if (verify_rows) {
         const Result<LedgerAudit> audit = state.ledger.verify();
         if (!audit) return audit.error();
@@ -451,6 +473,7 @@ Status Central::start(bool verify_rows) {
 
 void Central::tick() {
     if (state_->failed) return;
+    state_->attend();
     const Result<unsigned> closed =
         state_->ledger.reclaim(state_->clock.wall_ms(), reclaim_scopes_per_tick);
     if (!closed) return state_->fail(closed.error());

@@ -139,9 +139,11 @@ class Ledger {
     Result<Erasing> erasing(const RequestId& request);
 
     // --- epochs (ledger_epoch.cc). After the ledger was restored from a backup, before it serves:
-    // POPs register again, ship again what it lost, and give up the grants it does not know. The
-    // new epoch is the time in seconds, so that it is above any that a lost ledger may have had.
-    Result<std::uint64_t> raise_epoch(std::int64_t now_ms);
+    // POPs register again, ship again what it lost, and give up the grants it does not know. Every
+    // POP counts as heard now. The new epoch is the next second, or what follows `above` (the
+    // highest that a lost ledger is known to have had) where that is more, so that no two ledgers
+    // have one epoch. overflow(client): it would leave what an epoch may be.
+    Result<std::uint64_t> raise_epoch(std::int64_t now_ms, std::uint64_t above = 0);
 
     // Whether an operator's command with that number is a new one of this POP, and notes it: the
     // last commands_remembered numbers are told from each other, what is older than they are is
@@ -187,6 +189,9 @@ class Ledger {
     Result<std::vector<PopView>> pops(PopId after, unsigned count_max);
 
     // --- idempotency keys (ledger_claims.cc)
+    // This process hears POPs from now on: it began, or did not run for a while. Who was silent
+    // before may have spoken, so nobody is dead until a whole silence after it.
+    void listens_from(std::int64_t now_ms) noexcept { listens_from_ms_ = now_ms; }
     // An answer an entry, in their order; all in one commit. stale(client): not this POP's newest
     // incarnation.
     Result<ClaimReply> claim(PopId pop, std::uint32_t incarnation, const ClaimRequest& request,
@@ -270,6 +275,7 @@ class Ledger {
                     std::int64_t now_ms);
     Result<bool> is_dead(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                          std::int64_t now_ms);
+    Status hear_everyone(LedgerTransaction& transaction, std::int64_t now_ms);
     // The key's claim as it stands: nothing when it is free or expired.
     Result<std::optional<ledger::Claim>> standing_claim(LedgerTransaction& transaction,
                                                         const ClaimRequest::Entry& entry,
@@ -334,6 +340,8 @@ class Ledger {
     LedgerStore& store_;
     PlantedBug bug_;
     const std::int64_t lease_term_ms_;
+    // When this process began to listen: it may only make it slower to call a POP dead.
+    std::int64_t listens_from_ms_ = 0;
     // Key after which the next reclaim() looks: only where to go on, true or not. Nothing else is
     // remembered between two verbs, so that any number of processes may work on one store.
     std::string reclaim_from_;

@@ -1,8 +1,10 @@
 // Ledger: claims, so that an idempotency key runs once across POPs (replication.md 7.4).
-//   free --acquire--> held(owner, attempt 1) --charge of the key--> done(owner) --expires--> free
-//   held --acquire of the owning POP--> held(same POP, attempt + 1): its journal knows its own
-//   requests held --takeover, owner dead, attempt as expected--> held(asker, attempt + 1) held
-//   --release by its request--> free
+//
+//     free --acquire--> held(owner, attempt 1) --charge of the key--> done(owner) --expires--> free
+//     held --acquire of the owning POP--> held(its new request, attempt + 1): its journal decides
+//     held --takeover, owner dead, attempt as expected--> held(asker, attempt + 1)
+//     held --release by its own request--> free
+//
 // Money does not depend on any of it: a key is charged once because of its charge row.
 #include <algorithm>
 
@@ -77,14 +79,16 @@ Status Ledger::heard_of(LedgerTransaction& transaction, PopId pop, std::uint32_t
     const auto mark = transaction.find<ledger::Mark>(LedgerTable::mark, place);
     if (!mark) return mark.error();
     if (!*mark) return refused(ErrorCode::stale);
-    if (now_ms - (*mark)->contact_ms < limits::pop_contact_interval / millisecond) return {};
+    const std::int64_t age_ms = now_ms - (*mark)->contact_ms;
+    if (age_ms >= 0 && age_ms < limits::pop_contact_interval / millisecond) return {};
     ledger::Mark heard = **mark;
     heard.contact_ms = now_ms;
     transaction.put(LedgerTable::mark, place, ledger::encode(heard));
     return {};
 }
 
-// A POP whose disk was replaced has a newer incarnation: what the old one ran is gone.
+// A POP whose disk was replaced has a newer incarnation: what the old one ran is gone. A contact
+// that lies ahead was noted before the clock was set back: it tells nothing.
 Result<bool> Ledger::is_dead(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                              std::int64_t now_ms) {
     if (bug_ == PlantedBug::takeover_of_the_living) return true;
@@ -95,7 +99,11 @@ Result<bool> Ledger::is_dead(LedgerTransaction& transaction, PopId pop, std::uin
     const auto mark =
         transaction.find<ledger::Mark>(LedgerTable::mark, ledger::mark_key(pop, incarnation));
     if (!mark) return mark.error();
-    return !*mark || now_ms - (*mark)->contact_ms >= dead_after_ms;
+    if (!*mark) return true;
+    const bool ahead = (*mark)->contact_ms > now_ms + dead_after_ms;
+    const std::int64_t heard_ms = ahead ? 0 : (*mark)->contact_ms;
+    const std::int64_t from_ms = bug_ == PlantedBug::silence_while_away ? 0 : listens_from_ms_;
+    return now_ms - std::max(heard_ms, from_ms) >= dead_after_ms;
 }
 
 // An execution that never got a claim (its POP was cut off) shows in its charge. That is kept for

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "edge/base/clock.h"
+#include "edge/base/codec.h"
 #include "edge/base/limits.h"
 #include "replication/central/ledger_holder.h"
 #include "replication/central/ledger_transaction.h"
@@ -15,18 +16,47 @@ using ledger::Restoration;
 namespace {
 
 constexpr std::int64_t request_deadline_ms = limits::request_deadline / millisecond;
+// Body keys, which are numbered from their epoch up, have 32 bits.
+constexpr std::uint64_t epoch_max = UINT32_MAX / 2;
 
 }  // namespace
 
-Result<std::uint64_t> Ledger::raise_epoch(std::int64_t now_ms) {
+// Above every number of a body key too: none is ahead of the time, but an epoch's first.
+Result<std::uint64_t> Ledger::raise_epoch(std::int64_t now_ms, std::uint64_t above) {
+    if (above >= epoch_max) return Error{ErrorCode::overflow, ErrorSource::client};
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<std::uint64_t> {
         Result<ledger::Head> head = load_head(transaction);
         if (!head) return head.error();
         const auto now_s = static_cast<std::uint64_t>(std::max<std::int64_t>(now_ms, 0)) / 1'000;
-        head->epoch = std::max(head->epoch + 1, now_s);
+        head->epoch = std::max({head->epoch, now_s, above}) + 1;
         save_head(transaction, *head);
+        if (bug_ != PlantedBug::silence_while_away)
+            if (const Status heard = hear_everyone(transaction, now_ms); !heard)
+                return heard.error();
         return head->epoch;
     });
+}
+
+// The backup tells when a POP spoke last as of its own time: nobody is dead by that.
+Status Ledger::hear_everyone(LedgerTransaction& transaction, std::int64_t now_ms) {
+    std::vector<std::string> places;
+    const Status scanned =
+        transaction.scan(LedgerTable::mark, "n", "o", [&](Bytes key, Bytes value) {
+            const auto incarnation = ByteReader(value).integer<std::uint32_t>();
+            places.push_back(
+                ledger::mark_key(ledger::pop_of_newest_incarnation_key(key), incarnation));
+            return true;
+        });
+    if (!scanned) return scanned;
+    for (const std::string& place : places) {
+        const auto mark = transaction.find<ledger::Mark>(LedgerTable::mark, place);
+        if (!mark) return mark.error();
+        if (!*mark) continue;  // it never got its first registration through
+        ledger::Mark heard = **mark;
+        heard.contact_ms = now_ms;
+        transaction.put(LedgerTable::mark, place, ledger::encode(heard));
+    }
+    return {};
 }
 
 // Registered again in the same epoch: its reply was lost, and the outbox may have grown by requests

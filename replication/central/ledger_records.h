@@ -354,6 +354,11 @@ inline std::string charge_key(AccountId account, const IdempotencyId& idempotenc
 inline std::string newest_incarnation_key(PopId pop) {
     return KeyBuilder().letter('n').number(raw(pop)).bytes;
 }
+inline PopId pop_of_newest_incarnation_key(Bytes key) noexcept {
+    NX_ASSERT(key.size() == 3);
+    const auto high = static_cast<unsigned char>(key[1]), low = static_cast<unsigned char>(key[2]);
+    return PopId{static_cast<std::uint16_t>(high << 8 | low)};
+}
 inline std::string reference_place_key(const RequestId& request) {
     return KeyBuilder().letter('r').raw_bytes(request.view()).bytes;
 }

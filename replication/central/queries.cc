@@ -183,12 +183,16 @@ const Queries::Command* Queries::find_command(Bytes command_name) noexcept {
     return nullptr;
 }
 
-QueryReply Queries::admin(Bytes json, std::int64_t now_ms) {
+QueryReply Queries::admin(Bytes json, std::int64_t now_ms, bool outdated) {
     Result<JsonObject> request = JsonObject::parse(json);
     if (!request) return reply_of({400, "invalid_json", "the request is not a JSON object"});
     const std::optional<Bytes> command_name = request->string("command");
     const Command* command = command_name ? find_command(*command_name) : nullptr;
     if (command == nullptr) return reply_of({400, "unknown_command", "no such command"});
+    if (outdated && !command->name.starts_with("ledger."))
+        return reply_of({409, "ledger_outdated",
+                         "POPs are registered with a later ledger than this one. Restored from a "
+                         "backup: nodex admin ledger raise-epoch"});
     std::optional<JsonObject> args = request->object("args");
     if (!args) {
         if (request->kind("args") != JsonObject::Kind::absent)
@@ -322,8 +326,11 @@ CommandResult Queries::usage_list(const JsonObject& args, std::int64_t, JsonWrit
 
 CommandResult Queries::ledger_raise_epoch(const JsonObject& args, std::int64_t now_ms,
                                           JsonWriter& result) {
-    if (const CommandResult unknown = only(args, {})) return unknown;
-    Result<std::uint64_t> epoch = ledger_.raise_epoch(now_ms);
+    if (const CommandResult unknown = only(args, {"above"})) return unknown;
+    const std::int64_t above = args.integer("above").value_or(0);
+    if (above < 0) return bad_argument("above", "an epoch");
+    const Result<std::uint64_t> epoch =
+        ledger_.raise_epoch(now_ms, std::max(epoch_seen_, static_cast<std::uint64_t>(above)));
     if (!epoch) return refusal(epoch.error());
     result.integer("epoch", static_cast<std::int64_t>(*epoch));
     return std::nullopt;

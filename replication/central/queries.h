@@ -6,6 +6,7 @@
 //   {"object":"list","data":[...],"has_more","next_cursor"}
 // Amounts are decimal strings of the account's currency, and beside them integers in nano-units.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -36,7 +37,12 @@ class Queries {
           key_hash_secret_(key_hash_secret),
           body_keys_(body_keys) {}
 
-    QueryReply admin(Bytes json, std::int64_t now_ms);
+    // A POP is registered in this epoch: the next one is above it.
+    void saw_epoch(std::uint64_t epoch) noexcept { epoch_seen_ = std::max(epoch_seen_, epoch); }
+
+    // `outdated`: POPs are registered with a later ledger than this one, so it obeys commands about
+    // the ledger itself only: what else it did would be lost.
+    QueryReply admin(Bytes json, std::int64_t now_ms, bool outdated = false);
     QueryReply balance(Bytes json);
     QueryReply usage(Bytes json);
 
@@ -109,6 +115,7 @@ class Queries {
     const crypto::SecretKey& key_hash_secret_;
     BodyKeyService* body_keys_;
     bool storage_failed_ = false;
+    std::uint64_t epoch_seen_ = 0;
 };
 
 // Shared by the command files. A missing or wrong argument, named.

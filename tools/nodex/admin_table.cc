@@ -98,6 +98,10 @@ constexpr std::array pop_list{
 constexpr std::array request_show{
     Field{"request_id", "REQUEST_ID", Form::text, true, "X-Nodex-Request-Id of the answer"}};
 
+constexpr std::array raise_epoch{
+    Field{"above", "--above", Form::identifier, false,
+          "highest epoch that a lost ledger had, where the clock may be behind it"}};
+
 constexpr std::array commands{
     Command{"account", "create", "open an account", account_create, false},
     Command{"account", "list", "all accounts", account_page, false},
@@ -135,8 +139,7 @@ constexpr std::array commands{
     Command{"ledger",
             "raise-epoch",
             "after a restore from a backup: POPs register again and ship again what was lost",
-            {},
-            true},
+            raise_epoch, true},
     Command{"ledger", "verify", "recompute every balance from the ledger's rows", {}, false},
 };
 

@@ -16,6 +16,20 @@ struct EpochTest : PayingPop {
         }
         world.start_centre();
     }
+    // What the admin socket of the POP would answer.
+    std::string command(const std::string& name) {
+        std::string answer;
+        pop().core->link().request(
+            "admin", MessageType::query_request,
+            encode(QueryRequest{R"({"command":")" + name + R"(","args":{}})"}), second,
+            [&](const Result<std::string>& payload) {
+                const auto reply =
+                    payload ? decode_query_reply(*payload) : Result<QueryReply>(payload.error());
+                answer = reply ? reply->json : "no answer";
+            });
+        EXPECT_TRUE(world.until([&] { return !answer.empty(); }));
+        return answer;
+    }
     bool level() {
         return world.until([&] {
             return pop().registered() &&
@@ -166,11 +180,51 @@ TEST_F(EpochTest, ComingBackAfterARestoreIsNotedOnceAnEpoch) {
     check_ledger();
 }
 
+// A disk was put back that lacks what is still on its way from the one before.
+TEST_F(EpochTest, ARecordOfAnotherDiskThatArrivesLateIsNoticedByItsPop) {
+    spend(1 * unit);
+    const auto mark = world.ledger.mark(PopId{1}, pop().core->link().incarnation());
+    ASSERT_TRUE(mark && *mark);
+    storage::Settlement settlement;
+    settlement.account = account;
+    settlement.key = KeyId{1};
+    settlement.request_id.octets[0] = 200;
+    settlement.reservation = {unit, 1, 0, 1};
+    ASSERT_TRUE(
+        world.ledger.ship(PopId{1}, pop().core->link().incarnation(),
+                          {(*mark)->applied + 1, (*mark)->chain, {storage::encode(settlement)}},
+                          world.clock.wall_ms()));
+    reserve(1 * unit);
+    finish(1 * unit);
+    EXPECT_TRUE(world.until([&] { return pop().core->phase() == AgentCore::Phase::refused; }))
+        << "its own record has the same number";
+}
+
 TEST_F(EpochTest, AnEpochIsAboveEveryOneThatALostLedgerMayHaveHad) {
     const std::int64_t now_ms = world.clock.wall_ms();
     const std::uint64_t first = *world.ledger.raise_epoch(now_ms);
-    EXPECT_EQ(first, static_cast<std::uint64_t>(now_ms / 1'000));
+    EXPECT_EQ(first, static_cast<std::uint64_t>(now_ms / 1'000) + 1);
     EXPECT_EQ(*world.ledger.raise_epoch(now_ms), first + 1);
+    EXPECT_EQ(*world.ledger.raise_epoch(now_ms, first + 40), first + 41) << "as its operator knows";
+    EXPECT_EQ(world.ledger.raise_epoch(now_ms, UINT64_MAX).error().code, ErrorCode::overflow);
+}
+
+// With a clock that is behind, the time alone would give an epoch that POPs have left.
+TEST_F(EpochTest, AnOperatorRaisesItFromAPopAboveTheEpochThatPopsAreIn) {
+    const MemoryLedgerStore backup = world.ledger_store;
+    const std::int64_t now_ms = world.clock.wall_ms();
+    ASSERT_TRUE(
+        world.ledger.raise_epoch(now_ms, static_cast<std::uint64_t>(now_ms) / 1'000 + 1'000));
+    ASSERT_TRUE(level());
+    const std::uint64_t before = pop().core->link().epoch_max();
+    spend(1 * unit);
+    restore(backup, false);
+    EXPECT_NE(command("account.list").find("ledger_outdated"), std::string::npos)
+        << "whatever else it did would be lost";
+    EXPECT_NE(command("ledger.raise-epoch").find("\"epoch\""), std::string::npos);
+    EXPECT_EQ(world.ledger.head()->epoch, before + 1);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(balance(), 99 * unit);
 }
 
 }  // namespace

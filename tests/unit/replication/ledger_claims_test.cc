@@ -164,6 +164,43 @@ TEST(LedgerClaims, AHeartbeatKeepsAnOwnerAlive) {
     EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::held);
 }
 
+// The backup's word on who spoke when is as old as the backup.
+TEST(LedgerClaims, NobodyIsDeadBeforeAWholeSilenceAfterARestore) {
+    ClaimWorld world;
+    world.ask(world.pop, ClaimOp::acquire, 1);
+    world.now_ms += 100 * silence_ms;
+    ASSERT_TRUE(world.ledger.raise_epoch(world.now_ms));
+    world.now_ms += silence_ms - 1;
+    EXPECT_FALSE(world.ask(world.other, ClaimOp::acquire, 2).owner_dead);
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::held);
+    world.now_ms += 1;
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::granted);
+}
+
+TEST(LedgerClaims, NobodyIsDeadBeforeAWholeSilenceThatWasListenedTo) {
+    ClaimWorld world;
+    world.ask(world.pop, ClaimOp::acquire, 1);
+    world.now_ms += 100 * silence_ms;
+    world.ledger.listens_from(world.now_ms);  // the process started, or woke, just now
+    world.now_ms += silence_ms - 1;
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::held);
+    world.now_ms += 1;
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::granted);
+}
+
+TEST(LedgerClaims, AContactFromBeforeTheClockWasSetBackIsReplacedAndKeepsNobodyAlive) {
+    ClaimWorld world;
+    world.ask(world.pop, ClaimOp::acquire, 1);
+    world.now_ms -= 3'600'000;
+    world.hear_of(world.pop);
+    world.now_ms += silence_ms - 1;
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::held);
+    world.now_ms += 1;
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 2, 1).result, ClaimResult::granted);
+    world.now_ms -= 3'600'000;  // it says nothing any more
+    EXPECT_EQ(world.ask(world.pop, ClaimOp::takeover, 3, 2).result, ClaimResult::granted);
+}
+
 TEST(LedgerClaims, AnOwnerWithANewDiskIsDeadAtOnce) {
     ClaimWorld world;
     world.ask(world.other, ClaimOp::acquire, 1);
