@@ -102,10 +102,13 @@ void BodyKeyKeeper::destroy(std::function<void(const Status&)> done) {
         });
 }
 
+// A ledger that knows of no key although this POP has one was restored: it makes another when it is
+// asked, which every POP can have.
 bool BodyKeyKeeper::is_behind(const AccountRecord& account) const {
     if (account.state == AccountState::closed) return false;
     const std::uint32_t wanted = std::max(account.key_version, first_body_key_version);
-    return vault_->current_version(account.id).value_or(0) < wanted;
+    const std::uint32_t current = vault_->current_version(account.id).value_or(0);
+    return current < wanted || (account.key_version == 0 && current >= first_body_key_version);
 }
 
 void BodyKeyKeeper::ask_next() {

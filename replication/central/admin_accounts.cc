@@ -147,7 +147,7 @@ CommandResult Queries::account_rotate_key(const JsonObject& args, std::int64_t n
     if (!keys && keys.error().code == ErrorCode::limit_exceeded)
         return Refusal{409, "too_many_versions",
                        "earlier versions are still in use; the oldest ends 35 days after its "
-                       "successor was made"};
+                       "successor was made. A restored ledger makes one version a second"};
     if (!keys) return refusal(keys.error());
     result.integer("account", static_cast<std::int64_t>(raw(*id)));
     result.integer("key_version", keys->versions.back().number);

@@ -71,7 +71,7 @@ Result<ledger::BodyKeys> BodyKeyService::rotate(AccountId account, std::int64_t 
     if (!root_) return Error{ErrorCode::forbidden, ErrorSource::client};
     const Result<ledger::BodyKeys> keys = ledger_.body_keys(account);
     if (!keys) return keys.error();
-    const Result<std::uint32_t> number = ledger_.next_body_key(*keys);
+    const Result<std::uint32_t> number = ledger_.next_body_key(*keys, now_ms);
     if (!number) return number.error();
     const crypto::SecretKey key = crypto::SecretKey::generate(random_);
     const std::string wrapped =
@@ -103,7 +103,7 @@ Result<BodyKeyReply> BodyKeyService::answer(PopId pop, const crypto::SecretKey& 
         if (!keys) continue;  // unknown, closed
         if (!*account || keys->versions.empty()) continue;
         BodyKeyReply::Entry entry{
-            asked.account, (*account)->shreds, keys->versions.front().number, {}};
+            asked.account, (*account)->shreds, ledger_.oldest_body_key(*keys, now_ms), {}};
         for (const ledger::BodyKeys::Version& each : keys->versions) {
             if (each.number <= asked.newest) continue;
             const std::optional<crypto::SecretKey> key =

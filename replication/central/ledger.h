@@ -99,8 +99,12 @@ class Ledger {
     Result<ledger::BodyKeys> body_keys(AccountId id);  // without versions when none were made
     // The number that the next version of `keys` must have: above every earlier one, and in a range
     // of its own after each restore (epoch), because POPs may hold keys that a restored ledger
-    // lost.
-    Result<std::uint32_t> next_body_key(const ledger::BodyKeys& keys);
+    // lost. limit_exceeded(client): there is none, or (in a restored ledger) not within this
+    // second.
+    Result<std::uint32_t> next_body_key(const ledger::BodyKeys& keys, std::int64_t now_ms);
+    // Nothing is kept under the versions below it any more.
+    [[nodiscard]] std::uint32_t oldest_body_key(const ledger::BodyKeys& keys,
+                                                std::int64_t now_ms) const noexcept;
     // Adds `wrapped` as version `number` and tells POPs through the feed; drops what is out of
     // date. stale(client): it is not the next any more. forbidden(client): house or closed account.
     // limit_exceeded(client): body_key_versions_max are in use.

@@ -171,7 +171,7 @@ Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {
         Result<Account> account = load_account(transaction, id);
         if (!account) return account.error();
         if (ledger::is_house(id)) return refused(ErrorCode::forbidden);
-        ++account->shreds;
+        if (bug_ != PlantedBug::forgotten_shreds) ++account->shreds;
         account->updated_ms = now_ms;
         if (const Status destroyed = destroy_body_keys(transaction, id); !destroyed)
             return destroyed.error();

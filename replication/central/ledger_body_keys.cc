@@ -24,11 +24,18 @@ Error corrupt() noexcept {
     return {ErrorCode::corrupt, ErrorSource::storage};
 }
 
-// Where an epoch's numbers begin. An epoch of a restored ledger is a time in seconds, so it is
-// above every number that was given before: keys are made far less often than once a second.
+// Where an epoch's numbers begin. An epoch of a restored ledger is above its time in seconds then,
+// and above every earlier epoch.
 std::uint32_t first_of_epoch(std::uint64_t epoch) noexcept {
     return std::max(first_body_key_version,
                     static_cast<std::uint32_t>(std::min<std::uint64_t>(epoch, UINT32_MAX)));
+}
+
+// The numbers of a restored ledger that follow its first wait for the time in seconds to pass them.
+// So none is ahead of the time but the first, and the epoch after the next restore begins above
+// numbers that this ledger gave and that its backup does not know.
+bool is_ahead(std::uint32_t number, std::uint32_t first, std::int64_t now_ms) noexcept {
+    return first > first_body_key_version && number > first && number > now_ms / 1'000;
 }
 
 // A version is of use as long as a body under it may be kept: until some time after its successor
@@ -54,11 +61,24 @@ Result<BodyKeys> Ledger::body_keys(AccountId id) {
     });
 }
 
-Result<std::uint32_t> Ledger::next_body_key(const BodyKeys& keys) {
+Result<std::uint32_t> Ledger::next_body_key(const BodyKeys& keys, std::int64_t now_ms) {
     const Result<ledger::Head> now = head();
     if (!now) return now.error();
-    if (keys.last == UINT32_MAX) return refused(ErrorCode::limit_exceeded);
-    return std::max(keys.last + 1, first_of_epoch(now->epoch));
+    const bool repeats = bug_ == PlantedBug::repeated_key_numbers;
+    const std::uint32_t first = first_of_epoch(repeats ? 1 : now->epoch);
+    if (keys.last == UINT32_MAX || is_ahead(keys.last + 1, first, now_ms))
+        return refused(ErrorCode::limit_exceeded);
+    return std::max(keys.last + 1, first);
+}
+
+// A version went because of its age when its successor, which then is the oldest or older than it,
+// is that old. Others may be missing that POPs still need: those that a ledger lost which was
+// restored.
+std::uint32_t Ledger::oldest_body_key(const BodyKeys& keys, std::int64_t now_ms) const noexcept {
+    if (keys.versions.empty()) return first_body_key_version;
+    const BodyKeys::Version& oldest = keys.versions.front();
+    const bool aged = oldest.created_ms <= now_ms - retention_ms;
+    return aged || bug_ == PlantedBug::hasty_key_retention ? oldest.number : first_body_key_version;
 }
 
 Result<BodyKeys> Ledger::add_body_key(AccountId id, std::uint32_t number,

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 
 #include "edge/base/limits.h"
 #include "replication/central/body_key_service.h"
@@ -172,9 +173,26 @@ TEST(BodyKeys, WhatWasShreddedStaysShreddedWhenTheLedgerIsRestored) {
     ASSERT_TRUE(pop.store.write(batch, storage::Durability::power));
     world.start(0);
     world.served(pop);
-    EXPECT_FALSE(world.until([&] { return pop.vault->current_version(account).has_value(); },
-                             5 * second));
+    EXPECT_FALSE(
+        world.until([&] { return pop.vault->current_version(account).has_value(); }, 5 * second));
     EXPECT_TRUE(open(*pop.vault, account, body).empty());
+}
+
+// The backup is of before the account's first key: the centre begins anew, above it.
+TEST(BodyKeys, AKeyThatTheRestoredLedgerLostStaysUsableWhereItIs) {
+    PopWorld world(1);
+    world.make_account();
+    const MemoryLedgerStore backup = world.ledger_store;
+    ASSERT_TRUE(world.served(world.start(0)));
+    PopWorld::Pop& pop = *world.pops[0];
+    const Body body = seal(*pop.vault, account, world.random);
+    world.ledger_store = backup;
+    const std::uint64_t epoch = *world.ledger.raise_epoch(world.clock.wall_ms());
+    world.start_centre();
+    ASSERT_TRUE(world.until([&] { return pop.vault->current_version(account) == epoch; }));
+    EXPECT_EQ(open(*pop.vault, account, body), "the text");
+    world.start(0);
+    EXPECT_EQ(open(*pop.vault, account, body), "the text") << "and it is still stored";
 }
 
 TEST(BodyKeys, AClosedAccountGetsNone) {
@@ -262,6 +280,33 @@ TEST_F(BodyKeyServiceTest, NumbersGoOnBehindThoseThatWereShredded) {
     ASSERT_TRUE(service->rotate(account, 0));
     ASSERT_TRUE(ledger.shred_account(account, 0));
     EXPECT_EQ(service->rotate(account, 0)->versions.back().number, first_body_key_version + 1);
+}
+
+// Each of them lost what the one before had given out, and they are restored within one second.
+TEST_F(BodyKeyServiceTest, NoTwoRestoredLedgersGiveTheSameNumber) {
+    ASSERT_EQ(start(), ErrorCode::none);
+    const MemoryLedgerStore backup = store;
+    std::set<std::uint32_t> numbers;
+    std::uint64_t epoch = 0;
+    std::int64_t now_ms = 1'790'000'000'000;
+    for (int restore = 0; restore < 20; ++restore, now_ms += 150) {
+        store = backup;
+        epoch = *ledger.raise_epoch(now_ms, epoch);
+        for (int made = 0; made < 3; ++made) {
+            const auto keys = service->rotate(account, now_ms);
+            if (made == 0) {
+                ASSERT_TRUE(keys);
+            }
+            if (!keys) {
+                EXPECT_EQ(keys.error().code, ErrorCode::limit_exceeded);
+            } else {
+                EXPECT_TRUE(numbers.insert(keys->versions.back().number).second);
+            }
+        }
+    }
+    EXPECT_GE(numbers.size(), 20u);
+    now_ms = static_cast<std::int64_t>(epoch + 10) * 1'000;
+    EXPECT_TRUE(service->rotate(account, now_ms)) << "it waits for the next second only";
 }
 
 }  // namespace
