@@ -2,7 +2,9 @@
 // that one seed makes one history.
 #include "replication/transport_sim.h"
 
+#include <algorithm>
 #include <optional>
+#include <set>
 
 #include "replication/pending_requests.h"
 #include "replication/subject.h"
@@ -12,10 +14,12 @@ namespace {
 
 constexpr unsigned centre_of_network = ~0u;  // no POP has this number
 
-// Whose links a message crosses, in either direction.
+// Whose links a message crosses.
 struct Route {
     unsigned from = 0;
     unsigned to = centre_of_network;
+    auto operator<=>(const Route&) const noexcept = default;
+    [[nodiscard]] Route back() const noexcept { return {to, from}; }
 };
 // A request as its end knows it.
 struct Asked {
@@ -44,15 +48,17 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
     State(ManualClock& time, std::uint64_t seed) : clock(time), random(seed), centre(*this) {}
 
     bool chance(unsigned percent) { return random.below(100) < percent; }
-    [[nodiscard]] bool is_cut(unsigned pop) const {
-        const auto found = cuts.find(pop);
-        return found != cuts.end() && found->second;
+    [[nodiscard]] bool is_cut(Route route) const {
+        return cuts.contains({route.from, Direction::from_pop}) ||
+               cuts.contains({route.to, Direction::to_pop});
     }
     // Puts a message on its way: not at all, once or twice.
     void send(Route route, const std::function<void()>& arrive) {
         const unsigned copies = chance(faults.drop_percent)        ? 0
                                 : chance(faults.duplicate_percent) ? 2
                                                                    : 1;
+        losses.dropped += copies == 0 ? 1 : 0;
+        losses.repeated += copies == 2 ? 1 : 0;
         for (unsigned i = 0; i < copies; ++i) {
             const auto spread = static_cast<std::uint64_t>(faults.delay_max - faults.delay_min) + 1;
             const Nanoseconds delay =
@@ -70,7 +76,9 @@ struct SimNetwork::State : std::enable_shared_from_this<State> {
     SimFaults faults;
     Centre centre;
     std::map<std::pair<Nanoseconds, std::uint64_t>, Flight> flights;
-    std::map<unsigned, bool> cuts;
+    std::map<Route, std::uint64_t> newest;  // that was delivered
+    std::set<std::pair<unsigned, Direction>> cuts;
+    SimLosses losses;
     std::map<std::uint64_t, End*> ends;  // living, by number
     std::uint64_t last_number = 0;
     std::uint64_t last_end = 0;
@@ -131,7 +139,7 @@ SimNetwork::End* SimNetwork::State::server_of(Bytes subject) const {
 void SimNetwork::State::deliver_request(Route route, std::uint64_t server, const Asked& asked,
                                         const std::string& subject, const std::string& payload) {
     const auto reply_with = [this, route, asked](std::optional<std::string> reply) {
-        send(route, [this, asked, reply = std::move(reply)] {
+        send(route.back(), [this, asked, reply = std::move(reply)] {
             const auto living = ends.find(asked.end);
             if (living == ends.end()) return;  // the process that asked is gone
             if (reply)
@@ -152,7 +160,7 @@ void SimNetwork::State::deliver_request(Route route, std::uint64_t server, const
 
 void SimNetwork::State::Centre::publish(Bytes subject, std::string payload) {
     for (const auto& [number, end] : network.ends)
-        network.send({end->pop, centre_of_network},
+        network.send({centre_of_network, end->pop},
                      [state = &network, id = number, where = std::string(subject), payload] {
                          const auto living = state->ends.find(id);
                          if (living == state->ends.end() || living->second->detached) return;
@@ -177,7 +185,17 @@ void SimNetwork::set_faults(const SimFaults& faults) noexcept {
     state_->faults = faults;
 }
 void SimNetwork::cut(unsigned pop, bool is_cut) {
-    state_->cuts[pop] = is_cut;
+    cut(pop, Direction::from_pop, is_cut);
+    cut(pop, Direction::to_pop, is_cut);
+}
+void SimNetwork::cut(unsigned pop, Direction direction, bool is_cut) {
+    if (is_cut)
+        state_->cuts.emplace(pop, direction);
+    else
+        state_->cuts.erase({pop, direction});
+}
+const SimLosses& SimNetwork::losses() const noexcept {
+    return state_->losses;
 }
 void SimNetwork::stop_centre() {
     state_->centre.handlers.clear();
@@ -190,9 +208,16 @@ unsigned SimNetwork::step() {
     unsigned delivered = 0;
     while (!state_->flights.empty() &&
            state_->flights.begin()->first.first <= state_->clock.now_ns()) {
+        const std::uint64_t number = state_->flights.begin()->first.second;
         const State::Flight flight = std::move(state_->flights.begin()->second);
         state_->flights.erase(state_->flights.begin());
-        if (state_->is_cut(flight.route.from) || state_->is_cut(flight.route.to)) continue;
+        if (state_->is_cut(flight.route)) {
+            ++state_->losses.cut;
+            continue;
+        }
+        std::uint64_t& newest = state_->newest[flight.route];
+        state_->losses.overtaken += number < newest ? 1 : 0;
+        newest = std::max(newest, number);
         flight.arrive();
         ++delivered;
     }

@@ -20,6 +20,14 @@ struct SimFaults {
     Nanoseconds delay_max = millisecond;  // above delay_min: messages overtake each other
 };
 
+// What the network did to messages so far.
+struct SimLosses {
+    std::uint64_t dropped = 0;
+    std::uint64_t repeated = 0;
+    std::uint64_t overtaken = 0;  // delivered after one that was sent later the same way
+    std::uint64_t cut = 0;        // arrived at a cut link
+};
+
 class SimNetwork {
   public:
     SimNetwork(ManualClock& clock, std::uint64_t seed);
@@ -34,6 +42,9 @@ class SimNetwork {
 
     void set_faults(const SimFaults& faults) noexcept;
     void cut(unsigned pop, bool is_cut);  // both directions, silently
+    enum class Direction : std::uint8_t { from_pop, to_pop };
+    void cut(unsigned pop, Direction direction, bool is_cut);
+    [[nodiscard]] const SimLosses& losses() const noexcept;
     void stop_centre();  // forgets its handlers; requests to it are lost until it serves again
     [[nodiscard]] bool empty() const noexcept;
     // Delivers what is due now, in order of its time; answers how many.
