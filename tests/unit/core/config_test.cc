@@ -117,6 +117,26 @@ TEST(Config, ACredentialThatIsNotThereIsNamedAndNeverShown) {
     unsetenv("NODEX_TEST_UNSET");
 }
 
+TEST(Config, ReadsHowKeysAreClaimedAcrossPops) {
+    const std::string central =
+        "[central]\nnats = \"nats://u:p@127.0.0.1:4222\"\nlink_key = \"/tmp/k\"\n";
+    std::string problem;
+    const ConfigFile plain(with_plain_listener(provider_section) + central);
+    auto config = load_config(plain.path(), problem);
+    ASSERT_TRUE(config) << problem;
+    EXPECT_EQ(config->gateway.claims, replication::ClaimMode::overlap);
+    EXPECT_TRUE(config->gateway.proceed_on_partition);
+    const ConfigFile strict(with_plain_listener(provider_section) + central +
+                            "claims = \"strict\"\non_partition = \"reject\"\n");
+    config = load_config(strict.path(), problem);
+    ASSERT_TRUE(config) << problem;
+    EXPECT_EQ(config->gateway.claims, replication::ClaimMode::strict);
+    EXPECT_FALSE(config->gateway.proceed_on_partition);
+    EXPECT_NE(problem_of(with_plain_listener(provider_section) + central + "claims = \"node\"\n")
+                  .find("central.claims must be"),
+              std::string::npos);
+}
+
 TEST(Config, SaysWhereTomlBreaks) {
     EXPECT_NE(problem_of("[node\n").find("line 1"), std::string::npos);
 }
