@@ -7,23 +7,26 @@
 
 namespace nodex::replication {
 
-void ReplicationWorld::ask_centre(Pop& pop, const storage::OpenRequest& open) {
+void ReplicationWorld::ask_centre(SimPop& pop, const storage::OpenRequest& open) {
     pop.core->claims().ask(
         {ClaimOp::acquire, open.account, open.idempotency, open.fingerprint, open.request_id, 0},
         [this, &pop, id = open.request_id,
          life = pop.life](const std::optional<ClaimReply::Entry>& word) {
-            if (life == pop.life) answered(pop, id, word);
+            if (life == pop.life) claim_answered(pop, id, word);
         });
 }
 
-void ReplicationWorld::answered(Pop& pop, const RequestId& id,
-                                const std::optional<ClaimReply::Entry>& word) {
+void ReplicationWorld::claim_answered(SimPop& pop, const RequestId& id,
+                                      const std::optional<ClaimReply::Entry>& word) {
     const auto request =
         std::find_if(pop.running.begin(), pop.running.end(),
                      [&](const SimRequest& each) { return each.open.request_id == id; });
     if (request == pop.running.end()) return;
-    if (word && (word->result == ClaimResult::held || word->result == ClaimResult::done)) {
-        ++seen_["elsewhere"];
+    const bool other_body = word && word->result == ClaimResult::mismatch;
+    const bool lost_key = word && (word->result == ClaimResult::held ||
+                                   word->result == ClaimResult::done || other_body);
+    if (lost_key) {
+        ++seen_[other_body ? "other_body_elsewhere" : "elsewhere"];
         const SimRequest lost = *request;
         pop.running.erase(request);
         return release(pop, lost, false);
@@ -32,13 +35,15 @@ void ReplicationWorld::answered(Pop& pop, const RequestId& id,
         ++seen_["proceeded"];
     else if (word->result != ClaimResult::granted)
         return violated("C0: a word that no acquire can have");
-    if (word) granted_.insert(id);
+    // A grant of a ledger that was lost is nobody's promise.
+    if (word && pop.core->link().epoch_max() == epoch())
+        granted_.emplace(id, request->open.idempotency);
     request->gate_open = true;
     gates_open_.insert(id);
 }
 
 // Nothing was delivered: free here, and at the centre when the key was ours there.
-void ReplicationWorld::release(Pop& pop, const SimRequest& request, bool tell_centre) {
+void ReplicationWorld::release(SimPop& pop, const SimRequest& request, bool tell_centre) {
     storage::Batch batch;
     NX_ASSERT(pop.journal->release(request.open.request_id, batch).has_value());
     NX_ASSERT(write(pop, batch));
@@ -49,47 +54,26 @@ void ReplicationWorld::release(Pop& pop, const SimRequest& request, bool tell_ce
                                    request.open.request_id);
 }
 
-void ReplicationWorld::cut(Pop& pop, bool is_cut) {
-    network_.cut(pop.number, is_cut);
-    if (is_cut && !pop.cut_since_ns) pop.cut_since_ns = clock_.now_ns();
-    if (is_cut || !pop.cut_since_ns) return;
-    if (may_seem_dead(pop)) pop.silent_until_ns = clock_.now_ns() + 3 * second;
-    pop.cut_since_ns.reset();
-}
-
-// Heartbeats may have been lost before and after the cut, so two of them less than the ledger's silence.
-bool ReplicationWorld::may_seem_dead(const Pop& pop) const {
-    const Nanoseconds now = clock_.now_ns();
-    const bool long_cut =
-        pop.cut_since_ns && now - *pop.cut_since_ns >= limits::pop_silence_max - 2 * second;
-    return long_cut || now <= pop.silent_until_ns;
-}
-
-void ReplicationWorld::silence(Pop& pop) {
-    ++seen_["silence"];
-    cut(pop, true);
-    for (int i = 0; i < 50 && violation_.empty(); ++i) {
-        for (const auto& each : pops_)
-            if (random_.below(2) == 0) client(*each);
-        step(200 * millisecond);
-    }
-    cut(pop, false);
-}
-
 // C2: a key is not taken from a request that runs, but when its POP seems dead (C3) or goes on
 // with a newer one.
+// C3: another POP takes a key over only when its owner's disk was replaced, or when nobody heard
+// the owner for the silence that counts as death, of which all was listened to.
 void ReplicationWorld::check_claim(const ledger::Claim& before,
                                    const std::optional<ledger::Claim>& after) {
     if (before.state != ledger::ClaimState::held) return;
     if (after && (after->request == before.request || after->owner == before.owner)) return;
     if (after && after->state == ledger::ClaimState::done) return;  // it proceeded and was first
-    const Pop& owner = *pops_[raw(before.owner) - 1u];
+    const unsigned number = raw(before.owner) - 1u;
+    const SimPop& owner = *pops_[number];
     if (after && after->attempt == before.attempt + 1) {
         ++seen_["taken_over"];
         presumed_.insert(before.request);
         presumed_.insert(after->request);
-        // A restored ledger remembers when it heard POPs last as of its backup.
-        if (!may_seem_dead(owner) && !seen_.contains("restored"))
+        const Nanoseconds quiet_ns =
+            clock_.now_ns() - std::max(heard_ns_[number], listening_since_ns_);
+        const Nanoseconds drift_ns = limits::pop_silence_max / 500;
+        const bool replaced = histories_[owner.history].incarnation != before.incarnation;
+        if (quiet_ns < limits::pop_silence_max - drift_ns && !replaced)
             violated("C3: a claim of a living POP was taken over");
         return;
     }
@@ -98,34 +82,18 @@ void ReplicationWorld::check_claim(const ledger::Claim& before,
             violated("C2: the key of a running request was freed");
 }
 
-void ReplicationWorld::check_claims() {
-    std::map<std::string, ledger::Claim> now;
-    (void)ledger_store_.scan(LedgerTable::claim, {}, {}, [&](Bytes key, Bytes value) {
-        ledger::Claim claim;
-        if (!ledger::decode(value, claim)) violated("a claim cannot be read");
-        now.emplace(std::string(key), claim);
-        return true;
-    });
-    for (const auto& [key, claim] : claims_) {
-        const auto found = now.find(key);
-        check_claim(claim, found == now.end() ? std::optional<ledger::Claim>{}
-                                              : std::optional<ledger::Claim>(found->second));
-    }
-    claims_ = std::move(now);
-}
-
 // C1: of all executions of a key at most one had the centre's plain grant: a second one ran without
-// its word or after a presumed death. A ledger that was restored has forgotten grants: it may give
-// them again, and still charges once (check_rows).
+// its word, after a presumed death, or after the disk with the first one was lost.
 void ReplicationWorld::check_executions() {
-    std::map<IdempotencyId, unsigned> plain;
+    std::map<IdempotencyId, std::set<RequestId>> plain;
     std::map<IdempotencyId, unsigned> all;
     for (const SimExecution& execution : executions_) {
         const storage::Settlement& settlement = execution.settlement;
         if (++all[settlement.idempotency] > 1) ++seen_["ran_twice"];
-        if (has_key(settlement.request_id) && ++plain[settlement.idempotency] > 1 &&
-            !seen_.contains("restored"))
-            violated("C1: a key ran twice by the centre's grant");
+        if (!has_key(settlement.request_id) || histories_[execution.history].over) continue;
+        std::set<RequestId>& ran = plain[settlement.idempotency];
+        ran.insert(settlement.request_id);
+        if (ran.size() > 1) violated("C1: a key ran twice by the centre's grant");
     }
 }
 

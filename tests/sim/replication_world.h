@@ -1,9 +1,9 @@
-// ReplicationWorld: one centre and two POPs in one thread from one seed: the production ledger,
-// centre, agent state machines and journals, over a simulated network, clock and disks. Clients use
-// the same idempotency keys at both POPs. Faults are drawn from the seed; checkers look at every
-// step; at the end all faults stop and everything must converge.
+// ReplicationWorld: a centre of two processes and three POPs in one thread from one seed: the
+// production ledger, centre, agent state machines, journals and vaults, over a simulated network,
+// clocks and disks. Clients use the same idempotency keys at all POPs. Faults are drawn from the
+// seed; checkers look at every step and every commit of the ledger; at the end all faults stop and
+// everything must converge.
 #pragma once
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,146 +11,155 @@
 #include <string>
 #include <vector>
 
-#include "replication/agent_core.h"
-#include "replication/central/central.h"
+#include "replication/central/body_key_service.h"
 #include "replication/central/ledger.h"
-#include "replication/central/memory_ledger_store.h"
-#include "replication/transport_sim.h"
-#include "storage/journal.h"
-#include "storage/sim_store.h"
+#include "tests/sim/sim_centres.h"
+#include "tests/sim/sim_pop.h"
+#include "tests/sim/watched_ledger_store.h"
 
 namespace nodex::replication {
 
 // Planted in the simulated edge, beside those of PlantedBug.
 enum class EdgeBug : std::uint8_t { none, unsynced_settlements };
 
-// Runs work at the next step; a crash forgets what has not run.
-class SimCommits final : public CommitPort {
-  public:
-    SimCommits(storage::Journal& journal, storage::SimStore& store)
-        : journal_(journal), store_(store) {}
-    using CommitPort::call;
-    void call(Work work, Done done, Durable durable) override {
-        calls_.push_back({std::move(work), std::move(done), durable});
-    }
-    void run();
-
-  private:
-    struct Call {
-        Work work;
-        Done done;
-        Durable durable;
-    };
-    storage::Journal& journal_;
-    storage::SimStore& store_;
-    std::deque<Call> calls_;
-};
-
-// A request that holds money. As in the gateway nothing of it is logged before the centre's word on
-// its key, or before it went on without one.
-struct SimRequest {
-    storage::OpenRequest open;
-    LeaseScope* account = nullptr;
-    LeaseScope* key = nullptr;
-    Nanoseconds ends_at_ns = 0;
-    bool fails = false;  // its provider: nothing is delivered
-    bool gate_open = false;
-};
-
-// What a client was told is done: this must be in the ledger in the end.
-struct SimExecution {
-    storage::Settlement settlement;
-};
-
 class ReplicationWorld {
   public:
+    using Counts = std::map<std::string, std::uint64_t>;
     ReplicationWorld(std::uint64_t seed, PlantedBug bug, EdgeBug edge_bug);
     ~ReplicationWorld();
     // Faults on for a while, then off until quiet. Answers the first violation, or "".
     std::string run();
-    [[nodiscard]] const std::map<std::string, unsigned>& seen() const noexcept { return seen_; }
+    // What happened of itself (requests, takeovers), so that a test can tell that it did.
+    [[nodiscard]] const Counts& seen() const noexcept { return seen_; }
+    // What was done to them.
+    [[nodiscard]] const Counts& faults() const noexcept { return faults_; }
 
   private:
-    struct Pop {
-        unsigned number = 0;
-        storage::SimStore store;
-        std::unique_ptr<storage::Journal> journal;
-        std::unique_ptr<SimCommits> commits;
-        std::unique_ptr<Transport> transport;
-        std::unique_ptr<AgentCore> core;
-        std::shared_ptr<const Directory> directory;
-        std::vector<SimRequest> running;
-        unsigned asking = 0;
-        std::optional<Nanoseconds> cut_since_ns;
-        Nanoseconds silent_until_ns = 0;  // the centre may take it for dead until then
-        std::uint64_t life = 0;           // counts crashes: an answer to an earlier life is dropped
-    };
-
+    // --- their life (replication_world.cc)
     void set_up();
-    void start_centre();
-    void restore_ledger();
-    void wake_old_centre();
-    void end_old_centre();
-    void start_pop(Pop& pop);
-    void crash(Pop& pop);
-    void recover(Pop& pop);
+    std::unique_ptr<Central> make_centre(LedgerStore& store, TransportServer& port);
+    void start_centre(unsigned number);
+    void start_centres();
+    void answered(Bytes subject, Bytes request);
+    void start_pop(SimPop& pop);
+    void end_pop(SimPop& pop);
+    void recover(SimPop& pop);
+    void reinstall(SimPop& pop);
     void step(Nanoseconds by);
+    const char* unrest();
+    void wait_for_leases_of_lost_disks();
+
+    // --- faults (replication_faults.cc)
+    struct Fault {
+        const char* name;
+        unsigned weight;                                // of a thousand draws
+        bool (ReplicationWorld::*inject)(SimPop& pop);  // false: it does not fit just now
+    };
+    static const Fault table[];
     void inject();
-    void client(Pop& pop);
-    void reserved(Pop& pop, const storage::OpenRequest& request, LeaseScope* account,
+    bool kill_pop(SimPop& pop);
+    bool lose_power(SimPop& pop);
+    bool lose_disk(SimPop& pop);
+    bool copy_disk(SimPop& pop);
+    bool roll_disk_back(SimPop& pop);
+    bool set_clock(SimPop& pop);
+    bool set_centre_clock(SimPop& pop);
+    bool cut_link(SimPop& pop);
+    bool cut_link_one_way(SimPop& pop);
+    bool heal_links(SimPop& pop);
+    bool cut_until_reclaimed(SimPop& pop);
+    bool cut_until_silent(SimPop& pop);
+    bool idle(SimPop& pop);
+    bool kill_centre(SimPop& pop);
+    bool restart_centres(SimPop& pop);
+    bool freeze_centre(SimPop& pop);
+    bool wake_centre(SimPop& pop);
+    bool back_up_ledger(SimPop& pop);
+    bool restore_ledger(SimPop& pop);
+    bool wake_old_centre(SimPop& pop);
+    bool end_old_centre(SimPop& pop);
+    void begin_history(SimPop& pop, std::uint64_t certain_max = UINT64_MAX);
+    void end_history(std::size_t history);
+    void forget_lost_grants();
+    void stop_faults();
+
+    // --- clients (replication_requests.cc)
+    void client(SimPop& pop);
+    void reserved(SimPop& pop, const storage::OpenRequest& request, LeaseScope* account,
                   LeaseScope* key);
-    void end_requests(Pop& pop, bool all);
-    void end_request(Pop& pop, const SimRequest& request);
+    void end_requests(SimPop& pop, bool all);
+    void end_request(SimPop& pop, const SimRequest& request);
+    void finish(SimPop& pop, const SimRequest& request, Nano amount);
+    bool write(SimPop& pop, const storage::Batch& batch);
     // --- claims (replication_claims.cc)
-    void ask_centre(Pop& pop, const storage::OpenRequest& open);
-    void answered(Pop& pop, const RequestId& id, const std::optional<ClaimReply::Entry>& word);
-    void release(Pop& pop, const SimRequest& request, bool tell_centre);
-    void cut(Pop& pop, bool is_cut);
-    void silence(Pop& pop);  // cut off until another POP may take its claims over
-    [[nodiscard]] bool may_seem_dead(const Pop& pop) const;
+    void ask_centre(SimPop& pop, const storage::OpenRequest& open);
+    void claim_answered(SimPop& pop, const RequestId& id,
+                        const std::optional<ClaimReply::Entry>& word);
+    void release(SimPop& pop, const SimRequest& request, bool tell_centre);
     [[nodiscard]] bool has_key(const RequestId& request) const {
         return granted_.contains(request) && !presumed_.contains(request);
     }
-    void finish(Pop& pop, const SimRequest& request, Nano amount);
-    bool write(Pop& pop, const storage::Batch& batch);
-    bool quiet();
+    // --- body keys (replication_bodies.cc)
+    void seal_body(SimPop& pop);
+    bool rotate_body_key(SimPop& pop);
+    bool shred_account(SimPop& pop);
+    void shred_again();  // after a restore: what the ledger forgot that it had ordered
 
+    std::uint64_t epoch();  // of the ledger as it stands
     // --- checkers: each sets violation_ when its property does not hold
+    void committed(const LedgerChange& change, const std::optional<std::string>& before);
     void check_step();
-    void check_leases(Pop& pop);  // I4
-    void check_ledger();          // I1, I3, lease sums
-    void check_end();             // I2, I5, I6, I7, I11
-    void check_rows();
-    void check_claims();  // C2, C3
-    void check_claim(const ledger::Claim& before, const std::optional<ledger::Claim>& after);
-    void check_executions();  // C1
-    void check_marks(Pop& pop);
+    void check_leases(SimPop& pop);                                             // I4
+    void check_disk(const SimPop& pop);                                         // D2
+    void check_closing(const LedgerChange& change, const std::string& before);  // L1
+    void check_ledger();  // I1, I3, lease sums
+    void check_end();
+    void check_rows();                                // I2, I5, I11
+    void check_losses(Nano late_loss, Nano excused);  // I7
+    void check_claim(const ledger::Claim& before,
+                     const std::optional<ledger::Claim>& after);  // C2, C3
+    void check_executions();                                      // C1
+    void check_marks(SimPop& pop);                                // I6, I10
+    void check_locks();                                           // L2
+    void check_bodies();                                          // B1, B2, B3
+    [[nodiscard]] bool must_be_booked(const SimExecution& execution) const;
     void violated(const std::string& what);
 
     const std::uint64_t seed_;
     const PlantedBug bug_;
     const EdgeBug edge_bug_;
     SeededRandom random_;
-    ManualClock clock_;
+    ManualClock clock_;  // the true time
     SimNetwork network_;
-    MemoryLedgerStore ledger_store_;
-    Ledger ledger_{ledger_store_};  // the checkers' eyes; the centre has its own
-    SeededRandom central_random_{1};
-    crypto::SecretKey link_keys_[2];
-    std::unique_ptr<Central> central_;
+    DriftingClock centre_clock_;
+    SeededRandom central_random_;
+    WatchedLedgerStore ledger_store_;
+    Ledger ledger_;  // the operator's hand and the checkers' eyes; the centre has its own
+    crypto::SecretKey root_key_;
+    BodyKeyService body_keys_;
+    std::vector<crypto::SecretKey> link_keys_;
+    SimCentres centres_;
     MemoryLedgerStore backup_;
     bool has_backup_ = false;
+    std::uint64_t epoch_raised_ = 0;
     // What the ledger was before it was restored, and the process that may still serve it.
     MemoryLedgerStore lost_store_;
     bool has_lost_ = false;
     std::unique_ptr<Central> old_centre_;
-    std::vector<std::unique_ptr<Pop>> pops_;
+    std::vector<std::unique_ptr<SimPop>> pops_;
+    std::vector<SimHistory> histories_;
     std::vector<SimExecution> executions_;
-    std::set<RequestId> granted_;     // the centre gave them their key
+    std::map<RequestId, IdempotencyId> granted_;  // the centre, as it stands, gave them their key
     std::set<RequestId> presumed_;    // and took it from, or gave it after, a presumed death
     std::set<RequestId> gates_open_;  // may have logged something
-    std::map<std::string, ledger::Claim> claims_;  // as they were a step ago
-    std::map<std::string, unsigned> seen_;  // what happened, so that a test can tell that it did
+    std::vector<SimBody> bodies_;
+    std::uint32_t shreds_ordered_ = 0;
+    std::uint32_t shredded_below_ = 0;  // versions of the account's key
+    // When each POP spoke last in a way that the ledger notes, and since when somebody listens.
+    std::vector<Nanoseconds> heard_ns_;
+    Nanoseconds listening_since_ns_ = 0;
+    Counts seen_;
+    Counts faults_;
     std::uint64_t next_request_ = 0;
     std::string violation_;
 };
