@@ -34,9 +34,10 @@ class Server:
         os.chown(self.folder, owner.pw_uid, owner.pw_gid)
         chain, key = os.path.join(self.folder, "tls.crt"), os.path.join(self.folder, "tls.key")
         world.authority.issue(host.name, [host.address], chain, key)
-        for path in (chain, key):
+        trusted = shutil.copy(world.authority.ca_file, self.folder)  # the authority's own folder is closed to others
+        for path in (chain, key, trusted):
             os.chown(path, owner.pw_uid, owner.pw_gid)
-        self.tls = {"ssl": "on", "ssl_cert_file": chain, "ssl_key_file": key, "ssl_ca_file": world.authority.ca_file}
+        self.tls = {"ssl": "on", "ssl_cert_file": chain, "ssl_key_file": key, "ssl_ca_file": trusted}
         self.service = Service(host.name, host, [f"{self.bin}/postgres", "-D", self.data], self.folder, wrapper=self._as_owner())
 
     @staticmethod
