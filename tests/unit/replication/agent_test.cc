@@ -36,6 +36,7 @@ class AgentTest : public testing::Test {
                                                            PlantedBug::none,
                                                            crypto::SecretKey::generate(random_),
                                                            {},
+                                                           limits::lease_ttl,
                                                            {PopId{1}}});
         EXPECT_TRUE(central_->start(true));
         auto journal = storage::Journal::open(store_, random_);
