@@ -322,11 +322,6 @@ class Ledger {
     Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
                          std::uint32_t incarnation, std::uint32_t generation, Nano amount,
                          bool restored, std::int64_t now_ms);
-    // The key's earlier charge was of an execution whose answer is not kept any more, so that this
-    // one is another business request.
-    Result<bool> is_new_life(LedgerTransaction& transaction, PopId pop,
-                             const storage::Settlement& settlement, const ledger::Charge& earlier,
-                             std::int64_t now_ms);
     Status settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                   const storage::Settlement& settlement, bool restored, std::int64_t now_ms,
                   SettlementCounts& counts);

@@ -1,7 +1,6 @@
 // Ledger: shipped settlements (replication.md 7.5), the only place where a customer is charged.
 // Strictly the next sequence number of one (POP, incarnation), on the chain it has, and at most one
-// charge a business request. A key is another request when it is used again after its answer's
-// time.
+// charge a business request.
 #include <algorithm>
 
 #include "edge/base/limits.h"
@@ -20,9 +19,6 @@ namespace {
 Error refused(ErrorCode code) noexcept {
     return {code, ErrorSource::client};
 }
-
-// Of a request's id: the POP and its incarnation (replication/README.md, Entities).
-constexpr std::size_t install_prefix_bytes = 2 + 4;
 
 // One charge per business request: by its idempotency key, and by its own id where it came without
 // one.
@@ -190,30 +186,6 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
     return {};
 }
 
-// Two who know that the key was free. The centre: it holds the key for this very request, and a key
-// that is charged is held for nobody until its time is over. The POP's journal, where the centre
-// was not asked: both ran under it, and it runs no key whose answer it keeps; a clock of it that
-// was set forward does not count, as that time must have passed here too.
-Result<bool> Ledger::is_new_life(LedgerTransaction& transaction, PopId pop,
-                                 const storage::Settlement& settlement,
-                                 const ledger::Charge& earlier, std::int64_t now_ms) {
-    if (settlement.idempotency.is_zero()) return false;
-    const Result<std::optional<ledger::Claim>> claim = transaction.find<ledger::Claim>(
-        LedgerTable::claim, ledger::claim_key(settlement.account, settlement.idempotency));
-    if (!claim) return claim.error();
-    if (*claim && (*claim)->state == ledger::ClaimState::held && (*claim)->owner == pop &&
-        (*claim)->request == settlement.request_id)
-        return true;
-    const bool one_journal = earlier.request.view().substr(0, install_prefix_bytes) ==
-                             settlement.request_id.view().substr(0, install_prefix_bytes);
-    const Wide kept_ms = Wide{settlement.sealed_answer.expires_ms} - settlement.settled_ms;
-    if (!one_journal || settlement.sealed_answer.id.is_zero() || kept_ms <= 0) return false;
-    const Result<std::optional<Row>> row =
-        transaction.find<Row>(LedgerTable::row, ledger::row_key(earlier.row));
-    if (!row) return row.error();
-    return *row && (*row)->pop == pop && now_ms - (*row)->time_ms >= kept_ms;
-}
-
 Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                       const storage::Settlement& settlement, bool restored, std::int64_t now_ms,
                       SettlementCounts& counts) {
@@ -245,17 +217,11 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
         transaction.find<ledger::Charge>(LedgerTable::charge, place);
     if (!earlier) return earlier.error();
     Row row = row_of(settlement, pop, now_ms);
-    bool duplicate = earlier->has_value() && bug_ != PlantedBug::no_key_dedup;
-    if (duplicate && (*earlier)->request == settlement.request_id) {
-        ++counts.repeated_executions;  // the same execution, told again
-        return {};
-    }
-    if (duplicate) {
-        const Result<bool> new_life = is_new_life(transaction, pop, settlement, **earlier, now_ms);
-        if (!new_life) return new_life.error();
-        duplicate = !*new_life;
-    }
-    if (duplicate) {
+    if (*earlier && bug_ != PlantedBug::no_key_dedup) {
+        if ((*earlier)->request == settlement.request_id) {  // the same execution, told again
+            ++counts.repeated_executions;
+            return {};
+        }
         row.kind = RowKind::duplicate;
         row.debit = ledger::house_account(House::duplicate, currency);
         row.credit = ledger::house_account(House::revenue, currency);

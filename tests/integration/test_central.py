@@ -149,7 +149,7 @@ def a_pop_that_may_not_administer_spends_but_makes_no_money(folder):
         except AdminRefusal as refusal:
             assert refusal.status == 403, refusal
         assert one.balance_nano(client.account) == 10 * NANO
-        assert pay(at(two, client)).status == 200
+        assert pay(cluster.at(two, client)).status == 200
         level(cluster, client, 1, 10 * NANO)
 
 

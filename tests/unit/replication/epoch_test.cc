@@ -17,11 +17,12 @@ struct EpochTest : PayingPop {
         world.start_centre();
     }
     // What the admin socket of the POP would answer.
+    std::uint64_t commands_ = 0;  // each has a number of its own
     std::string command(const std::string& name) {
         std::string answer;
         pop().core->link().request(
             "admin", MessageType::query_request,
-            encode(QueryRequest{R"({"command":")" + name + R"(","args":{}})"}), second,
+            encode(QueryRequest{R"({"command":")" + name + R"(","args":{}})", ++commands_}), second,
             [&](const Result<std::string>& payload) {
                 const auto reply =
                     payload ? decode_query_reply(*payload) : Result<QueryReply>(payload.error());

@@ -256,26 +256,6 @@ TEST(LedgerClaims, AnExecutionThatNeverClaimedIsFoundByItsCharge) {
     EXPECT_EQ(world.ask(world.other, ClaimOp::acquire, 2).result, ClaimResult::granted);
 }
 
-// Charges are kept for good. A customer who used one key every day paid for the first day only.
-TEST(LedgerClaims, AKeyThatIsUsedAgainAfterItsTimeIsChargedAgain) {
-    ClaimWorld world;
-    world.lease(world.account_scope(), 8 * unit);
-    for (int day = 0; day < 3; ++day) {
-        const storage::Settlement settlement = world.settlement(2 * unit, unit, 9);
-        ClaimRequest::Entry acquire = world.entry(ClaimOp::acquire, 0);
-        acquire.request = settlement.request_id;
-        ASSERT_EQ(world.ask(world.pop, acquire).result, ClaimResult::granted) << day;
-        world.settle(settlement);
-        EXPECT_EQ(world.balance(), (9 - day) * unit);
-        EXPECT_EQ(world.ask(world.other, ClaimOp::acquire, 500).request, settlement.request_id);
-        world.settle(world.settlement(2 * unit, unit, 9));  // of whoever went on without a word
-        EXPECT_EQ(world.balance(), (9 - day) * unit);
-        world.now_ms += ttl_ms;
-    }
-    EXPECT_EQ(world.house(ledger::House::duplicate), -3 * unit);
-    world.check();
-}
-
 TEST(LedgerClaims, ExpiresAfterWhatItsPopToldAndIsSweptInBoundedSteps) {
     ClaimWorld world;
     for (std::uint64_t i = 1; i <= 10; ++i) {

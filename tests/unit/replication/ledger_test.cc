@@ -142,36 +142,6 @@ TEST(Ledger, ASecondExecutionOfAKeyIsTheHouses) {
     world.check();
 }
 
-// Where nobody asks the centre for keys (standalone), the journal that ran both knows.
-TEST(Ledger, AKeyThatItsPopUsesAgainAfterTheAnswersTimeIsChargedAgain) {
-    constexpr std::int64_t kept_ms = 86'400'000;
-    LedgerWorld world(10 * unit);
-    world.lease(world.account_scope(), 8 * unit);
-    const auto execution = [&](std::uint8_t incarnation) {
-        storage::Settlement settlement = world.settlement(unit, unit, 1);
-        const std::uint64_t number = world.next_request;
-        settlement.request_id = {};
-        settlement.request_id.octets[2] = incarnation;
-        settlement.request_id.octets[15] = static_cast<std::uint8_t>(number);
-        settlement.sealed_answer.id = numbered<BodyId>(number);
-        settlement.settled_ms = world.now_ms;
-        settlement.sealed_answer.expires_ms = world.now_ms + kept_ms;
-        return settlement;
-    };
-    world.settle(execution(1));
-    world.now_ms += kept_ms - 1;
-    world.settle(execution(1));
-    EXPECT_EQ(world.balance(), 9 * unit) << "its answer was still there";
-    world.now_ms += 1;
-    world.settle(execution(2));
-    EXPECT_EQ(world.balance(), 9 * unit) << "another journal knows nothing of the first";
-    world.settle(execution(1));
-    EXPECT_EQ(world.balance(), 8 * unit);
-    world.settle(execution(1));
-    EXPECT_EQ(world.balance(), 8 * unit) << "its time begins anew";
-    world.check();
-}
-
 // A POP's word on what the house lost is bounded by nothing; revenue at the end of its range would
 // have stopped every other POP.
 TEST(Ledger, ForgedLossesDoNotStopTheOthers) {

@@ -186,7 +186,9 @@ TEST(StoredFeed, FollowsANewerCentreAndWhatItPassedOverIsFetchedAfterItsUpgrade)
     (void)world.start(0);
     ASSERT_TRUE(world.served(pop));
     world.step();
-    EXPECT_EQ(load_feed(pop.store)->from, stored->version) << "asked for once";
+    stored = load_feed(pop.store);
+    ASSERT_TRUE(stored);
+    EXPECT_EQ(stored->from, stored->version) << "asked for once";
 }
 
 TEST(StoredFeed, FollowsAnOlderCentre) {
