@@ -21,7 +21,7 @@ const ReplicationWorld::Fault ReplicationWorld::table[] = {
     {"pop_power_lost", 5, &ReplicationWorld::lose_power},
     {"pop_disk_lost", 1, &ReplicationWorld::lose_disk},
     {"", 6, &ReplicationWorld::copy_disk},
-    {"pop_disk_rolled_back", 2, &ReplicationWorld::roll_disk_back},
+    {"pop_disk_rolled_back", 4, &ReplicationWorld::roll_disk_back},
     {"pop_clock_set", 3, &ReplicationWorld::set_clock},
     {"centre_clock_set", 2, &ReplicationWorld::set_centre_clock},
     {"link_cut", 12, &ReplicationWorld::cut_link},
