@@ -102,13 +102,18 @@ void BodyKeyKeeper::destroy(std::function<void(const Status&)> done) {
         });
 }
 
-// A ledger that knows of no key although this POP has one was restored: it makes another when it is
-// asked, which every POP can have.
 bool BodyKeyKeeper::is_behind(const AccountRecord& account) const {
     if (account.state == AccountState::closed) return false;
     const std::uint32_t wanted = std::max(account.key_version, first_body_key_version);
-    const std::uint32_t current = vault_->current_version(account.id).value_or(0);
-    return current < wanted || (account.key_version == 0 && current >= first_body_key_version);
+    return vault_->current_version(account.id).value_or(0) < wanted;
+}
+
+// Nobody waits for the second kind: a ledger that knows of no key although this POP has one was
+// restored (or has just made it, and the feed does not say so yet). It makes another when it is
+// asked, which every POP can have.
+bool BodyKeyKeeper::is_to_be_asked(const AccountRecord& account) const {
+    return is_behind(account) ||
+           (account.state != AccountState::closed && account.key_version == 0);
 }
 
 void BodyKeyKeeper::ask_next() {
@@ -117,7 +122,7 @@ void BodyKeyKeeper::ask_next() {
          next != accounts_->end() && request.entries.size() < limits::body_key_accounts_max;
          ++next) {
         asked_up_to_ = next->first;
-        if (is_behind(next->second))
+        if (is_to_be_asked(next->second))
             request.entries.push_back(
                 {next->first, vault_->current_version(next->first).value_or(0)});
     }

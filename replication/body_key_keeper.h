@@ -41,6 +41,7 @@ class BodyKeyKeeper {
     void destroy(std::function<void(const Status&)> done);
     void ask_next();
     [[nodiscard]] bool is_behind(const AccountRecord& account) const;
+    [[nodiscard]] bool is_to_be_asked(const AccountRecord& account) const;
     void answered(const Result<std::string>& payload);
     void take(BodyKeyReply::Entry entry, Arrival& arrival);
     void store(const std::shared_ptr<Arrival>& arrival);
