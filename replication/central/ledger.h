@@ -277,6 +277,11 @@ class Ledger {
     // stale(client): not this POP's newest incarnation. Notes, coarsely, that the POP spoke.
     Status heard_of(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                     std::int64_t now_ms);
+    // Whether it is the POP's newest incarnation, which a first word makes it when none above it
+    // has spoken.
+    Result<bool> speaks(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation);
+    Result<std::uint32_t> next_incarnation(LedgerTransaction& transaction, PopId pop,
+                                           const std::optional<std::string>& newest);
     Result<bool> is_dead(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                          std::int64_t now_ms);
     Status hear_everyone(LedgerTransaction& transaction, std::int64_t now_ms);

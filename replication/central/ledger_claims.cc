@@ -70,21 +70,34 @@ bool differs(const Claim& claim, const Fingerprint& fingerprint) noexcept {
 
 Status Ledger::heard_of(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                         std::int64_t now_ms) {
-    const Result<std::optional<std::string>> newest =
-        transaction.get(LedgerTable::mark, ledger::newest_incarnation_key(pop));
-    if (!newest) return newest.error();
-    if (!*newest || ByteReader(**newest).integer<std::uint32_t>() != incarnation)
-        return refused(ErrorCode::stale);
     const std::string place = ledger::mark_key(pop, incarnation);
     const auto mark = transaction.find<ledger::Mark>(LedgerTable::mark, place);
     if (!mark) return mark.error();
     if (!*mark) return refused(ErrorCode::stale);
+    const Result<bool> newest = speaks(transaction, pop, incarnation);
+    if (!newest) return newest.error();
+    if (!*newest) return refused(ErrorCode::stale);
     const std::int64_t age_ms = now_ms - (*mark)->contact_ms;
     if (age_ms >= 0 && age_ms < limits::pop_contact_interval / millisecond) return {};
     ledger::Mark heard = **mark;
     heard.contact_ms = now_ms;
     transaction.put(LedgerTable::mark, place, ledger::encode(heard));
     return {};
+}
+
+// Whoever speaks under an incarnation has heard its number: his disk is the one that is in place,
+// and those with lower numbers are gone.
+Result<bool> Ledger::speaks(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation) {
+    const std::string place = ledger::newest_incarnation_key(pop);
+    const Result<std::optional<std::string>> newest = transaction.get(LedgerTable::mark, place);
+    if (!newest) return newest.error();
+    if (!*newest) return false;
+    const auto number = ByteReader(**newest).integer<std::uint32_t>();
+    if (incarnation <= number) return incarnation == number;
+    std::string value;
+    ByteWriter(value).integer(incarnation);
+    transaction.put(LedgerTable::mark, place, value);
+    return true;
 }
 
 // A POP whose disk was replaced has a newer incarnation: what the old one ran is gone. A contact

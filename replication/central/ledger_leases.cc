@@ -120,6 +120,21 @@ Status Ledger::change_held(LedgerTransaction& transaction, const Holder& holder,
     return save_key(transaction, key);
 }
 
+// Above every number that was given, also to an install that never spoke.
+Result<std::uint32_t> Ledger::next_incarnation(LedgerTransaction& transaction, PopId pop,
+                                               const std::optional<std::string>& newest) {
+    const std::string place = ledger::last_incarnation_key(pop);
+    const Result<std::optional<std::string>> last = transaction.get(LedgerTable::mark, place);
+    if (!last) return last.error();
+    const std::optional<std::string>& from = *last ? *last : newest;  // of before there was a last
+    const std::uint32_t step = bug_ == PlantedBug::reuse_incarnation ? 0 : 1;
+    const std::uint32_t number = from ? ByteReader(*from).integer<std::uint32_t>() + step : 1;
+    std::string value;
+    ByteWriter(value).integer(number);
+    transaction.put(LedgerTable::mark, place, value);
+    return number;
+}
+
 Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& request,
                                            std::int64_t now_ms) {
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<RegisterReply> {
@@ -135,18 +150,22 @@ Result<RegisterReply> Ledger::register_pop(PopId pop, const RegisterRequest& req
         if (!newest) return newest.error();
         RegisterReply reply;
         // The install id, not the request, makes an incarnation: a repeated registration finds its
-        // first. One that another install has followed is a disk of before, put back.
+        // first. One that another install has followed is a disk of before, put back. That follows
+        // with its first word (speaks()), not here: a registration of a disk that is gone may come
+        // later than its successor's.
         bool was_replaced = false;
         if (*known) {
             reply.incarnation = ByteReader(**known).integer<std::uint32_t>();
-            was_replaced = *known != *newest;
+            was_replaced =
+                *newest && ByteReader(**newest).integer<std::uint32_t>() > reply.incarnation;
         } else {
-            const std::uint32_t step = bug_ == PlantedBug::reuse_incarnation ? 0 : 1;
-            reply.incarnation = *newest ? ByteReader(**newest).integer<std::uint32_t>() + step : 1;
-            std::string number;
-            ByteWriter(number).integer(reply.incarnation);
-            transaction.put(LedgerTable::mark, install_key, number);
-            transaction.put(LedgerTable::mark, newest_key, number);
+            const Result<std::uint32_t> number = next_incarnation(transaction, pop, *newest);
+            if (!number) return number.error();
+            reply.incarnation = *number;
+            std::string value;
+            ByteWriter(value).integer(reply.incarnation);
+            transaction.put(LedgerTable::mark, install_key, value);
+            if (!*newest) transaction.put(LedgerTable::mark, newest_key, value);
         }
         const std::string place = ledger::mark_key(pop, reply.incarnation);
         Result<std::optional<ledger::Mark>> found =

@@ -11,7 +11,8 @@
 //   price     'm' number u32 -> Model;  'n' id -> number u32
 //             'p' version u32 -> PriceList, immutable
 //   mark      'i' pop u16 install[16] -> incarnation u32
-//             'n' pop u16 -> newest incarnation u32
+//             'n' pop u16 -> newest incarnation u32 that has spoken (the first: registered)
+//             'h' pop u16 -> last incarnation u32 that was given
 //             'w' pop u16 incarnation u32 -> Mark
 //             'r' pop u16 incarnation u32 -> Restoration
 //             's' pop u16 -> PopState
@@ -353,6 +354,9 @@ inline std::string charge_key(AccountId account, const IdempotencyId& idempotenc
 }
 inline std::string newest_incarnation_key(PopId pop) {
     return KeyBuilder().letter('n').number(raw(pop)).bytes;
+}
+inline std::string last_incarnation_key(PopId pop) {
+    return KeyBuilder().letter('h').number(raw(pop)).bytes;
 }
 inline PopId pop_of_newest_incarnation_key(Bytes key) noexcept {
     NX_ASSERT(key.size() == 3);

@@ -325,6 +325,9 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
             if (mark.applied != before) {
                 mark.contact_ms = now_ms;
                 transaction.put(LedgerTable::mark, place, ledger::encode(mark));
+                if (before == 0)  // may be the first word of its incarnation
+                    if (const Result<bool> newest = speaks(transaction, pop, incarnation); !newest)
+                        return newest.error();
             }
         }
         reply.applied = mark.applied;

@@ -19,9 +19,10 @@ struct ClaimWorld : LedgerWorld {
 
     ClaimWorld() : LedgerWorld(10 * unit) { other_incarnation = register_other(6); }
     std::uint32_t register_other(std::uint64_t install) {
-        return ledger
-            .register_pop(other, {numbered<InstallId>(install), 0, 0, {}, {}, 0, 1}, now_ms)
-            ->incarnation;
+        const RegisterRequest request{numbered<InstallId>(install), 0, 0, {}, {}, 0, 1};
+        const std::uint32_t given = ledger.register_pop(other, request, now_ms)->incarnation;
+        NX_ASSERT(ledger.lease(other, given, {}, now_ms).has_value());  // its first word
+        return given;
     }
     [[nodiscard]] ClaimRequest::Entry entry(ClaimOp op, std::uint64_t request,
                                             std::uint16_t expect_attempt = 0) const {

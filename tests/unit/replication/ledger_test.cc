@@ -311,10 +311,29 @@ TEST(Ledger, ADiskThatWasReplacedAndIsPutBackMustReinstall) {
     const RegisterRequest first{numbered<InstallId>(5), 0, 0, {}, {}, 0, 1};
     const RegisterRequest second{numbered<InstallId>(6), 0, 0, {}, {}, 0, 1};
     EXPECT_EQ(world.ledger.register_pop(world.pop, second, start_ms)->incarnation, 2u);
+    ASSERT_TRUE(world.ledger.lease(world.pop, 2, {}, start_ms));
     EXPECT_EQ(world.ledger.register_pop(world.pop, first, start_ms)->verdict,
               RegisterVerdict::must_reinstall);
     EXPECT_EQ(world.ledger.register_pop(world.pop, second, start_ms)->verdict,
               RegisterVerdict::accepted);
+}
+
+TEST(Ledger, ALateRegistrationOfALostDiskDoesNotReplaceTheOneInPlace) {
+    LedgerWorld world(unit);
+    const RegisterRequest in_place{numbered<InstallId>(5), 0, 0, {}, {}, 0, 1};
+    const RegisterRequest lost{numbered<InstallId>(6), 0, 0, {}, {}, 0, 1};
+    EXPECT_EQ(world.ledger.register_pop(world.pop, lost, start_ms)->incarnation, 2u);
+    EXPECT_TRUE(world.ledger.lease(world.pop, 1, {}, start_ms)) << "it speaks on";
+    EXPECT_EQ(world.ledger.register_pop(world.pop, in_place, start_ms)->verdict,
+              RegisterVerdict::accepted);
+    // The next disk has a number of its own, and follows with its first word.
+    const RegisterRequest next{numbered<InstallId>(7), 0, 0, {}, {}, 0, 1};
+    EXPECT_EQ(world.ledger.register_pop(world.pop, next, start_ms)->incarnation, 3u);
+    EXPECT_TRUE(world.ledger.lease(world.pop, 1, {}, start_ms));
+    EXPECT_TRUE(world.ledger.lease(world.pop, 3, {}, start_ms));
+    for (const std::uint32_t before : {1u, 2u})
+        EXPECT_EQ(world.ledger.lease(world.pop, before, {}, start_ms).error().code,
+                  ErrorCode::stale);
 }
 
 TEST(Ledger, ARepeatedRegistrationMakesNoSecondIncarnation) {
@@ -327,6 +346,7 @@ TEST(Ledger, ARepeatedRegistrationMakesNoSecondIncarnation) {
                   .register_pop(world.pop, {numbered<InstallId>(6), 0, 0, {}, {}, 0, 1}, start_ms)
                   ->incarnation,
               2u);
+    EXPECT_TRUE(world.ledger.lease(world.pop, 2, {}, start_ms));
     EXPECT_EQ(world.ledger.lease(world.pop, 1, {}, start_ms).error().code, ErrorCode::stale);
 }
 
