@@ -225,13 +225,14 @@ bool ReplicationWorld::freeze_centre(SimPop&) {
     const auto number = static_cast<unsigned>(random_.below(2));
     if (!centres_.running(number)) return false;
     centres_.freeze(number);
+    frozen_ns_[number] = clock_.now_ns();
     return true;
 }
 
 bool ReplicationWorld::wake_centre(SimPop&) {
     for (unsigned i = 0; i < 2; ++i) {
         if (!centres_.frozen(i)) continue;
-        if (centres_.running_count() == 0) listening_since_ns_ = clock_.now_ns();
+        if (!anybody_listens()) listening_since_ns_ = clock_.now_ns();
         centres_.wake(i);
     }
     return true;

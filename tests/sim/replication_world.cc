@@ -64,6 +64,7 @@ void ReplicationWorld::set_up() {
     for (unsigned i = 0; i < pops_count; ++i)
         link_keys_.push_back(crypto::SecretKey::generate(keys));
     heard_ns_.assign(pops_count, 0);
+    frozen_ns_.assign(centres_count, 0);
     start_centres();
     for (unsigned i = 0; i < pops_count; ++i) {
         pops_.push_back(std::make_unique<SimPop>(i, clock_, ppm_from(random_)));
@@ -91,8 +92,18 @@ std::unique_ptr<Central> ReplicationWorld::make_centre(LedgerStore& store, Trans
     return centre;
 }
 
+// A process that was frozen for less than a contact's interval does not tell that from waiting, and
+// allows for as much before it takes a POP for dead: it has listened all the time.
+bool ReplicationWorld::anybody_listens() const {
+    for (unsigned i = 0; i < centres_count; ++i) {
+        const bool shortly = clock_.now_ns() - frozen_ns_[i] < limits::pop_contact_interval;
+        if (centres_.running(i) || (centres_.frozen(i) && shortly)) return true;
+    }
+    return false;
+}
+
 void ReplicationWorld::start_centre(unsigned number) {
-    if (centres_.running_count() == 0) listening_since_ns_ = clock_.now_ns();
+    if (!anybody_listens()) listening_since_ns_ = clock_.now_ns();
     centres_.start(number,
                    [this](TransportServer& port) { return make_centre(ledger_store_, port); });
 }

@@ -40,6 +40,7 @@ class ReplicationWorld {
     std::unique_ptr<Central> make_centre(LedgerStore& store, TransportServer& port);
     void start_centre(unsigned number);
     void start_centres();
+    [[nodiscard]] bool anybody_listens() const;
     void answered(Bytes subject, Bytes request);
     void start_pop(SimPop& pop);
     void end_pop(SimPop& pop);
@@ -158,6 +159,7 @@ class ReplicationWorld {
     // When each POP spoke last in a way that the ledger notes, and since when somebody listens.
     std::vector<Nanoseconds> heard_ns_;
     Nanoseconds listening_since_ns_ = 0;
+    std::vector<Nanoseconds> frozen_ns_;  // when each process of the centre was frozen last
     Counts seen_;
     Counts faults_;
     std::uint64_t next_request_ = 0;
