@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t lifetime_ms = limits::body_key_lifetime / millisecond;
 constexpr std::int64_t retention_ms = limits::body_key_retention / millisecond;
+constexpr std::int64_t clock_back_max_ms = 30'000;  // that the centre's clock may be set back by
 const std::string check_key = "c";
 
 Error refused(ErrorCode code) noexcept {
@@ -31,11 +32,13 @@ std::uint32_t first_of_epoch(std::uint64_t epoch) noexcept {
                     static_cast<std::uint32_t>(std::min<std::uint64_t>(epoch, UINT32_MAX)));
 }
 
-// The numbers of a restored ledger that follow its first wait for the time in seconds to pass them.
-// So none is ahead of the time but the first, and the epoch after the next restore begins above
-// numbers that this ledger gave and that its backup does not know.
+// The numbers of a restored ledger that follow its first wait for the time in seconds to pass them,
+// by as much as the clock may be set back before the next restore. So none is ahead of the time
+// then but the first, and the epoch after that restore begins above numbers that this ledger gave
+// and that its backup does not know.
 bool is_ahead(std::uint32_t number, std::uint32_t first, std::int64_t now_ms) noexcept {
-    return first > first_body_key_version && number > first && number > now_ms / 1'000;
+    const std::int64_t passed_s = (now_ms - clock_back_max_ms) / 1'000;
+    return first > first_body_key_version && number > first && number > passed_s;
 }
 
 // A version is of use as long as a body under it may be kept: until some time after its successor

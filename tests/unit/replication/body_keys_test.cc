@@ -305,8 +305,26 @@ TEST_F(BodyKeyServiceTest, NoTwoRestoredLedgersGiveTheSameNumber) {
         }
     }
     EXPECT_GE(numbers.size(), 20u);
-    now_ms = static_cast<std::int64_t>(epoch + 10) * 1'000;
-    EXPECT_TRUE(service->rotate(account, now_ms)) << "it waits for the next second only";
+    now_ms = static_cast<std::int64_t>(epoch + 40) * 1'000;
+    EXPECT_TRUE(service->rotate(account, now_ms)) << "it waits for half a minute only";
+}
+
+TEST_F(BodyKeyServiceTest, NumbersOfALostLedgerAreNotGivenAgainWhenTheClockWentBack) {
+    ASSERT_EQ(start(), ErrorCode::none);
+    const MemoryLedgerStore backup = store;
+    std::set<std::uint32_t> numbers;
+    std::int64_t now_ms = 1'790'000'000'000;
+    const std::uint64_t epoch = *ledger.raise_epoch(now_ms, 0);
+    now_ms += 25'000;
+    for (int made = 0; made < 10; ++made)
+        if (const auto keys = service->rotate(account, now_ms))
+            numbers.insert(keys->versions.back().number);
+    now_ms -= 28'000;
+    store = backup;
+    ASSERT_TRUE(ledger.raise_epoch(now_ms, epoch));
+    const auto keys = service->rotate(account, now_ms);
+    ASSERT_TRUE(keys);
+    EXPECT_TRUE(numbers.insert(keys->versions.back().number).second);
 }
 
 }  // namespace
