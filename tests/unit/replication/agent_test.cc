@@ -38,7 +38,6 @@ class AgentTest : public testing::Test {
                                                            {},
                                                            limits::lease_ttl,
                                                            {PopId{1}}});
-        EXPECT_TRUE(central_->start(true));
         auto journal = storage::Journal::open(store_, random_);
         EXPECT_TRUE(journal);
         journal_ = std::move(*journal);
@@ -64,7 +63,10 @@ class AgentTest : public testing::Test {
         std::filesystem::remove_all(folder_);
     }
 
-    void start() { ASSERT_TRUE(agent_->start(10 * second)); }
+    void start() {
+        ASSERT_TRUE(central_->start(true));
+        ASSERT_TRUE(agent_->start(10 * second));
+    }
     // Runs the test thread's mailbox until `finished` says so; the test's own timeout is the limit.
     template <class Condition>
     void run_until(Condition finished) {
@@ -144,7 +146,7 @@ TEST_F(AgentTest, RegistersAndPublishesAnEmptyDirectory) {
 // The first snapshot once was empty, published before the first page had come: a restarted node
 // refused every key.
 TEST_F(AgentTest, TheFirstDirectoryHasEverythingThatIsKnown) {
-    Ledger ledger(ledger_store_);  // the centre is idle: nothing has been sent yet
+    Ledger ledger(ledger_store_);  // the centre's thread has not begun: the ledger is ours
     const AccountId account = ledger.create_account("a", *ledger::parse_currency("USD"), 1)->id;
     ASSERT_TRUE(ledger.create_key(account, KeyHash{}, {}, 1));
     start();
