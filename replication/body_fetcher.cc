@@ -11,7 +11,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 3 * second;
+constexpr Nanoseconds fetch_timeout = 3 * second;
 
 FetchedBody outcome_of(BodyOutcome outcome) {
     FetchedBody body;
@@ -76,7 +76,7 @@ void BodyFetcher::fetch(const RequestId& request, BodyKind kind, Done done) {
     fetch.done = std::move(done);
     fetch.until_ns = clock_.now_ns() + limits::body_fetch_deadline;
     link_.request("reference", MessageType::reference_request, encode(ReferenceRequest{request}),
-                  request_timeout, [this, number](const Result<std::string>& payload) {
+                  fetch_timeout, [this, number](const Result<std::string>& payload) {
                       referred(number, payload);
                   });
 }
@@ -122,7 +122,7 @@ void BodyFetcher::read_on(std::uint64_t number) {
         });
     const bool known =
         peers_.request(fetch.holder, "body", MessageType::body_request, encode(request),
-                       request_timeout, [this, number](const Result<std::string>& payload) {
+                       fetch_timeout, [this, number](const Result<std::string>& payload) {
                            read_done(number, payload ? decode_body_reply(*payload)
                                                      : Result<BodyReply>(payload.error()));
                        });

@@ -16,7 +16,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds patience_max = 5 * second;
+constexpr Nanoseconds body_key_patience_max = 5 * second;
 
 // CF meta "shred/" account u64 -> u32: how many orders to destroy its body keys were carried out.
 std::string shred_key(AccountId account) {
@@ -134,7 +134,7 @@ void BodyKeyKeeper::ask_next() {
     }
     if (!may_ask_) return finish(Outcome::unanswered);
     link_.request("kek", MessageType::body_key_request, encode(request),
-                  link_.patience(patience_max),
+                  link_.patience(body_key_patience_max),
                   [this](const Result<std::string>& payload) { answered(payload); });
 }
 

@@ -3,19 +3,16 @@
 
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
+#include "replication/decoding.h"
 
 namespace nodex::replication {
 namespace {
 
 constexpr Bytes link_purpose = "nodex body keys on the link v1";
-constexpr Bytes context_label = "nx-kek-link-v1";
+constexpr Bytes link_context_label = "nx-kek-link-v1";
 
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
-
-std::string context_of(PopId pop, AccountId account, std::uint32_t version) {
-    std::string context(context_label);
+std::string link_context_of(PopId pop, AccountId account, std::uint32_t version) {
+    std::string context(link_context_label);
     ByteWriter writer(context);
     writer.integer(pop);
     writer.integer(account);
@@ -107,13 +104,13 @@ crypto::SecretKey body_key_link_key(const crypto::SecretKey& link_key) noexcept 
 
 std::string seal_body_key(const crypto::SecretKey& link_key_derived, PopId pop, AccountId account,
                           std::uint32_t version, const crypto::SecretKey& key, Random& random) {
-    return crypto::wrap_key(link_key_derived, key, context_of(pop, account, version), random);
+    return crypto::wrap_key(link_key_derived, key, link_context_of(pop, account, version), random);
 }
 
 std::optional<crypto::SecretKey> open_body_key(const crypto::SecretKey& link_key_derived, PopId pop,
                                                AccountId account, std::uint32_t version,
                                                Bytes sealed) noexcept {
-    return crypto::unwrap_key(link_key_derived, sealed, context_of(pop, account, version));
+    return crypto::unwrap_key(link_key_derived, sealed, link_context_of(pop, account, version));
 }
 
 }  // namespace nodex::replication

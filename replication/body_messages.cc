@@ -3,16 +3,10 @@
 
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
+#include "replication/decoding.h"
 
 namespace nodex::replication {
 namespace {
-
-// A chunk costs its length field at least, so one message cannot hold more of them.
-constexpr std::size_t chunks_max = limits::message_bytes_max / sizeof(std::uint32_t);
-
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
 
 void write_body(ByteWriter& writer, const storage::SealedBody& body) {
     writer.opaque(body.id);
@@ -101,7 +95,7 @@ Result<BodyReply> decode_body_reply(Bytes bytes) noexcept {
     BodyReply reply;
     reply.key_record = std::string(reader.string());
     const auto count = reader.integer<std::uint32_t>();
-    if (!reader.ok() || count > chunks_max || count > reader.rest().size() / sizeof count)
+    if (!reader.ok() || count > message_chunks_max || count > reader.rest().size() / sizeof count)
         return malformed();
     reply.chunks.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) reply.chunks.emplace_back(reader.string());

@@ -12,9 +12,9 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 3 * second;
-constexpr Nanoseconds backoff_first = 100 * millisecond;
-constexpr Nanoseconds backoff_max = 2 * second;
+constexpr Nanoseconds copy_timeout = 3 * second;
+constexpr Nanoseconds copy_backoff_first = 100 * millisecond;
+constexpr Nanoseconds copy_backoff_max = 2 * second;
 constexpr Nanoseconds alive_interval = limits::copy_sender_silence / 5;
 
 }  // namespace
@@ -149,7 +149,7 @@ void CopySender::keep_alive() {
     alive_at_ns_ = clock_.now_ns() + alive_interval;
     CopyRequest message;
     message.life = life_;
-    (void)link_.request(buddy_, "copy", MessageType::copy_request, encode(message), request_timeout,
+    (void)link_.request(buddy_, "copy", MessageType::copy_request, encode(message), copy_timeout,
                         [](const Result<std::string>&) {});
 }
 
@@ -270,7 +270,7 @@ void CopySender::send(std::vector<Part> parts, Bytes payload) {
     alive_at_ns_ = clock_.now_ns() + alive_interval;
     const auto sent = std::make_shared<std::vector<Part>>(std::move(parts));
     const bool known =
-        link_.request(buddy_, "copy", MessageType::copy_request, payload, request_timeout,
+        link_.request(buddy_, "copy", MessageType::copy_request, payload, copy_timeout,
                       [this, sent, changes = buddy_changes_](const Result<std::string>& reply) {
                           --in_flight_;
                           if (changes == buddy_changes_) replied(*sent, reply);
@@ -288,7 +288,7 @@ void CopySender::replied(const std::vector<Part>& parts, const Result<std::strin
         for (std::size_t i = 0; i < parts.size(); ++i) take(parts[i], reply->outcomes[i]);
         return;
     }
-    backoff_ns_ = std::clamp(backoff_ns_ * 2, backoff_first, backoff_max);
+    backoff_ns_ = std::clamp(backoff_ns_ * 2, copy_backoff_first, copy_backoff_max);
     send_at_ns_ = clock_.now_ns() + backoff_ns_;
     for (const Part& part : parts) {
         const auto found = copies_.find(part.request);

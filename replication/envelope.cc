@@ -1,13 +1,14 @@
 // The envelope around every message: layout, checksum, MAC. Payloads are in messages.cc.
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
+#include "replication/decoding.h"
 #include "replication/messages.h"
 
 namespace nodex::replication {
 namespace {
 
 constexpr std::uint16_t magic = 0x584E;
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t envelope_version = 1;
 constexpr std::size_t mac_bytes = 16;
 
 // CRC-32C (Castagnoli, reflected 0x82f63b78), eight octets a step: tables[k][b] is the CRC of b
@@ -29,10 +30,6 @@ constexpr CrcTables make_tables() {
     return tables;
 }
 constexpr CrcTables tables = make_tables();
-
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
 
 }  // namespace
 
@@ -57,7 +54,7 @@ std::string seal(const Envelope& envelope, Bytes payload, const crypto::SecretKe
     message.reserve(envelope_head_bytes + payload.size() + envelope_tail_bytes);
     ByteWriter writer(message);
     writer.integer(magic);
-    writer.integer(version);
+    writer.integer(envelope_version);
     writer.integer(envelope.type);
     writer.integer(envelope.protocol);
     writer.integer(envelope.pop);
@@ -83,7 +80,7 @@ Result<OpenedMessage> open(Bytes message, const crypto::SecretKey& link_key) noe
     ByteReader reader(message);
     OpenedMessage opened;
     if (reader.integer<std::uint16_t>() != magic) return malformed();
-    if (reader.integer<std::uint8_t>() != version) return malformed();
+    if (reader.integer<std::uint8_t>() != envelope_version) return malformed();
     opened.envelope.type = reader.enumerator(MessageType::last);
     opened.envelope.protocol = reader.integer<std::uint16_t>();
     opened.envelope.pop = static_cast<PopId>(reader.integer<std::uint16_t>());

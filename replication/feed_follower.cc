@@ -9,7 +9,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds patience_max = 5 * second;
+constexpr Nanoseconds fetch_patience_max = 5 * second;
 constexpr Nanoseconds body_keys_pause = second;  // before asking again for those that are missing
 constexpr Nanoseconds refused_pause = second;    // after a page that cannot be read
 
@@ -85,7 +85,7 @@ void FeedFollower::proceed() {
 void FeedFollower::fetch() {
     enter(Phase::fetching);
     link_.request("feed", MessageType::feed_request, encode(FeedRequest{from_}),
-                  link_.patience(patience_max),
+                  link_.patience(fetch_patience_max),
                   [this](const Result<std::string>& payload) { fetched(payload); });
 }
 

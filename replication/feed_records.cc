@@ -3,6 +3,7 @@
 #include "replication/feed_records.h"
 
 #include "edge/base/codec.h"
+#include "replication/decoding.h"
 
 namespace nodex::replication {
 namespace {
@@ -11,10 +12,6 @@ enum class Kind : std::uint8_t { account, key, model, last = model };
 enum class Flag : std::uint8_t { no, yes };  // any other octet is malformed
 static_assert(feed_kinds == static_cast<std::uint8_t>(Kind::last) + 1);
 constexpr std::size_t list_max = 4'096;  // models of a key, aliases of a model
-
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
 
 // The sender is not older than the field that follows.
 bool has_more(const ByteReader& reader) noexcept {

@@ -11,17 +11,19 @@ constexpr Nanoseconds window = 60 * second;
 // range.
 constexpr Nanoseconds debt_max = 3'600 * second;
 
-__extension__ using Wide = unsigned __int128;
+__extension__ using UnsignedWide = unsigned __int128;
 
 Nanoseconds duration_of(std::uint64_t cost, std::uint64_t limit) noexcept {
-    const Wide duration = static_cast<Wide>(cost) * static_cast<Wide>(window) / limit;
-    return duration > static_cast<Wide>(debt_max) ? debt_max : static_cast<Nanoseconds>(duration);
+    const UnsignedWide duration =
+        static_cast<UnsignedWide>(cost) * static_cast<UnsignedWide>(window) / limit;
+    return duration > static_cast<UnsignedWide>(debt_max) ? debt_max
+                                                          : static_cast<Nanoseconds>(duration);
 }
 
 std::uint64_t left_at(Nanoseconds full_in_ns, std::uint64_t limit) noexcept {
     if (full_in_ns >= window) return 0;
-    return static_cast<std::uint64_t>(static_cast<Wide>(window - full_in_ns) * limit /
-                                      static_cast<Wide>(window));
+    return static_cast<std::uint64_t>(static_cast<UnsignedWide>(window - full_in_ns) * limit /
+                                      static_cast<UnsignedWide>(window));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds patience_max = 2 * second;
+constexpr Nanoseconds ask_patience_max = 2 * second;
 constexpr Nanoseconds unserved_pause = 100 * millisecond;
 constexpr Nanoseconds idle_before_return = 60 * second;
 constexpr Nano reservations_ahead = 4;
@@ -211,7 +211,7 @@ void LeaseKeeper::send(LeaseRequest request, std::uint64_t number) {
     const bool ask = request.ask;
     const Nanoseconds sent_ns = request.sent_ns;
     link_.request("lease", MessageType::lease_request, encode(request),
-                  link_.patience(patience_max),
+                  link_.patience(ask_patience_max),
                   [this, number, ask, sent_ns](const Result<std::string>& payload) {
                       replied(number, ask, sent_ns, payload);
                   });

@@ -4,15 +4,12 @@
 
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
+#include "replication/decoding.h"
 
 namespace nodex::replication {
 namespace {
 
 using Scope = storage::Journal::Scope;
-
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
 
 void write_scope(ByteWriter& writer, const LeaseKey& scope) {
     writer.integer(scope.kind);

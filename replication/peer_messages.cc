@@ -5,16 +5,10 @@
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
 #include "edge/crypto/crypto.h"
+#include "replication/decoding.h"
 
 namespace nodex::replication {
 namespace {
-
-// A chunk costs its length field at least, so one message cannot hold more of them.
-constexpr std::size_t chunks_max = limits::message_bytes_max / sizeof(std::uint32_t);
-
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
 
 void write_chunks(ByteWriter& writer, const std::vector<std::string>& chunks) {
     writer.integer(static_cast<std::uint32_t>(chunks.size()));
@@ -22,7 +16,7 @@ void write_chunks(ByteWriter& writer, const std::vector<std::string>& chunks) {
 }
 bool read_chunks(ByteReader& reader, std::vector<std::string>& chunks) {
     const auto count = reader.integer<std::uint32_t>();
-    if (!reader.ok() || count > chunks_max || count > reader.rest().size() / sizeof count)
+    if (!reader.ok() || count > message_chunks_max || count > reader.rest().size() / sizeof count)
         return false;
     chunks.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) chunks.emplace_back(reader.string());

@@ -3,13 +3,10 @@
 
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
+#include "replication/decoding.h"
 
 namespace nodex::replication {
 namespace {
-
-Error malformed() noexcept {
-    return {ErrorCode::malformed, ErrorSource::central};
-}
 
 Bytes cut(const std::string& text) noexcept {
     return Bytes(text).substr(0, limits::report_text_bytes_max);

@@ -6,7 +6,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds request_timeout = 2 * second;
+constexpr Nanoseconds report_timeout = 2 * second;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ void Reporter::tick() {
     report.uptime_s = static_cast<std::uint32_t>((now - began_ns_) / second);
     count_(report);
     report.erased = eraser_.erased();
-    link_.request("report", MessageType::report_request, encode(report), request_timeout,
+    link_.request("report", MessageType::report_request, encode(report), report_timeout,
                   [this, told = report.erased.size()](const Result<std::string>& payload) {
                       in_flight_ = false;
                       if (payload) replied(told, *payload);

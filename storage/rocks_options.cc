@@ -10,13 +10,10 @@
 #include <rocksdb/table.h>
 
 #include "storage/keyspace.h"
+#include "storage/rocks_slice.h"
 
 namespace nodex::storage {
 namespace {
-
-Bytes bytes_of(const rocksdb::Slice& slice) noexcept {
-    return {slice.data(), slice.size()};
-}
 
 // Drops rows that have expired while their file is merged anyway. What does not parse is kept: a
 // reader must see that it is corrupt.

@@ -16,6 +16,7 @@
 #include "storage/keyspace.h"
 #include "storage/ready_marker.h"
 #include "storage/rocks_options.h"
+#include "storage/rocks_slice.h"
 
 namespace nodex::storage {
 namespace {
@@ -26,12 +27,6 @@ constexpr std::uint64_t space_sample_bytes =
     16 * 1024 * 1024;  // or after this much was written: whichever is first
 constexpr auto families_count = static_cast<std::size_t>(Family::count);
 
-rocksdb::Slice slice_of(Bytes bytes) noexcept {
-    return {bytes.data(), bytes.size()};
-}
-Bytes bytes_of(const rocksdb::Slice& slice) noexcept {
-    return {slice.data(), slice.size()};
-}
 Error storage_error(ErrorCode code) noexcept {
     return {code, ErrorSource::storage};
 }

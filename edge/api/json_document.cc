@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "edge/api/json_text.h"
 #include "edge/base/limits.h"
 
 namespace nodex::api {
@@ -32,8 +33,6 @@ bool has_equal_pair(const Bytes* keys, std::size_t count) noexcept {
             if (keys[left] == keys[right]) return true;
     return false;
 }
-
-bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
 }  // namespace
 

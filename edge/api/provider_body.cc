@@ -11,8 +11,6 @@ struct Splice {
     std::string text;
 };
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
 // What makes stream_options.include_usage true and leaves other options alone.
 Splice include_usage_splice(const ChatRequest& request, Bytes body) {
     if (request.stream_options_size == 0)  // the object holds "model" at least, so a comma follows

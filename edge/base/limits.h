@@ -73,6 +73,8 @@ inline constexpr std::size_t tls_cached_sessions_per_host_max = 16;  // the olde
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t json_object_keys_max = 10'000;
 inline constexpr std::size_t json_number_bytes_max = 128;  // one number's text: 400
+inline constexpr std::size_t given_name_bytes_max =
+    200;  // that operators give accounts and keys: the command is refused
 inline constexpr std::size_t model_name_bytes_max = 256;   // `model` of a request: 400
 inline constexpr std::uint64_t request_tokens_max =
     1'000'000'000;  // max_tokens: 400; a provider's usage: not usable
@@ -120,6 +122,9 @@ inline constexpr Nanoseconds resolve_retry_interval =
     1 * second;  // after a failure; older addresses still serve
 inline constexpr Nanoseconds resolve_unused_deadline =
     600 * second;  // a name nobody asks for is forgotten
+
+// What a refusal that passes by itself advises in retry-after and retry-after-ms.
+inline constexpr std::int64_t retry_after_ms = 1'000;
 
 // --- storage ---
 inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;  // plaintext of one sealed chunk

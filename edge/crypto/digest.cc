@@ -7,6 +7,7 @@
 #include <new>
 
 #include "edge/crypto/crypto.h"
+#include "edge/crypto/octets.h"
 
 namespace nodex::crypto {
 namespace {
@@ -17,10 +18,6 @@ static_assert(alignof(SHA256_CTX) <= 8);
 
 SHA256_CTX* context(unsigned char* state) noexcept {
     return std::launder(reinterpret_cast<SHA256_CTX*>(state));
-}
-
-const std::uint8_t* octets(Bytes bytes) noexcept {
-    return reinterpret_cast<const std::uint8_t*>(bytes.data());
 }
 
 }  // namespace

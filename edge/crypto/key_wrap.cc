@@ -7,18 +7,15 @@
 #include <openssl/hkdf.h>
 
 #include "edge/crypto/crypto.h"
+#include "edge/crypto/octets.h"
 
 namespace nodex::crypto {
 namespace {
 
 constexpr std::size_t key_bytes = 32;
-constexpr std::size_t nonce_bytes = 24;
+constexpr std::size_t wrap_nonce_bytes = 24;
 constexpr std::size_t tag_bytes = 16;
-static_assert(nonce_bytes + key_bytes + tag_bytes == wrapped_key_bytes);
-
-const std::uint8_t* octets(Bytes bytes) noexcept {
-    return reinterpret_cast<const std::uint8_t*>(bytes.data());
-}
+static_assert(wrap_nonce_bytes + key_bytes + tag_bytes == wrapped_key_bytes);
 
 // One keyed XChaCha20-Poly1305, wiped when it goes out of scope.
 class WrappingCipher {
@@ -68,12 +65,12 @@ std::string wrap_key(const SecretKey& wrapping, const SecretKey& key, Bytes cont
                      Random& random) {
     std::string wrapped(wrapped_key_bytes, '\0');
     auto* nonce = reinterpret_cast<std::uint8_t*>(wrapped.data());
-    random.fill(nonce, nonce_bytes);
+    random.fill(nonce, wrap_nonce_bytes);
     std::size_t sealed_bytes = 0;
     const WrappingCipher cipher(wrapping);
     const int sealed = EVP_AEAD_CTX_seal(
-        cipher.get(), nonce + nonce_bytes, &sealed_bytes, key_bytes + tag_bytes, nonce, nonce_bytes,
-        octets(key.view()), key_bytes, octets(context), context.size());
+        cipher.get(), nonce + wrap_nonce_bytes, &sealed_bytes, key_bytes + tag_bytes, nonce,
+        wrap_nonce_bytes, octets(key.view()), key_bytes, octets(context), context.size());
     NX_ASSERT(sealed == 1);
     NX_ASSERT(sealed_bytes == key_bytes + tag_bytes);
     return wrapped;
@@ -86,8 +83,8 @@ std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped,
     std::size_t plain_bytes = 0;
     const WrappingCipher cipher(wrapping);
     const int opened = EVP_AEAD_CTX_open(
-        cipher.get(), plain.data(), &plain_bytes, plain.size(), octets(wrapped), nonce_bytes,
-        octets(wrapped) + nonce_bytes, key_bytes + tag_bytes, octets(context), context.size());
+        cipher.get(), plain.data(), &plain_bytes, plain.size(), octets(wrapped), wrap_nonce_bytes,
+        octets(wrapped) + wrap_nonce_bytes, key_bytes + tag_bytes, octets(context), context.size());
     if (opened != 1) {
         ERR_clear_error();  // or the thread's next TLS call would read it as its own
         return std::nullopt;

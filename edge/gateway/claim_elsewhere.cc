@@ -1,14 +1,9 @@
 // Claim, across POPs: how this request asks for its key, and what happens when another POP has it.
+#include "edge/base/limits.h"
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 
 namespace nodex::gateway {
-namespace {
-
-constexpr std::int64_t retry_after_ms = 1'000;
-
-}  // namespace
-
 // The account's mode, else the node's. A retry that an SDK makes by itself has probably left its
 // first attempt behind at another POP: it does not call the provider before the centre's word.
 replication::ClaimMode Exchange::claim_mode() const noexcept {
@@ -39,7 +34,8 @@ void Exchange::told_who_has_it() noexcept {
         case Verdict::mismatch: return refuse(api::Code::idempotency_key_reused);
         case Verdict::unavailable:
             // That the stream is gone cannot be said without the centre.
-            if (last_event_) return refuse({api::Code::claim_unavailable, {}, {}, retry_after_ms});
+            if (last_event_)
+                return refuse({api::Code::claim_unavailable, {}, {}, limits::retry_after_ms});
             return nobody_has_it();
         case Verdict::free:
         case Verdict::granted: return nobody_has_it();

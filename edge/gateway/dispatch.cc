@@ -21,7 +21,7 @@ bool is_media_type(std::optional<Bytes> value, Bytes type) noexcept {
 }
 
 // Retry-After in seconds; dates and nonsense count as absent.
-std::int64_t retry_after_ms(const http::ResponseHead& head) noexcept {
+std::int64_t provider_retry_after_ms(const http::ResponseHead& head) noexcept {
     const auto field = head.field("retry-after");
     const auto seconds = field ? parse_decimal(*field) : std::nullopt;
     return seconds && *seconds <= 3'600 ? static_cast<std::int64_t>(*seconds) * 1'000 : -1;
@@ -89,7 +89,7 @@ void Run::call_head(const http::ResponseHead& head) noexcept {
     gateway_.metrics().provider_head_ns.record(
         static_cast<std::uint64_t>(gateway_.loop().now_ns() - attempt_started_ns_));
     provider_status_ = head.status;
-    retry_after_ms_ = retry_after_ms(head);
+    retry_after_ms_ = provider_retry_after_ms(head);
     const bool healthy =
         head.status < 500 && head.status != 401 && head.status != 403 && head.status != 429;
     gateway_.upstream().report(endpoint_, healthy);

@@ -22,6 +22,8 @@ namespace nodex::gateway {
 
 class Gateway;
 
+inline constexpr Bytes json_type = "application/json";  // of the answers that we write
+
 enum class Route : std::uint8_t {
     none,
     preflight,

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "edge/base/limits.h"
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 
 namespace nodex::gateway {
 namespace {
 
-constexpr std::int64_t retry_after_ms = 1'000;
 constexpr auto wait_ms = static_cast<std::uint32_t>(limits::read_wait_max / millisecond);
 
 // A copy without an end, as the answer of a run that died there.
@@ -138,10 +138,10 @@ void Exchange::gone_elsewhere() noexcept {
 // already. It may come back: the answer is kept there.
 void Exchange::lost_elsewhere() noexcept {
     if (!stream_begun_ && !last_event_)
-        return refuse({api::Code::idempotency_key_in_use, {}, {}, retry_after_ms});
+        return refuse({api::Code::idempotency_key_in_use, {}, {}, limits::retry_after_ms});
     gateway_.metrics().positions_lost.add();
     if (stream_begun_) return follow_failed(api::Code::position_lost);
-    refuse({api::Code::position_lost, {}, {}, retry_after_ms});
+    refuse({api::Code::position_lost, {}, {}, limits::retry_after_ms});
 }
 
 }  // namespace nodex::gateway

@@ -9,8 +9,6 @@
 namespace nodex::gateway {
 namespace {
 
-constexpr Bytes json_type = "application/json";
-
 // The value of `name` in a query string, undecoded; nothing when absent.
 std::optional<Bytes> query_value(Bytes query, Bytes name) noexcept {
     while (!query.empty()) {

@@ -37,7 +37,7 @@ void Run::centre_answered() noexcept {
     if (claim_ask_.verdict == Verdict::unavailable) {
         if (!order_.proceed_unanswered) {
             if (!call_.idle()) call_.cancel();
-            return fail({api::Code::claim_unavailable, {}, {}, 1'000});
+            return fail({api::Code::claim_unavailable, {}, {}, limits::retry_after_ms});
         }
         gateway_.metrics().claims_proceeded.add();
     }

@@ -127,7 +127,7 @@ std::uint64_t Gateway::request_head(ServerConnection& connection,
                                     const http::RequestHead& head) noexcept {
     Exchange* exchange = take_exchange();
     if (exchange == nullptr) {
-        refuse(connection, 503, {api::Code::overloaded, {}, {}, 1'000});
+        refuse(connection, 503, {api::Code::overloaded, {}, {}, limits::retry_after_ms});
         return 0;
     }
     return exchange->begin(connection, head);

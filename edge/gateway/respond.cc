@@ -49,7 +49,6 @@ void add_retry_fields(std::string& target, const api::ApiError& error) {
     add_field(target, "retry-after-ms", std::to_string(error.retry_after_ms));
 }
 
-constexpr Bytes json_type = "application/json";
 constexpr Bytes event_stream_type = "text/event-stream; charset=utf-8";
 
 }  // namespace

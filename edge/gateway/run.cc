@@ -103,7 +103,7 @@ api::ApiError Run::stopped() noexcept {
     return {api::Code::overloaded,
             "This node is being stopped. Retry with the same idempotency key.",
             {},
-            1'000};
+            limits::retry_after_ms};
 }
 
 // --- watchers ---

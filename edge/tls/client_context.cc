@@ -15,11 +15,6 @@ namespace {
 constexpr const char* system_ca_file = "/etc/ssl/certs/ca-certificates.crt";
 constexpr std::uint8_t protocols[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-int owner_index() noexcept {
-    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
-    return index;
-}
-
 // The connection owns a copy of its host: the session callback may come at any later read.
 void free_host(void*, void* host, CRYPTO_EX_DATA*, int, long, void*) {
     delete static_cast<std::string*>(host);

@@ -56,6 +56,11 @@ Handle<ssl_ctx_st> make_context(Role role) {
     return context;
 }
 
+int owner_index() noexcept {
+    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+    return index;
+}
+
 std::string take_error_text() {
     const std::uint32_t code = ERR_get_error();
     ERR_clear_error();

@@ -13,6 +13,9 @@ enum class Role : std::uint8_t { server, client };
 // of the library's own; no 0-RTT, no renegotiation.
 Handle<ssl_ctx_st> make_context(Role role);
 
+// The place in an SSL_CTX (ex_data) of the object of ours that made it.
+int owner_index() noexcept;
+
 // The oldest entry of this thread's BoringSSL error queue, in its own words, and empties the queue.
 std::string take_error_text();
 

@@ -17,11 +17,6 @@ namespace {
 
 constexpr std::uint8_t http_1_1[] = {'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-int owner_index() noexcept {
-    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
-    return index;
-}
-
 // RFC 7301 section 3.2: no protocol in common is a fatal alert. Without the extension it is not called.
 int select_protocol(SSL*, const std::uint8_t** chosen, std::uint8_t* chosen_bytes,
                     const std::uint8_t* offered, unsigned offered_bytes, void*) {

@@ -1,12 +1,12 @@
 // Queries: the operator's commands on accounts and their balances.
 #include <utility>
 
+#include "edge/base/limits.h"
 #include "replication/central/queries.h"
 
 namespace nodex::replication {
 namespace {
 
-constexpr std::size_t name_bytes_max = 200;
 constexpr std::size_t reference_bytes_max = 200;
 constexpr unsigned accounts_page = 1'000;
 
@@ -41,7 +41,8 @@ CommandResult Queries::account_create(const JsonObject& args, std::int64_t now_m
                                       JsonWriter& result) {
     if (const CommandResult unknown = only(args, {"name", "currency"})) return unknown;
     const std::optional<Bytes> account_name = args.string("name");
-    if (!account_name || account_name->empty() || account_name->size() > name_bytes_max)
+    if (!account_name || account_name->empty() ||
+        account_name->size() > limits::given_name_bytes_max)
         return bad_argument("name", "1 to 200 octets of text");
     const bool given = args.kind("currency") != JsonObject::Kind::absent;
     const std::optional<ledger::Currency> currency =

@@ -1,12 +1,12 @@
 // Queries: the operator's commands on API keys. The key itself is in the answer of key.create and
 // nowhere else.
+#include "edge/base/limits.h"
 #include "edge/crypto/api_key.h"
 #include "replication/central/queries.h"
 
 namespace nodex::replication {
 namespace {
 
-constexpr std::size_t name_bytes_max = 200;
 constexpr std::size_t models_max = 1'000;
 constexpr unsigned keys_page = 1'000;
 
@@ -79,7 +79,7 @@ CommandResult Queries::read_settings(const JsonObject& args, KeySettings& settin
     using Kind = JsonObject::Kind;
     if (args.kind("name") != Kind::absent) {
         const std::optional<Bytes> text = args.string("name");
-        if (!text || text->size() > name_bytes_max)
+        if (!text || text->size() > limits::given_name_bytes_max)
             return bad_argument("name", "at most 200 octets of text");
         settings.name = std::string(*text);
     }

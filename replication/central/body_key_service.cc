@@ -13,10 +13,10 @@ namespace nodex::replication {
 namespace {
 
 constexpr Bytes check_purpose = "nodex root key check v1";
-constexpr Bytes context_label = "nx-kek-root-v1";
+constexpr Bytes root_context_label = "nx-kek-root-v1";
 
-std::string context_of(AccountId account, std::uint32_t version) {
-    std::string context(context_label);
+std::string root_context_of(AccountId account, std::uint32_t version) {
+    std::string context(root_context_label);
     ByteWriter writer(context);
     writer.integer(account);
     writer.integer(version);
@@ -75,7 +75,7 @@ Result<ledger::BodyKeys> BodyKeyService::rotate(AccountId account, std::int64_t 
     if (!number) return number.error();
     const crypto::SecretKey key = crypto::SecretKey::generate(random_);
     const std::string wrapped =
-        crypto::wrap_key(*root_, key, context_of(account, *number), random_);
+        crypto::wrap_key(*root_, key, root_context_of(account, *number), random_);
     return ledger_.add_body_key(account, *number, wrapped, now_ms);
 }
 
@@ -106,8 +106,8 @@ Result<BodyKeyReply> BodyKeyService::answer(PopId pop, const crypto::SecretKey& 
             asked.account, (*account)->shreds, ledger_.oldest_body_key(*keys, now_ms), {}};
         for (const ledger::BodyKeys::Version& each : keys->versions) {
             if (each.number <= asked.newest) continue;
-            const std::optional<crypto::SecretKey> key =
-                crypto::unwrap_key(*root_, each.wrapped, context_of(asked.account, each.number));
+            const std::optional<crypto::SecretKey> key = crypto::unwrap_key(
+                *root_, each.wrapped, root_context_of(asked.account, each.number));
             if (!key) {
                 log::error("body_key_unreadable",
                            {{"account", raw(asked.account)},

@@ -1,5 +1,6 @@
 // Ledger: accounts, and how money moves: top-ups, corrections, rows.
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -10,14 +11,6 @@ using ledger::Head;
 using ledger::House;
 using ledger::Row;
 using ledger::RowKind;
-
-namespace {
-
-Error refused(ErrorCode code) noexcept {
-    return {code, ErrorSource::client};
-}
-
-}  // namespace
 
 Result<Head> Ledger::load_head(LedgerTransaction& transaction) {
     Result<std::optional<Head>> head =

@@ -5,6 +5,7 @@
 #include "edge/base/limits.h"
 #include "replication/body_keys.h"
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -17,13 +18,6 @@ constexpr std::int64_t lifetime_ms = limits::body_key_lifetime / millisecond;
 constexpr std::int64_t retention_ms = limits::body_key_retention / millisecond;
 constexpr std::int64_t clock_back_max_ms = 30'000;  // that the centre's clock may be set back by
 const std::string check_key = "c";
-
-Error refused(ErrorCode code) noexcept {
-    return {code, ErrorSource::client};
-}
-Error corrupt() noexcept {
-    return {ErrorCode::corrupt, ErrorSource::storage};
-}
 
 // Where an epoch's numbers begin. An epoch of a restored ledger is above its time in seconds then,
 // and above every earlier epoch.

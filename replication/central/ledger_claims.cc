@@ -10,6 +10,7 @@
 
 #include "edge/base/limits.h"
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -22,10 +23,6 @@ namespace {
 // The note of a POP's last word may be this old although it speaks all the time.
 constexpr std::int64_t dead_after_ms =
     (limits::pop_silence_max + limits::pop_contact_interval) / millisecond;
-
-Error refused(ErrorCode code) noexcept {
-    return {code, ErrorSource::client};
-}
 
 ClaimReply::Entry told(const Claim& claim, ClaimResult result, std::int64_t now_ms) {
     ClaimReply::Entry entry;

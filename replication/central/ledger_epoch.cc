@@ -15,7 +15,6 @@ using ledger::Restoration;
 
 namespace {
 
-constexpr std::int64_t request_deadline_ms = limits::request_deadline / millisecond;
 // Body keys, which are numbered from their epoch up, have 32 bits.
 constexpr std::uint64_t epoch_max = UINT32_MAX / 2;
 
@@ -68,7 +67,7 @@ Status Ledger::note_restoration(LedgerTransaction& transaction, PopId pop,
     const Result<std::optional<Restoration>> noted =
         transaction.find<Restoration>(LedgerTable::mark, place);
     if (!noted) return noted.error();
-    Restoration restoration{epoch, outbox_last, now_ms + request_deadline_ms};
+    Restoration restoration{epoch, outbox_last, now_ms + limits::request_deadline / millisecond};
     if (*noted && (*noted)->epoch == epoch) {
         if (now_ms > (*noted)->until_ms) return {};
         restoration.until_ms = (*noted)->until_ms;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -10,10 +11,6 @@ using ledger::Key;
 using ledger::Model;
 
 namespace {
-
-Error refused(ErrorCode code) noexcept {
-    return {code, ErrorSource::client};
-}
 
 void apply_settings(Key& key, const KeySettings& settings, std::int64_t now_ms) {
     key.name = settings.name;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "edge/base/limits.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_holder.h"
 #include "replication/central/ledger_transaction.h"
 
@@ -22,10 +23,6 @@ constexpr std::int64_t request_deadline_ms = limits::request_deadline / millisec
 // A background refill takes at most this share of what is free, so that one POP does not strand a
 // balance.
 constexpr Nano refill_share = 10;
-
-Error refused(ErrorCode code) noexcept {
-    return {code, ErrorSource::client};
-}
 
 // What the POP may count from its own sending: never beyond what is stored here.
 std::uint32_t ttl_for_pop(std::int64_t expires_ms, std::int64_t now_ms,

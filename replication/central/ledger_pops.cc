@@ -2,14 +2,11 @@
 // applied, and what it told of itself last.
 #include "edge/base/limits.h"
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
 namespace {
-
-Error corrupt() noexcept {
-    return {ErrorCode::corrupt, ErrorSource::storage};
-}
 
 // 'n' pop u16, of ledger_records.h.
 std::optional<PopId> pop_of(Bytes key) noexcept {

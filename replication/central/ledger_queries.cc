@@ -3,6 +3,7 @@
 
 #include "edge/base/limits.h"
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 #include "replication/feed_records.h"
 
@@ -13,10 +14,6 @@ namespace {
 // A filtered page looks at no more than this many rows; then it answers what it has and a cursor.
 constexpr unsigned rows_visited_max = 10'000;
 constexpr std::size_t rows_read_at_once = 64;
-
-Error corrupt() noexcept {
-    return {ErrorCode::corrupt, ErrorSource::storage};
-}
 
 template <class Record>
 Result<std::optional<Record>> read(LedgerStore& store, LedgerTable table, const std::string& key) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "edge/base/limits.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/feed_records.h"
 
 namespace nodex::replication::ledger {
@@ -238,10 +239,6 @@ void each_body_key(Codec& codec, Record& key) {
     codec.field(key.number);
     codec.field(key.created_ms);
     codec.field(key.wrapped);
-}
-
-Error corrupt() noexcept {
-    return {ErrorCode::corrupt, ErrorSource::storage};
 }
 
 Write start(std::string& target) {

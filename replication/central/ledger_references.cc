@@ -1,6 +1,7 @@
 // Ledger: sessions and references to bodies: written with the charge, listed by session, swept when
 // the bodies are gone.
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -10,10 +11,6 @@ using ledger::Reference;
 namespace {
 
 constexpr std::size_t cursor_bytes = SessionId::size + RequestId::size;
-
-Error corrupt() noexcept {
-    return {ErrorCode::corrupt, ErrorSource::storage};
-}
 
 // The first key behind all that begin with `prefix`.
 std::string behind(std::string prefix) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "edge/base/limits.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_holder.h"
 #include "replication/central/ledger_transaction.h"
 
@@ -15,10 +16,6 @@ using ledger::Row;
 using ledger::RowKind;
 
 namespace {
-
-Error refused(ErrorCode code) noexcept {
-    return {code, ErrorSource::client};
-}
 
 // One charge per business request: by its idempotency key, and by its own id where it came without
 // one.

@@ -25,7 +25,7 @@ bool account(Bytes bytes) {
     return true;
 }
 
-constexpr Decoder decoders[] = {
+constexpr Decoder ledger_table[] = {
     {"account", account},
     {"key", canonical<ledger::Key>},
     {"lease", canonical<ledger::Lease>},
@@ -46,7 +46,7 @@ constexpr Decoder decoders[] = {
 }  // namespace
 
 std::span<const Decoder> ledger_decoders() noexcept {
-    return decoders;
+    return ledger_table;
 }
 
 }  // namespace nodex::fuzz

@@ -56,7 +56,7 @@ bool envelope(Bytes bytes) {
     return true;
 }
 
-constexpr Decoder decoders[] = {
+constexpr Decoder message_table[] = {
     {"register_request", stable<decode_register_request>},
     {"register_reply", stable<decode_register_reply>},
     {"lease_request", stable<decode_lease_request>},
@@ -91,7 +91,7 @@ constexpr Decoder decoders[] = {
 }  // namespace
 
 std::span<const Decoder> message_decoders() noexcept {
-    return decoders;
+    return message_table;
 }
 
 }  // namespace nodex::fuzz

@@ -83,7 +83,7 @@ bool chunk_row_key(Bytes bytes) {
     return true;
 }
 
-constexpr Decoder decoders[] = {
+constexpr Decoder record_table[] = {
     {"open_request", canonical<decode_open_request>},
     {"answer", answer},
     {"settlement", settlement},
@@ -101,7 +101,7 @@ constexpr Decoder decoders[] = {
 }  // namespace
 
 std::span<const Decoder> record_decoders() noexcept {
-    return decoders;
+    return record_table;
 }
 
 }  // namespace nodex::fuzz

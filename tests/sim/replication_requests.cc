@@ -6,7 +6,6 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nano unit = nano_per_unit;
 constexpr unsigned keys_of_clients = 60;
 constexpr unsigned requests_of_fresh_key = 8;
 constexpr unsigned fresh_keys = 3;
@@ -29,7 +28,8 @@ void ReplicationWorld::client(SimPop& pop) {
     std::memcpy(request.idempotency.octets.data(), &key_number, sizeof key_number);
     request.account = AccountId{1};
     request.key = KeyId{1};
-    request.reservation.amount = static_cast<Nano>(1 + random_.below(3'000)) * unit / 1'000;
+    request.reservation.amount =
+        static_cast<Nano>(1 + random_.below(3'000)) * nano_per_unit / 1'000;
     request.created_ms = pop.clock.wall_ms();
     ++pop.asking;
     const LeaseKey account{LeaseKey::Kind::account, 1};

@@ -6,10 +6,6 @@
 
 namespace nodex::lab {
 
-namespace {
-constexpr std::int64_t ns_per_second = 1'000'000'000;
-}
-
 std::optional<std::int64_t> Link::put(std::string packet, std::int64_t now_ns) {
     if (cut_) {
         ++counters_.dropped_cut;

@@ -8,6 +8,8 @@
 
 namespace nodex::lab {
 
+inline constexpr std::int64_t ns_per_second = 1'000'000'000;
+
 // Pure: time comes in as a parameter (nanoseconds of any monotonic clock that never goes back
 // between calls). Packets leave in the order in which they came. Not thread-safe.
 class Link {

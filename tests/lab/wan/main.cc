@@ -40,8 +40,6 @@ namespace {
 constexpr std::size_t packet_bytes_max = 65536;
 constexpr std::size_t reads_per_turn =
     64;  // of one device, so that a busy host cannot starve the others
-constexpr std::int64_t ns_per_second = 1'000'000'000;
-
 std::int64_t now_ns() {
     timespec time{};
     clock_gettime(CLOCK_MONOTONIC, &time);

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace nodex::bench {
+namespace nodex::bench::report_test {
 namespace {
 
 Outcome example(const Window& window) {
@@ -60,4 +60,4 @@ TEST(TextReport, NamesFailuresAndUnexpectedStatuses) {
 }
 
 }  // namespace
-}  // namespace nodex::bench
+}  // namespace nodex::bench::report_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/connection/served_loop.h"
 
-namespace nodex {
+namespace nodex::acceptor_test {
 namespace {
 
 constexpr Bytes get = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -165,4 +165,4 @@ TEST(Listen, MakesUnixSocketForItsOwnerAloneAndReplacesStaleOne) {
 }
 
 }  // namespace
-}  // namespace nodex
+}  // namespace nodex::acceptor_test

@@ -17,7 +17,7 @@
 #include "replication/transport_inproc.h"
 #include "storage/sim_store.h"
 
-namespace nodex::replication {
+namespace nodex::replication::agent_test {
 namespace {
 
 constexpr Nano unit = nano_per_unit;
@@ -308,4 +308,4 @@ TEST_F(AgentTest, ACentreThatIsGoneLeavesClaimsWithoutAWord) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::agent_test

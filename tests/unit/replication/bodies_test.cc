@@ -6,7 +6,7 @@
 #include "storage/keyspace.h"
 #include "tests/unit/replication/pop_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::bodies_test {
 namespace {
 
 constexpr AccountId account{1};
@@ -275,4 +275,4 @@ TEST_F(BodiesTest, OrdersAreForgottenWhenTheBodiesHaveExpired) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::bodies_test

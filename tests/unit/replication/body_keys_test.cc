@@ -11,7 +11,7 @@
 #include "replication/central/body_key_service.h"
 #include "tests/unit/replication/pop_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::body_keys_test {
 namespace {
 
 constexpr AccountId account{1};
@@ -328,4 +328,4 @@ TEST_F(BodyKeyServiceTest, NumbersOfALostLedgerAreNotGivenAgainWhenTheClockWentB
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::body_keys_test

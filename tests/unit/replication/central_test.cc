@@ -10,7 +10,7 @@
 #include "replication/body_messages.h"
 #include "tests/unit/replication/pop_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::central_test {
 namespace {
 
 constexpr Nano unit = nano_per_unit;
@@ -144,4 +144,4 @@ TEST_F(CentralTest, NoReplyToAnEarlierProcessIsOneToThis) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::central_test

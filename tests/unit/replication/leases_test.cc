@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-namespace nodex::replication {
+namespace nodex::replication::leases_test {
 namespace {
 
 constexpr storage::Journal::Scope scope{storage::Journal::Scope::Kind::account, 7};
@@ -93,4 +93,4 @@ TEST(LeaseScope, ManyThreadsReserveExactlyWhatIsThere) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::leases_test

@@ -7,7 +7,7 @@
 #include "replication/central/queries.h"
 #include "tests/unit/replication/pop_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::pop_report_test {
 namespace {
 
 PopReport sample() {
@@ -209,4 +209,4 @@ TEST_F(PopStates, AnOperatorSeesThemWithTheOutboxAsTheLedgerKnowsIt) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::pop_report_test

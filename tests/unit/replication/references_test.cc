@@ -5,7 +5,7 @@
 #include "replication/central/queries.h"
 #include "tests/unit/replication/ledger_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::references_test {
 namespace {
 
 constexpr std::int64_t day_ms = 24 * 3'600'000;
@@ -126,4 +126,4 @@ TEST_F(ReferencesTest, AnOperatorSeesSessionsAndTheirRequests) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::references_test

@@ -6,7 +6,7 @@
 #include "edge/base/limits.h"
 #include "tests/unit/replication/pop_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::shipper_test {
 namespace {
 
 struct ShipperTest : testing::Test {
@@ -80,4 +80,4 @@ TEST_F(ShipperTest, AWindowWhoseAnswersWereAllLostIsNotTheEnd) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::shipper_test

@@ -6,7 +6,7 @@
 #include "edge/base/limits.h"
 #include "tests/unit/replication/pop_world.h"
 
-namespace nodex::replication {
+namespace nodex::replication::stored_feed_test {
 namespace {
 
 constexpr AccountId account{1};
@@ -223,4 +223,4 @@ TEST(StoredFeed, ARevokedKeyIsKnownEverywhereWithinTwoSeconds) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::stored_feed_test

@@ -7,7 +7,7 @@
 #include "replication/leases.h"
 #include "tests/support/together.h"
 
-namespace nodex::replication {
+namespace nodex::replication::threads_test {
 namespace {
 
 constexpr storage::Journal::Scope scope{storage::Journal::Scope::Kind::account, 7};
@@ -73,4 +73,4 @@ TEST(RateBucketThreads, WhatManyCoresGiveBackCanBeTakenAgainAndNoMore) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::threads_test

@@ -8,7 +8,7 @@
 #include "storage/sim_store.h"
 #include "tests/unit/storage/samples.h"
 
-namespace nodex::storage {
+namespace nodex::storage::append_tap_test {
 namespace {
 
 struct NoWaker final : Waker {
@@ -101,4 +101,4 @@ TEST_F(AppendTapTest, KeepsAtMostItsLimitAndSaysThatThereWasMore) {
 }
 
 }  // namespace
-}  // namespace nodex::storage
+}  // namespace nodex::storage::append_tap_test

@@ -16,7 +16,7 @@
 #include "storage/sim_store.h"
 #include "tests/unit/storage/samples.h"
 
-namespace nodex::storage {
+namespace nodex::storage::crash_property_test {
 namespace {
 
 struct NoWaker final : Waker {
@@ -212,4 +212,4 @@ TEST(CrashProperty, NothingToldIsLostAndTheMoneyAddsUpOverTwoHundredSeeds) {
 }
 
 }  // namespace
-}  // namespace nodex::storage
+}  // namespace nodex::storage::crash_property_test

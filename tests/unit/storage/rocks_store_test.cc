@@ -15,7 +15,7 @@
 #include "tests/unit/storage/samples.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace nodex::storage {
+namespace nodex::storage::rocks_store_test {
 namespace {
 
 class RocksStoreTest : public ::testing::Test {
@@ -250,4 +250,4 @@ TEST_F(RocksStoreTest, DropsExpiredRowsWhenFilesAreMerged) {
 }
 
 }  // namespace
-}  // namespace nodex::storage
+}  // namespace nodex::storage::rocks_store_test

@@ -12,7 +12,7 @@
 #include "edge/base/limits.h"
 #include "storage/chunk_codec.h"
 
-namespace nodex::storage {
+namespace nodex::storage::vault_test {
 namespace {
 
 constexpr AccountId account{7};
@@ -263,4 +263,4 @@ TEST(ChunkCodec, RefusesWhatTheEncoderNeverWrites) {
 }
 
 }  // namespace
-}  // namespace nodex::storage
+}  // namespace nodex::storage::vault_test

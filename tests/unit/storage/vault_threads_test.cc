@@ -10,7 +10,7 @@
 #include "tests/support/together.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace nodex::storage {
+namespace nodex::storage::vault_threads_test {
 namespace {
 
 constexpr AccountId account{7};
@@ -79,4 +79,4 @@ TEST_F(VaultThreads, ShreddingANeighbourNeverHarmsAnAccount) {
 }
 
 }  // namespace
-}  // namespace nodex::storage
+}  // namespace nodex::storage::vault_threads_test

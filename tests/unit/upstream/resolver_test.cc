@@ -10,7 +10,7 @@
 #include "edge/upstream/resolver_cache.h"
 #include "tests/unit/upstream/mail_receiver.h"
 
-namespace nodex::upstream {
+namespace nodex::upstream::resolver_test {
 namespace {
 
 constexpr Nanoseconds start = 1000 * second;
@@ -187,4 +187,4 @@ TEST(Resolver, FindsLocalhostThroughTheSystem) {
 }
 
 }  // namespace
-}  // namespace nodex::upstream
+}  // namespace nodex::upstream::resolver_test
