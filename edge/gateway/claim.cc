@@ -128,6 +128,9 @@ void Exchange::claim_done() noexcept {
             static_cast<std::uint64_t>(gateway_.loop().now_ns() - stage_ns_));
         return start_run();
     }
+    const bool in_vain = durable && claim_.outcome.verdict == storage::ClaimVerdict::granted;
+    if (std::exchange(ask_when_free_, false) && in_vain && phase_ == Phase::claiming)
+        return ask_centre();
     if (run_ != nullptr) {
         gateway_.give_back(*run_);
         run_ = nullptr;

@@ -152,6 +152,7 @@ void Exchange::reset() noexcept {
     tokens_taken_ = 0;
     rate_requests_.reset();
     rate_tokens_.reset();
+    ask_when_free_ = false;
     money_refusal_ = {};
     claim_attempts_ = 0;
     reader_.reset();

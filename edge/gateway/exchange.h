@@ -208,6 +208,7 @@ class Exchange final {
     bool tokens_held_ = false;                          // by us, in the key's token bucket
     std::uint64_t tokens_taken_ = 0;                    // from it
     std::optional<replication::RateBucket::Verdict> rate_requests_, rate_tokens_;
+    bool ask_when_free_ = false;   // of a look-up in vain: then the centre is asked for money
     api::ApiError money_refusal_;  // why the reservation failed, told unless a replay exists
     unsigned claim_attempts_ = 0;
     std::optional<storage::BodyWriter> writer_;  // of the answer, until the run takes it

@@ -1,5 +1,5 @@
 // Reserve: hold the most the request can cost, from this POP's leases; ask the centre only when
-// they are short.
+// they are short, and not for what exists already.
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 
@@ -18,7 +18,10 @@ void Exchange::reserve() noexcept {
         }
         account_lease_->release(amount_);
     }
-    ask_centre();
+    // The centre may be away for seconds; a replay or a join needs nothing of it.
+    if (!key_given_ && !sdk_retry_) return ask_centre();
+    ask_when_free_ = true;
+    claim(true);
 }
 
 void Exchange::ask_centre() noexcept {

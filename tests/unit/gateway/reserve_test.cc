@@ -52,6 +52,26 @@ TEST_F(Poor, TwoAtOnceCannotSpendTheSameMoney) {
     EXPECT_EQ(answer_of(first).status, 200);
 }
 
+// --- the centre is away for a moment, and the lease does not cover the request
+
+TEST_F(Poor, AnAnswerThatExistsIsReplayedWithoutWaitingForTheCentre) {
+    run_once();
+    network_.cut(0, true);
+    const RawClient& client = send(chat(chat_body(false)));
+    EXPECT_EQ(answer_of(client).status, 200) << client.received;
+    EXPECT_EQ(answer_of(client).field("x-nodex-idempotent-replay"), "true");
+}
+
+TEST_F(Poor, ARunningRequestIsJoinedWithoutWaitingForTheCentre) {
+    const RawClient& first = send(chat(chat_body(false)));
+    network_.cut(0, true);
+    const RawClient& second = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(first).status, 200) << first.received;
+    EXPECT_EQ(answer_of(second).status, 200) << second.received;
+    EXPECT_EQ(calls(), 1u);
+}
+
 struct Budgeted : GatewayWorld {
     static WorldOptions options() {
         WorldOptions options;
