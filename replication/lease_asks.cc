@@ -26,8 +26,10 @@ LeaseKeeper::Attempt LeaseKeeper::try_reserve(const Waiting& waiting) {
 
 void LeaseKeeper::ask(LeaseKey account, std::optional<LeaseKey> key, Nano amount, Answer answer) {
     NX_ASSERT(amount >= 0);
-    Waiting waiting{
-        account, key, amount, std::move(answer), clock_.now_ns() + limits::lease_ask_deadline, 0};
+    // Later asks never end before earlier ones, so the first that waits is the first to give up.
+    const Nanoseconds deadline =
+        std::max(clock_.now_ns() + limits::lease_ask_deadline, link_.failover_ends_ns());
+    Waiting waiting{account, key, amount, std::move(answer), deadline, 0};
     for (const LeaseKey& scope : {account, key.value_or(account)}) {
         const auto found = slots_.find(scope);
         if (found == slots_.end()) return finish(std::move(waiting), AskVerdict::unavailable);
@@ -86,8 +88,8 @@ void LeaseKeeper::send_asks() {
 
 // In order of arrival: reserved when it fits now. When it does not, refused only if this very
 // request asked for it and the centre says that nothing is left; otherwise (others took it first, a
-// new generation) asked again. So is what got no answer while the centre was heard of a moment ago:
-// another hub or another process of the centre may take over within the deadline.
+// new generation) asked again. So is what got no answer while the centre may be failing over: to
+// another hub, another process or another database.
 void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
     const auto short_of = [reply](const LeaseKey& scope) {
         const auto found =
@@ -95,6 +97,7 @@ void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
                          [&](const LeaseReply::Entry& entry) { return entry.scope == scope; });
         return found != reply->entries.end() && found->state != LeaseState::open;
     };
+    const bool failing_over = clock_.now_ns() < link_.failover_ends_ns();
     std::deque<Waiting> still;
     std::vector<std::pair<Waiting, AskVerdict>> finished;
     while (!asks_.empty()) {
@@ -105,7 +108,7 @@ void LeaseKeeper::settle_asks(std::uint64_t number, const LeaseReply* reply) {
             still.empty() || covered ? try_reserve(waiting) : Attempt::account_short;
         if (attempt == Attempt::reserved)
             finished.emplace_back(std::move(waiting), AskVerdict::reserved);
-        else if (covered && reply == nullptr && !link_.linked(options_.heartbeat_ns))
+        else if (covered && reply == nullptr && !failing_over)
             finished.emplace_back(std::move(waiting), AskVerdict::unavailable);
         else if (covered && reply == nullptr)
             still.push_back(std::move(waiting));

@@ -47,9 +47,10 @@ class LeaseKeeper {
     [[nodiscard]] LeaseScope* find(const LeaseKey& scope) noexcept;  // null: never prepared
 
     // Reserves `amount` under both scopes (`key` may be null), asking the centre if it must.
-    // Exactly one call of `answer`, within limits::lease_ask_deadline, with the generations that
-    // hold it (newer ones than asked for when the centre opened them meanwhile). It may run inside
-    // ask().
+    // Exactly one call of `answer`, within limits::lease_ask_deadline or
+    // limits::centre_failover_max of the centre's last word, whichever is later, with the
+    // generations that hold it (newer ones than asked for when the centre opened them meanwhile).
+    // It may run inside ask().
     using Answer = std::function<void(AskVerdict verdict, LeaseScope* account, LeaseScope* key)>;
     void ask(LeaseKey account, std::optional<LeaseKey> key, Nano amount, Answer answer);
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "edge/base/clock.h"
+#include "edge/base/limits.h"
 #include "replication/body_keys.h"
 #include "replication/messages.h"
 #include "replication/planted_bug.h"
@@ -57,9 +58,13 @@ class PopLink {
     [[nodiscard]] Nanoseconds patience(Nanoseconds longest) const noexcept {
         return std::min(timer_.timeout(), longest);
     }
-    // A word of the centre within three heartbeats: what is lost now may be a matter of moments.
+    // A word of the centre within three heartbeats.
     [[nodiscard]] bool linked(Nanoseconds heartbeat_ns) const noexcept {
         return last_contact_ns_ != 0 && clock_.now_ns() - last_contact_ns_ <= 3 * heartbeat_ns;
+    }
+    // Until when the centre's silence may be a failover; 0: it was never heard.
+    [[nodiscard]] Nanoseconds failover_ends_ns() const noexcept {
+        return last_contact_ns_ == 0 ? 0 : last_contact_ns_ + limits::centre_failover_max;
     }
     // messages.h; of the last reply.
     [[nodiscard]] std::uint16_t centre_protocol() const noexcept { return centre_protocol_; }

@@ -138,8 +138,14 @@ inline constexpr Nanoseconds outbox_kept =
     72LL * 3'600 * second;  // applied records, for a ledger restored from a backup
 inline constexpr std::uint64_t outbox_kept_records =
     4'000'000;  // at most, about 1.3 GB: then the oldest ten minutes go
-inline constexpr unsigned outbox_window_records = 8'192;       // unshipped records kept in memory
-inline constexpr Nanoseconds lease_ask_deadline = 2 * second;  // then 503 budget_unavailable
+inline constexpr unsigned outbox_window_records = 8'192;  // unshipped records kept in memory
+inline constexpr Nanoseconds lease_ask_deadline =
+    2 * second;  // at least; then 503 budget_unavailable
+// So long after the centre's last word a request that needs its money waits for the next one,
+// whenever it came: a hub, a process or the database may be failing over. Longer than a failover of
+// the database is promised to take (10 s), far below where clients give up (official SDKs 600 s,
+// balancers 60 s).
+inline constexpr Nanoseconds centre_failover_max = 15 * second;
 inline constexpr Nanoseconds lease_ttl = 600 * second;
 inline constexpr std::size_t message_bytes_max = 1024 * 1024;  // NATS max_payload
 inline constexpr unsigned lease_entries_max = 4'096;  // scopes in one request; the rest in the next

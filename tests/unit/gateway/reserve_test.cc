@@ -72,6 +72,42 @@ TEST_F(Poor, ARunningRequestIsJoinedWithoutWaitingForTheCentre) {
     EXPECT_EQ(calls(), 1u);
 }
 
+using Lent = GatewayWorld;  // nothing yet: every first request asks
+
+TEST_F(Lent, ARequestWaitsWhileTheCentreFailsOver) {
+    network_.cut(0, true);
+    const RawClient& client = send(chat(chat_body(false)));
+    wait(10 * second);
+    EXPECT_EQ(client.received, "");
+    EXPECT_EQ(calls(), 0u);
+    network_.cut(0, false);
+    ASSERT_TRUE(until([&] { return calls() == 1; }, 5 * second));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(client).status, 200) << client.received;
+}
+
+TEST_F(Lent, ARequestThatWaitedForALostCentreIsToldToComeAgain) {
+    network_.cut(0, true);
+    const RawClient& client = send(chat(chat_body(false)));
+    wait(limits::centre_failover_max + second);
+    EXPECT_EQ(answer_of(client).status, 503) << client.received;
+    EXPECT_NE(client.received.find("\"code\":\"budget_unavailable\""), std::string::npos);
+    EXPECT_EQ(answer_of(client).field("x-should-retry"), "true");
+    EXPECT_EQ(answer_of(client).field("retry-after-ms"), "2000");
+    EXPECT_EQ(ask(chat(chat_body(false), "key-2")).status, 503);
+    network_.cut(0, false);
+}
+
+TEST_F(Lent, AClientThatLeavesWhileTheCentreFailsOverHoldsNothing) {
+    network_.cut(0, true);
+    hang_up(send(chat(chat_body(false))));
+    wait(second);
+    network_.cut(0, false);
+    wait(5 * second);
+    EXPECT_EQ(calls(), 0u);
+    EXPECT_EQ(reserved(), 0);
+}
+
 struct Budgeted : GatewayWorld {
     static WorldOptions options() {
         WorldOptions options;

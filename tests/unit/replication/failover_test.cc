@@ -1,5 +1,6 @@
 // What a POP does when the way to its centre breaks for a moment and another one is there: a hub
 // that dies takes what is on its way with it and says nothing.
+#include "edge/base/limits.h"
 #include "tests/unit/replication/paying_pop.h"
 
 namespace nodex::replication {
@@ -30,6 +31,17 @@ struct FailoverTest : PayingPop {
             world.step();
         }
     }
+    void wait(Nanoseconds time) {
+        world.until([] { return false; }, time);
+    }
+    // More than the lease has: the centre must be asked.
+    void ask_for_more_than_there_is() {
+        pop().core->leases().ask(
+            scope, {}, 30 * unit,
+            [this](AskVerdict told, LeaseScope*, LeaseScope*) { verdict = told; });
+    }
+
+    std::optional<AskVerdict> verdict;
 };
 
 // Batches that were lost were once given up one by one, each at its own deadline of five seconds,
@@ -66,22 +78,54 @@ TEST_F(FailoverTest, ASlowLineIsNotFilledWithRepetitions) {
 
 TEST_F(FailoverTest, AReservationWaitsForWhoTakesOver) {
     world.network.cut(0, true);
-    std::optional<AskVerdict> verdict;
-    pop().core->leases().ask(scope, {}, 30 * unit,
-                             [&](AskVerdict told, LeaseScope*, LeaseScope*) { verdict = told; });
-    world.until([] { return false; }, 700 * millisecond);
+    ask_for_more_than_there_is();
+    wait(700 * millisecond);
     world.network.cut(0, false);
     ASSERT_TRUE(world.until([&] { return verdict.has_value(); }, 2 * second));
     EXPECT_EQ(*verdict, AskVerdict::reserved);
     check_ledger();
 }
 
+// The database was killed and its standby promoted after three seconds: customers whose lease was
+// young were told budget_unavailable, though the centre was back within the ten that are promised.
+TEST_F(FailoverTest, AReservationWaitsWhileTheDatabaseFailsOver) {
+    world.network.cut(0, true);
+    wait(2 * second);
+    ask_for_more_than_there_is();
+    wait(8 * second);
+    EXPECT_FALSE(verdict.has_value());
+    world.network.cut(0, false);
+    ASSERT_TRUE(world.until([&] { return verdict.has_value(); }, 3 * second));
+    EXPECT_EQ(*verdict, AskVerdict::reserved);
+    check_ledger();
+}
+
+TEST_F(FailoverTest, AReservationWaitsForACentreThatNobodyServesAndIsFoundAtOnce) {
+    world.network.stop_centre();
+    ask_for_more_than_there_is();
+    wait(10 * second);
+    EXPECT_FALSE(verdict.has_value());
+    world.start_centre();
+    ASSERT_TRUE(world.until([&] { return verdict.has_value(); }, second));
+    EXPECT_EQ(*verdict, AskVerdict::reserved);
+    check_ledger();
+}
+
+TEST_F(FailoverTest, AReservationsWaitEndsWithTheTimeOfAFailoverWheneverItBegan) {
+    world.network.cut(0, true);
+    wait(9 * second);
+    ask_for_more_than_there_is();
+    const Nanoseconds end = pop().core->link().last_contact_ns() + limits::centre_failover_max;
+    ASSERT_TRUE(world.until([&] { return verdict.has_value(); }, 20 * second));
+    EXPECT_EQ(*verdict, AskVerdict::unavailable);
+    EXPECT_GE(world.clock.now_ns(), end);
+    EXPECT_LT(world.clock.now_ns(), end + second);
+}
+
 TEST_F(FailoverTest, AReservationDoesNotWaitForALinkThatIsKnownToBeDown) {
     world.network.stop_centre();
-    world.until([] { return false; }, 5 * second);
-    std::optional<AskVerdict> verdict;
-    pop().core->leases().ask(scope, {}, 30 * unit,
-                             [&](AskVerdict told, LeaseScope*, LeaseScope*) { verdict = told; });
+    wait(limits::centre_failover_max + second);
+    ask_for_more_than_there_is();
     ASSERT_TRUE(world.until([&] { return verdict.has_value(); }, 500 * millisecond));
     EXPECT_EQ(*verdict, AskVerdict::unavailable);
 }
