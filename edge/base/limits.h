@@ -200,14 +200,17 @@ inline constexpr int nats_reconnect_buffer_bytes = 1'024;  // nothing is kept fo
 inline constexpr unsigned ledger_attempts_max =
     8;  // of one verb, when other processes are in its way; then no answer: the POP asks again
 inline constexpr Nanoseconds database_connect_timeout = 3 * second;  // then unavailable
-inline constexpr Nanoseconds database_lock_timeout = 5 * second;     // waiting for other writers
-inline constexpr Nanoseconds database_statement_timeout = 10 * second;
+// One behind the other: the server says what it gives up, before we give the server up. The last
+// one and a connection elsewhere stay within the 10 s that a failover of the database may take.
+inline constexpr Nanoseconds database_lock_timeout = 3 * second;  // waiting for other writers
+inline constexpr Nanoseconds database_statement_timeout = 5 * second;
 inline constexpr Nanoseconds database_answer_timeout =
-    15 * second;  // the server is silent: the connection is given up
+    7 * second;  // the server is silent: the connection is given up
 inline constexpr Nanoseconds database_idle_timeout =
     5 * second;  // a frozen process in mid-transaction: the server ends it
 inline constexpr Nanoseconds database_backoff_min = 100 * millisecond;  // between reconnections
-inline constexpr Nanoseconds database_backoff_max = 5 * second;         // doubled up to this
+inline constexpr Nanoseconds database_backoff_max =
+    1 * second;  // doubled up to this: how late a promoted standby may be found
 inline constexpr unsigned database_scan_rows = 1'000;  // read at once by a scan; then the next page
 // Between POPs (replication/peer_service.h).
 inline constexpr std::size_t peers_max = 1'024;  // other POPs; the centre tells of no more

@@ -1,8 +1,13 @@
 // The ledger in PostgreSQL under what only a database does: two centres at once, a server that is
 // killed between and inside commits, transactions that are refused, other schemas and settings.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "edge/base/limits.h"
@@ -327,6 +332,59 @@ TEST_F(PostgresLedger, TheFirstOfSeveralPlacesThatServesIsTaken) {
     url.insert(std::string("host=").size(), "/nowhere,");
     EXPECT_NE(open_store(url), nullptr);
     EXPECT_NE(refusal_of("host=/nowhere,/elsewhere dbname=nodex"), "");
+}
+
+// A socket that accepts and hangs up: a place where no server is.
+class Nobody {
+  public:
+    Nobody() : folder_(::testing::TempDir() + "nobody_" + std::to_string(::getpid())) {
+        std::filesystem::create_directories(folder_);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        const std::string path = folder_ + "/.s.PGSQL.5432";
+        NX_ASSERT(path.size() < sizeof address.sun_path);
+        std::memcpy(address.sun_path, path.c_str(), path.size());
+        listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        NX_ASSERT(::bind(listener_, reinterpret_cast<const sockaddr*>(&address),
+                         sizeof address) == 0);
+        NX_ASSERT(::listen(listener_, 4) == 0);
+        thread_ = std::thread([this] {
+            for (int peer; (peer = ::accept(listener_, nullptr, nullptr)) >= 0; ::close(peer))
+                ++asked_;
+        });
+    }
+    ~Nobody() {
+        ::shutdown(listener_, SHUT_RDWR);
+        thread_.join();
+        ::close(listener_);
+        std::filesystem::remove_all(folder_);
+    }
+    Nobody(const Nobody&) = delete;
+    Nobody& operator=(const Nobody&) = delete;
+    [[nodiscard]] const std::string& folder() const { return folder_; }
+    [[nodiscard]] int asked() const { return asked_; }
+
+  private:
+    std::string folder_;
+    int listener_ = -1;
+    std::atomic<int> asked_{0};
+    std::thread thread_;
+};
+
+// What was lost may be a frozen primary, which takes every new connection and answers none: its three
+// seconds come after the standby's few milliseconds.
+TEST_F(PostgresLedger, ALostConnectionIsMadeAnewAtTheNextPlaceFirst) {
+    const Nobody standby;
+    std::string url = url_;
+    url.insert(url.find(' '), "," + standby.folder());
+    Centre centre(url);
+    EXPECT_EQ(standby.asked(), 0);
+    PostgresCluster::shared().query(
+        url_,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'nodex-central' AND datname = current_database()");
+    EXPECT_EQ(make_accounts(centre.ledger, 1).size(), 1u);
+    EXPECT_EQ(standby.asked(), 1);
 }
 
 TEST_F(PostgresLedger, ManyProcessesMakeTheSchemaOnce) {

@@ -120,9 +120,13 @@ Status PostgresLedgerStore::check_server(std::string& problem) {
 
 Status PostgresLedgerStore::connect(SchemaPolicy policy, std::string& problem) {
     Status status = ledger_unavailable();
-    for (const DatabaseTarget::Place& place : target_.places) {
-        status = connect_to(place, policy, problem);
-        if (status) return status;
+    for (std::size_t tried = 0; tried < target_.places.size(); ++tried) {
+        const std::size_t place = (first_place_ + tried) % target_.places.size();
+        status = connect_to(target_.places[place], policy, problem);
+        if (status) {
+            first_place_ = place + 1;
+            return status;
+        }
         if (problem.empty()) problem = connection_.last_problem();
     }
     return status;

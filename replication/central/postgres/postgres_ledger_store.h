@@ -54,7 +54,9 @@ class PostgresLedgerStore final : public LedgerStore {
 
     PostgresLedgerStore(DatabaseTarget target, Clock& clock);
     void enter(Phase next) noexcept;
-    // To the first place that will do.
+    // To the first place that will do, beginning behind the one that served last: what was lost
+    // there may be a server that accepts connections and says nothing, or a primary that is none
+    // any more.
     Status connect(SchemaPolicy policy, std::string& problem);
     Status connect_to(const DatabaseTarget::Place& place, SchemaPolicy policy,
                       std::string& problem);
@@ -75,6 +77,7 @@ class PostgresLedgerStore final : public LedgerStore {
     LedgerAccess access_ = LedgerAccess::read;
     Error failure_{};
     bool committing_ = false;  // COMMIT is on its way: its outcome may become unknown
+    std::size_t first_place_ = 0;
     Nanoseconds next_attempt_ns_ = 0;
     Nanoseconds backoff_ns_ = 0;
 };
