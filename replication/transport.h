@@ -26,7 +26,7 @@ class Transport {
     virtual ~Transport() = default;
 
     // Handlers run while this mailbox is delivered: its thread drives this end. Set before the
-    // first request; nullptr: no handler runs any more, what is outstanding is dropped.
+    // first request; nullptr: no handler runs any more, what is outstanding or comes is dropped.
     virtual void attach(Mailbox* mailbox) = 0;
     // Driving thread, at least ten times a second: ends requests whose deadline has passed.
     virtual void expire() = 0;

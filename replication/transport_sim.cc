@@ -98,6 +98,7 @@ struct SimNetwork::End final : Transport {
     }
     void request(Bytes subject, std::string payload, Nanoseconds timeout_ns,
                  ReplyHandler handler) override {
+        if (detached) return;
         const std::uint64_t asked =
             pending.add(network->clock.now_ns() + timeout_ns, std::move(handler));
         const End* server = network->server_of(subject);

@@ -284,6 +284,24 @@ TYPED_TEST(TransportContract, ADetachedEndHearsNothingMore) {
 
 // --- what only the simulated network can do ---
 
+// An agent that ends waits for the commits that are out, and what those do next may be to ask. It
+// ended the process instead.
+TYPED_TEST(TransportContract, WhatADetachedEndAsksIsDropped) {
+    unsigned heard = 0;
+    this->world_.centre().serve("nx.v1.rpc.claim", [&](Bytes, Bytes, const Respond& respond) {
+        ++heard;
+        respond("yes");
+    });
+    this->world_.settle();
+    this->world_.pop().attach(nullptr);
+    this->request("nx.v1.rpc.claim", "mine?");
+    this->world_.settle();
+    this->world_.pass(2 * second);
+    this->world_.settle();
+    EXPECT_EQ(heard, 0u);
+    EXPECT_TRUE(this->replies_.empty() && this->errors_.empty());
+}
+
 TEST(SimNetworkFaults, DropDuplicateAndReorderWhatTheSeedSays) {
     ManualClock clock;
     SimNetwork network(clock, 3);
