@@ -89,6 +89,7 @@ void Shipper::outbox_grew() {
 void Shipper::tick() {
     if (!started_) return;
     if (behind_ && in_flight_ == 0 && !reading_) go_back();
+    if (!behind_ && lost_in_a_silence()) unanswered({ErrorCode::timed_out, ErrorSource::central});
     const bool window =
         next_ <= applied_ + limits::outbox_window_records && in_flight_ < batches_max_;
     const bool due = clock_.now_ns() >= ship_at_ns_;
@@ -129,6 +130,7 @@ void Shipper::read_done(const Read& read, const Status& status) {
     }
     next_ = read.entries.back().sequence + 1;
     sent_.push_back({next_ - 1, chain_at_next_});
+    sent_at_ns_ = clock_.now_ns();
     ++in_flight_;
     shipped_count_ += request.records.size();
     link_.request("ship", MessageType::ship_request, encode(request),
@@ -241,6 +243,13 @@ void Shipper::go_back() {
     sent_.clear();
     next_ = applied_ + 1;
     chain_at_next_ = chain_at_applied_;
+}
+
+// The centre has spoken since the newest batch was sent, and that one has waited for as long as a
+// batch of now would.
+bool Shipper::lost_in_a_silence() const noexcept {
+    return in_flight_ > 0 && link_.last_contact_ns() > sent_at_ns_ &&
+           clock_.now_ns() - sent_at_ns_ > link_.patience(RetryTimer::longest);
 }
 
 void Shipper::truncate() {

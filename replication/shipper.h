@@ -5,7 +5,8 @@
 // took the same road. Nobody may be waiting for, since a hub that dies takes a window of batches
 // with it, and each has its own deadline. From there on one batch is on its way, then two, four...:
 // a line that was too thin for the window is not filled a second time, and a centre that is only
-// slow is not asked for everything twice.
+// slow is not asked for everything twice. In a silence each deadline is twice the one before; the
+// centre's next word, on whatever, ends them.
 #pragma once
 #include <deque>
 #include <functional>
@@ -61,6 +62,7 @@ class Shipper {
     void caught_up_to(const ShipReply& reply, const Result<ChainHash>& ours);
     void differs(std::uint64_t sequence);
     void go_back();
+    [[nodiscard]] bool lost_in_a_silence() const noexcept;
     void truncate();
 
     PopLink& link_;
@@ -84,6 +86,7 @@ class Shipper {
     unsigned batches_max_ = 0;  // on their way; doubled by each answer
     std::uint64_t round_ = 0;   // counts go_back(): answers of an earlier one tell a mark, no more
     std::uint64_t life_ = 0;    // counts start() and stop(): answers to an earlier one are dropped
+    Nanoseconds sent_at_ns_ = 0;  // the newest batch
     Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
     std::uint64_t shipped_count_ = 0;

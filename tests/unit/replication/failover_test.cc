@@ -55,6 +55,16 @@ TEST_F(FailoverTest, AWindowThatWasLostIsSentAgainWithinASecond) {
     check_ledger();
 }
 
+// A database was promoted within three seconds, and settlements came seven later: the batch that
+// was on its way waited out a deadline that had been doubled four times.
+TEST_F(FailoverTest, AfterASilenceTheOutboxFollowsTheFirstWordOfTheCentre) {
+    world.network.cut(0, true);
+    keep_spending(4 * second);
+    world.network.cut(0, false);
+    ASSERT_TRUE(world.until([&] { return all_applied(); }, 3 * second));
+    check_ledger();
+}
+
 TEST_F(FailoverTest, ACentreThatNobodyServesIsFoundAgainAtOnce) {
     world.network.stop_centre();
     keep_spending(3 * second);
