@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """The verdicts find what they are for: each is shown evidence with one planted violation, and the same evidence without."""
 import copy
+import json
 import os
 import sys
+import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
-from lab import chart, evidence, page, regions, verdicts  # noqa: E402  the path is set above
+from lab import chart, evidence, page, regions, report, verdicts  # noqa: E402  the path is set above
 from lab.caller import Broken, EventReader  # noqa: E402
 from lab.history import ACKNOWLEDGED, ENDED, Attempt, Operation  # noqa: E402
 from lab.purse import INPUT_NANO, OUTPUT_NANO  # noqa: E402
@@ -173,6 +175,25 @@ class Drawing(unittest.TestCase):
         made = page.html_page(facts, [scenario])
         for forbidden in ("<b>", "<script>", "<i>", "<u>", "<s>", "<q>", "<pre><pre>"):
             self.assertNotIn(forbidden, made)
+
+    def test_a_table_has_the_last_run_of_a_scenario_in_the_column_of_its_store(self):
+        def told(store, holds, seconds):
+            measures = [{"label": f"from the heal until all that pop{n} had recorded is applied", "seconds": seconds * n, "bound": None}
+                        for n in (1, 2)]
+            return {"about": facts, "scenarios": [{
+                "name": "x", "row": "a row", "holds": holds, "settings": {"store": store}, "verdicts": [{"holds": holds}], "checks": [],
+                "outcomes": {"acknowledged": 3, "refused": 1}, "measures": measures}]}
+        facts = {"uncommitted_changes": False, "date": "", "commit": "", "kernel": "", "cpu": "", "processors": 2, "command": "c"}
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for number, one in enumerate((told("rocksdb", False, 9), told("rocksdb", True, 1), told("postgres", False, 4))):
+                paths.append(os.path.join(folder, f"{number}.json"))
+                with open(paths[-1], "w", encoding="utf-8") as file:
+                    json.dump(one, file)
+            table = report.markdown(paths)
+        self.assertTrue(table.endswith(
+            "| a row | x | kept (1 of 1); 3 of 4 answered, 1 refused | **broken** (0 of 1); 3 of 4 answered, 1 refused | "
+            "from the heal until all is applied: 2.0 s / from the heal until all is applied: 8.0 s |"), table)
 
     def test_every_pair_of_places_has_a_line(self):
         places = [*regions.POP_REGIONS, regions.CENTRE_REGION]

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import subprocess
 
 from lab import page
@@ -99,21 +100,42 @@ def write(outcomes, folder, command):
     (folder / "report.html").write_text(page.html_page(facts, scenarios), encoding="utf-8")
 
 
+def cell(one):
+    """One run of a scenario in a table: whether every promise was kept, and of which operations."""
+    if one is None:
+        return ""
+    judged = [verdict["holds"] for verdict in one["verdicts"]] + [holds for _, holds, _ in one["checks"]]
+    counts = one["outcomes"]
+    others = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name != "acknowledged" and count)
+    return (f"{'kept' if one['holds'] else '**broken**'} ({sum(judged)} of {len(judged)}); {counts.get('acknowledged', 0)} of "
+            f"{sum(counts.values())} answered{f', {others}' if others else ''}")
+
+
+def recovery(one):
+    """What was measured, in short: of equal labels the longest."""
+    longest = {}
+    for measure in one["measures"] if one else []:
+        if not measure["label"].startswith("from the end of the traffic"):
+            label = re.sub(r" all that pop[0-9] had recorded is applied", " all is applied", measure["label"])
+            label = re.sub(r"^stream [0-9]+: ", "", label)
+            longest[label] = max(longest.get(label, 0), measure["seconds"])
+    return "; ".join(f"{label}: {seconds:.1f} s" for label, seconds in longest.items())
+
+
 def markdown(paths):
-    """Tables for bench/results, from report.json files."""
-    lines = []
+    """One table of all scenarios in these report.json files, a column a store; of several runs of one scenario the last file's."""
+    runs, heads = {}, []
     for path in paths:
         told = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         facts = told["about"]
-        lines += [f"## `{facts['command']}`", "",
-                  f"{facts['date']}, commit {facts['commit']}{' with uncommitted changes' if facts['uncommitted_changes'] else ''}, kernel "
-                  f"{facts['kernel']}, {facts['cpu']}, {facts['processors']} processors.", "",
-                  "| scenario | row | store | verdicts | operations: acknowledged, ended, refused, unknown | measured |", "|---|---|---|---|---|---|"]
+        heads.append(f"- {facts['date']}, commit {facts['commit']}{' with uncommitted changes' if facts['uncommitted_changes'] else ''}, kernel "
+                     f"{facts['kernel']}, {facts['cpu']}, {facts['processors']} processors: `{facts['command']}`")
         for one in told["scenarios"]:
-            verdicts = [verdict["holds"] for verdict in one["verdicts"]] + [holds for _, holds, _ in one["checks"]]
-            counts = ", ".join(str(one["outcomes"].get(name, 0)) for name in ("acknowledged", "ended", "refused", "unknown"))
-            measured = "; ".join(f"{measure['label']}: {measure['seconds']:.2f} s" for measure in one["measures"])
-            lines.append(f"| {one['name']} | {one['row']} | {one['settings']['store']} | {sum(verdicts)} of {len(verdicts)}"
-                         f"{'' if one['holds'] else ' **broken**'} | {counts} | {measured} |")
-        lines.append("")
+            runs.setdefault((one["row"], one["name"]), {})[one["settings"]["store"]] = one
+    lines = [*heads, "", "| row of the failure table | scenario | RocksDB | PostgreSQL | recovery (the longest of its kind; RocksDB / PostgreSQL) |",
+             "|---|---|---|---|---|"]
+    for (row, name), by_store in sorted(runs.items()):
+        rocksdb, postgres = by_store.get("rocksdb") or by_store.get("standalone"), by_store.get("postgres")
+        measured = " / ".join(filter(None, (recovery(one) for one in (rocksdb, postgres))))
+        lines.append(f"| {row} | {name} | {cell(rocksdb)} | {cell(postgres)} | {measured} |")
     return "\n".join(lines)

@@ -20,7 +20,7 @@ def run(lab):
     purse = lab.purses.open(balance="500")
     lab.warm(purse, 1, victim)
     lab.purses.all.remove(purse)  # the load generator keeps no history; the ledger's own proof covers this account
-    load = bench(lab, victim, purse.api_key)
+    load = bench(lab, victim, purse.api_key, WARM_SECONDS + CUT_SECONDS + 2)
     lab.run_for(WARM_SECONDS)
     with lab.fault(f"{victim.name} cut off at {RATE} calls a second"):
         lab.cut_off(victim)
@@ -36,12 +36,12 @@ def run(lab):
     lab.run_for(3)
 
 
-def bench(lab, pop, api_key):
+def bench(lab, pop, api_key, seconds):
     """nodex-bench from the customers' host of the first POP, at a fixed rate."""
     command = [*lab.world.client_host(0).wrapper, programs.find(lab.settings.build, "nodex-bench"),
                "--url", f"https://localhost:{pop.address.rsplit(':', 1)[1]}/v1/chat/completions", "--connect", pop.address,
                "--ca", lab.world.authority.ca_file, "--key", api_key, "--model", "sim", "--unique-keys", "--max-tokens", "2",
                "--prompt", "[[nodex: tokens=2 first_token_ms=5 pace_ms=1]] w", "--rate", str(RATE), "--connections", "64",
-               "--duration", str(WARM_SECONDS + CUT_SECONDS + 2), "--warmup", "1", "--json", "-"]
+               "--duration", str(seconds), "--warmup", "1", "--json", "-"]
     log = open(os.path.join(lab.world.folder, "bench.log"), "wb")
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)

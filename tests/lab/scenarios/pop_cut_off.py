@@ -1,6 +1,8 @@
 """A POP loses the centre and the other POPs, silently, and keeps its customers."""
 from lab.scenario import scenario
 
+CLAIM_SECONDS = 5  # a first byte may wait for the centre's word on its key for that long
+
 
 @scenario("A POP is cut off from everything inside for 1 s, for 8 s and for 20 s",
           row="WAN partition of a POP, within the lease term",
@@ -17,8 +19,9 @@ def run(lab):
             lab.run_for(seconds)
             lab.wan.heal()
         healed = lab.now()
-        lab.check(f"{victim.name} serves while it is cut off for {seconds} s",
-                  any(attempt.ended < healed for attempt in lab.history.successes_since(cut, victim.name)),
-                  f"{len(lab.history.successes_since(cut, victim.name))} answers there")
+        served = [attempt for attempt in lab.history.successes_since(cut, victim.name) if attempt.ended < healed]
+        if seconds > CLAIM_SECONDS:
+            lab.check(f"{victim.name} serves while it is cut off for {seconds} s", served, f"{len(served)} answers there")
         lab.drained(f"after {seconds} s, from the heal", [victim], since=healed)
+        lab.check_unnoticed(f"no client sees an error when it is cut off for {seconds} s", cut, allowed=("401 invalid_api_key",))
         lab.run_for(3)
