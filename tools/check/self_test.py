@@ -3,6 +3,7 @@
 import sys
 import unittest
 
+import documents
 import functions
 import layers
 import tidy
@@ -102,6 +103,41 @@ g() {
             return list(functions.check_lengths("x.cc", "void f() {\n" + "    g();\n" * (lines - 2) + "}\n"))
         self.assertTrue(problems(71))
         self.assertFalse(problems(70))
+
+
+class Documents(unittest.TestCase):
+    def test_a_link_to_nowhere_is_found_and_so_is_a_heading_that_is_not_there(self):
+        def problems(text):
+            return list(documents.broken_links("deploy/a.md", text, {"edge", "deploy/b.md"}.__contains__, lambda _: {"disk-full"}))
+        self.assertTrue(problems("[x](c.md)"))
+        self.assertTrue(problems("[x](b.md#disk-empty)"))
+        self.assertFalse(problems("[x](b.md#disk-full), [y](../edge), [z](https://example.com/c.md)"))
+        self.assertFalse(problems("```\n[x](c.md)\n```\n"))
+        self.assertEqual(documents.anchor_of("`[[pop]]`, a POP's disk"), "pop-a-pops-disk")
+
+    def test_a_file_that_is_not_there_is_found(self):
+        def problems(text):
+            return list(documents.lost_files(text, {"edge/io/ring.cc", "deploy/nats/README.md"}))
+        for lost in ("`rings.cc`", "edge/ring.cc", "`io/ring.h`", "[x](../README2.md)"):
+            self.assertTrue(problems(lost), lost)
+        for sound in ("`ring.cc`", "edge/io/ring.cc", "`io/ring.cc`", "[x](nats/README.md)", "`test_*.py`"):
+            self.assertFalse(problems(sound), sound)
+
+    def test_a_test_that_is_not_there_is_found(self):
+        def problems(text):
+            return list(documents.lost_cpp_tests(text, {"Ring": {"StartsDisabled"}}))
+        for lost in ("Ring.Starts", "Ring.Stops*", "Rings.StartsDisabled"):
+            self.assertTrue(problems(lost), lost)
+        for sound in ("Ring.StartsDisabled", "Ring.Starts...", "Ring.*", "The end. Another"):
+            self.assertFalse(problems(sound), sound)
+        self.assertTrue(list(documents.lost_python_tests("a_key_is_lost", {"a_key_is_found"})))
+        self.assertFalse(list(documents.lost_python_tests("a_key_is_found, a_key_is_f..., max_tokens", {"a_key_is_found"})))
+
+    def test_a_source_that_its_folders_page_leaves_out_is_found(self):
+        def problems(text):
+            return list(documents.unnamed_sources("edge/io/README.md", text, ["edge/io/ring.cc", "edge/io/ring.h", "edge/tls/x.cc"]))
+        self.assertEqual(len(problems("- `buffer-ring`")), 2)
+        self.assertFalse(problems("- `ring.h` (`.cc`)"))
 
 
 if __name__ == "__main__":
