@@ -32,7 +32,6 @@ void Reporter::tick() {
 void Reporter::replied(std::size_t told, Bytes payload) {
     const Result<ReportReply> reply = decode_report_reply(payload);
     if (!reply) return;
-    ++answered_count_;
     eraser_.told(told);
     eraser_.ordered(reply->erasures);
 }

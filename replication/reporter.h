@@ -23,7 +23,6 @@ class Reporter {
           began_ns_(clock.now_ns()) {}
 
     void tick();  // registered
-    [[nodiscard]] std::uint64_t answered_count() const noexcept { return answered_count_; }
 
   private:
     void replied(std::size_t told, Bytes payload);
@@ -37,7 +36,6 @@ class Reporter {
     const Nanoseconds began_ns_;
     Nanoseconds report_at_ns_ = 0;
     bool in_flight_ = false;
-    std::uint64_t answered_count_ = 0;
 };
 
 }  // namespace nodex::replication

@@ -57,7 +57,6 @@ inline constexpr std::size_t chunk_extension_body_bytes_max = 64 * 1024;
 inline constexpr std::size_t trailer_bytes_max = 8 * 1024;  // dropped after the check
 inline constexpr std::size_t drain_bytes_max =
     64 * 1024;  // early answer: a longer rest closes instead
-inline constexpr unsigned pipelined_requests_max = 16;      // reading pauses
 inline constexpr unsigned informational_responses_max = 8;  // 1xx from a provider, then 502
 
 // --- TLS ---

@@ -74,21 +74,12 @@ bool ServerConnection::writable() const noexcept {
     return state_->channel.writable();
 }
 
-bool ServerConnection::response_begun() const noexcept {
-    return state_->answer == Answer::begun;
-}
-
 ServerConnection::Phase ServerConnection::phase() const noexcept {
     return state_->phase;
 }
 
 std::string ServerConnection::peer_address() const {
     return state_->channel.peer_address();
-}
-
-const char* ServerConnection::tls_version() const noexcept {
-    const tls::Session* const session = state_->channel.tls();
-    return session == nullptr ? "" : session->version();
 }
 
 const char* name(ServerConnection::Phase phase) noexcept {

@@ -93,10 +93,8 @@ class ServerConnection {
     void respond(int status, Bytes fields, Bytes body) noexcept;
 
     [[nodiscard]] bool writable() const noexcept;
-    [[nodiscard]] bool response_begun() const noexcept;
     [[nodiscard]] Phase phase() const noexcept;
     [[nodiscard]] std::string peer_address() const;
-    [[nodiscard]] const char* tls_version() const noexcept;  // "" when plain
 
     // A slot for the handler: what it serves on this connection now. Null between requests.
     void* exchange = nullptr;

@@ -74,7 +74,6 @@ const char* name(Route route) noexcept {
 }
 
 void Exchange::read_head(const http::RequestHead& head) noexcept {
-    method_ = head.method;
     request_id_ = gateway_.next_request_id();
     request_id_hex_ = to_hex(request_id_.view());
     Bytes path = head.path;
@@ -246,7 +245,6 @@ void Exchange::admit() noexcept {
         return refuse(
             {api::Code::invalid_request_error, "The request is too large to be priced.", {}, -1});
     amount_ = cost->amount;
-    input_tokens_estimate_ = cost->input_tokens;
     tokens_taken_ =
         cost->input_tokens / 4 + cost->output_tokens;  // four bytes a token is the usual case
     if (!name_claim()) return;

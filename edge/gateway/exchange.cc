@@ -165,7 +165,7 @@ void Exchange::reset() noexcept {
     replayed_events_ = 0;
     last_was_error_ = false;
     status_ = 0;
-    stream_begun_ = response_over_ = false;
+    stream_begun_ = false;
     error_code_ = api::Code::count;
     charged_ = 0;
     bytes_out_ = 0;

@@ -69,7 +69,6 @@ class Exchange final {
     void abandoned() noexcept;
 
     // --- the run that we started ---
-    void run_started() noexcept;
     void deliver(Bytes events) noexcept;                      // a stream's durable bytes
     void run_finished(bool complete, Nano charged) noexcept;  // a stream, after the last deliver
     void run_answered(int status, Bytes content_type, Bytes body,
@@ -173,7 +172,6 @@ class Exchange final {
 
     // What the head said.
     Route route_ = Route::none;
-    http::Method method_ = http::Method::other;
     std::string path_;  // canonical: without /api
     std::string query_;
     RequestId request_id_;
@@ -199,7 +197,6 @@ class Exchange final {
     const replication::ModelEntry* model_ = nullptr;  // in directory_
     Fingerprint fingerprint_;
     IdempotencyId idempotency_;
-    std::uint64_t input_tokens_estimate_ = 0;
     Nano amount_ = 0;                                   // estimate
     replication::LeaseScope* account_lease_ = nullptr;  // the generations that hold it
     replication::LeaseScope* key_lease_ = nullptr;      // null: the key has no budget
@@ -230,7 +227,6 @@ class Exchange final {
     // The response.
     int status_ = 0;
     bool stream_begun_ = false;
-    bool response_over_ = false;
     api::Code error_code_ = api::Code::count;  // count: none
     Nano charged_ = 0;
     std::uint64_t bytes_out_ = 0;

@@ -103,7 +103,6 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
     [[nodiscard]] std::uint32_t generation() const noexcept { return order_.generation; }
     [[nodiscard]] const RunOrder& order() const noexcept { return order_; }
-    [[nodiscard]] const std::string& endpoint_name() const noexcept { return endpoint_name_; }
 
   private:
     static bool may_follow(Phase from, Phase to) noexcept;
