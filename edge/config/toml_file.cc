@@ -1,6 +1,7 @@
-// Reading of TOML. toml++ is used header-only: Debian's library is built with exceptions. Without its
-// assertions: version 3.3.0 asserts of "[$" what its next lines refuse with an error, and a slip in
-// a file must not end a node that reloads it. (They are no assumptions either: NDEBUG is not set.)
+// Reading of TOML. toml++ is used header-only: Debian's library is built with exceptions. Without
+// its assertions: version 3.3.0 asserts of "[$" what its next lines refuse with an error, and a
+// slip in a file must not end a node that reloads it. (They are no assumptions either: NDEBUG is
+// not set.)
 #include "edge/config/toml_file.h"
 
 #ifdef NDEBUG
@@ -13,15 +14,56 @@
 
 #include <algorithm>
 #include <fstream>
+#include <numeric>
 #include <sstream>
+#include <utility>
 
 namespace nodex::config {
 namespace {
 
 constexpr Error bad_configuration{ErrorCode::bad_configuration, ErrorSource::configuration};
 
+constexpr std::size_t compared_bytes_max = 64;  // of a wrong name
+constexpr std::size_t suggested_edits_max = 3;  // a name that is further off was hardly meant
+
 const toml::node* node_of(const void* found) noexcept {
     return static_cast<const toml::node*>(found);
+}
+
+// "line 7: ", or nothing where the parser does not know.
+std::string place_of(const toml::node* node) {
+    const unsigned line = node == nullptr ? 0 : node->source().begin.line;
+    return line == 0 ? "" : "line " + std::to_string(line) + ": ";
+}
+
+// Insertions, deletions and replacements between two words (Levenshtein), a row at a time.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+        }
+    }
+    return row.back();
+}
+
+// "; did you mean NAME?" for the nearest of the known names, if any is so near that it may be
+// meant.
+template <class Names>
+std::string suggestion(std::string_view wrong, const Names& known) {
+    std::size_t least = suggested_edits_max + 1;
+    std::string_view nearest;
+    for (const std::string_view name : known) {
+        const std::size_t edits = edits_between(wrong.substr(0, compared_bytes_max), name);
+        if (edits >= least) continue;
+        least = edits;
+        nearest = name;
+    }
+    return nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?";
 }
 
 }  // namespace
@@ -77,6 +119,28 @@ void Section::milliseconds(std::string_view key, Nanoseconds& target, std::int64
     if (const auto value = whole_number(key, least_ms, most_ms)) target = *value * millisecond;
 }
 
+void Section::one_of(std::string_view key, std::initializer_list<int> values, int& target) {
+    const toml::node* node = node_of(find(key));
+    if (node == nullptr) return;
+    const auto value = node->value_exact<std::int64_t>();
+    std::string expected;
+    for (const int& one : values) {
+        if (value == one) {
+            target = one;
+            return;
+        }
+        add_alternative(expected, std::to_string(one), "", &one + 1 == values.end());
+    }
+    fail(key, "must be " + expected);
+}
+
+void Section::add_alternative(std::string& sentence, const std::string& value,
+                              std::string_view meaning, bool last) {
+    if (!sentence.empty()) sentence += last ? " or " : ", ";
+    sentence += value;
+    if (!meaning.empty()) sentence.append(" (").append(meaning).append(")");
+}
+
 void Section::text_map(std::string_view key, const char* what,
                        std::map<std::string, std::string>& target) {
     const toml::node* node = node_of(find(key));
@@ -90,19 +154,26 @@ void Section::text_map(std::string_view key, const char* what,
     }
 }
 
+bool Section::has(std::string_view key) const {
+    return table_ != nullptr && static_cast<const toml::table*>(table_)->contains(key);
+}
+
 void Section::require(std::string_view key) {
-    if (table_ == nullptr || !static_cast<const toml::table*>(table_)->contains(key))
-        fail(key, "is missing");
+    if (!has(key)) fail(key, "is missing");
 }
 
 void Section::fail(std::string_view key, const std::string& what) {
-    if (problem_.empty()) problem_ = path_ + "." + std::string(key) + " " + what;
+    if (!problem_.empty()) return;
+    const auto* table = static_cast<const toml::table*>(table_);
+    const toml::node* node = has(key) ? table->get(key) : table;
+    problem_ = place_of(node) + path_ + "." + std::string(key) + " " + what;
 }
 
 Section::~Section() {
     if (table_ == nullptr) return;
     for (const auto& [key, value] : *static_cast<const toml::table*>(table_))
-        if (!known_.contains(key.str())) fail(key.str(), "is not a known setting");
+        if (!known_.contains(key.str()))
+            fail(key.str(), "is not a known setting" + suggestion(key.str(), known_));
 }
 
 struct File::Parsed {
@@ -136,14 +207,23 @@ Result<std::unique_ptr<File>> File::load(const std::string& path, std::string& p
 void File::only(std::initializer_list<std::string_view> names) {
     for (const auto& [key, value] : parsed_->root)
         if (problem_.empty() && std::find(names.begin(), names.end(), key.str()) == names.end())
-            problem_ = std::string(key.str()) + " is not a known section";
+            problem_ = place_of(&value) + std::string(key.str()) + " is not a known section" +
+                       suggestion(key.str(), names);
 }
 
 Section File::section(std::string_view name) {
+    const toml::node* node = parsed_->root.get(name);
+    if (node != nullptr && !node->is_table() && problem_.empty())
+        problem_ = place_of(node) + std::string(name) + " must be one section, [" +
+                   std::string(name) + "]";
     return {parsed_->root[name].as_table(), std::string(name), problem_};
 }
 
 unsigned File::each(std::string_view name, const std::function<void(Section& section)>& read) {
+    const toml::node* node = parsed_->root.get(name);
+    if (node != nullptr && !node->is_array_of_tables() && problem_.empty())
+        problem_ = place_of(node) + std::string(name) +
+                   " must be a list of sections: each begins with [[" + std::string(name) + "]]";
     const auto* array = parsed_->root[name].as_array();
     if (array == nullptr) return 0;
     unsigned count = 0;

@@ -1,6 +1,7 @@
 // A TOML file, read and checked: values of known keys with bounds, every other key refused (a
 // misspelt limit must not silently be the default). The first problem is kept as a sentence that
-// names the key and what is expected.
+// names line and key, and what is expected: "line 7: limits.body_byte is not a known setting; did
+// you mean body_bytes?"
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,14 @@
 #include "edge/base/result.h"
 
 namespace nodex::config {
+
+// A word that a key may have, and what it stands for.
+template <class Value>
+struct Choice {
+    std::string_view word;
+    Value value;
+    std::string_view meaning = "";  // said in brackets behind the word
+};
 
 // One table. A key that is absent leaves its target alone; keys that nobody asked for are a problem
 // when the section is destroyed.
@@ -36,6 +45,24 @@ class Section {
     }
     void milliseconds(std::string_view key, Nanoseconds& target, std::int64_t least_ms,
                       std::int64_t most_ms);
+    // One of these integers.
+    void one_of(std::string_view key, std::initializer_list<int> values, int& target);
+    // One of these words.
+    template <class Value>
+    void choice(std::string_view key, std::initializer_list<Choice<Value>> choices, Value& target) {
+        std::string word, expected;
+        text(key, word);
+        if (word.empty() && !has(key)) return;
+        for (const Choice<Value>& one : choices) {
+            if (one.word == word) {
+                target = one.value;
+                return;
+            }
+            add_alternative(expected, "\"" + std::string(one.word) + "\"", one.meaning,
+                            &one + 1 == choices.end());
+        }
+        fail(key, "must be " + expected);
+    }
     // A table of strings; `what`: the sentence when it is something else.
     void text_map(std::string_view key, const char* what,
                   std::map<std::string, std::string>& target);
@@ -51,6 +78,9 @@ class Section {
     std::optional<std::int64_t> whole_number(std::string_view key, std::int64_t least,
                                              std::int64_t most);
     [[nodiscard]] const void* find(std::string_view key);
+    [[nodiscard]] bool has(std::string_view key) const;
+    static void add_alternative(std::string& sentence, const std::string& value,
+                                std::string_view meaning, bool last);
 
     const void* table_;  // toml::table, null: absent
     const std::string path_;
@@ -67,8 +97,9 @@ class File {
 
     // Refuses tables beside these.
     void only(std::initializer_list<std::string_view> names);
+    // [name]; a problem when the file has something else of that name.
     [[nodiscard]] Section section(std::string_view name);
-    // Each of [[name]], in their order; answers how many.
+    // Each of [[name]], in their order; answers how many. A problem as above.
     unsigned each(std::string_view name, const std::function<void(Section& section)>& read);
     [[nodiscard]] std::string& problem() noexcept { return problem_; }
 

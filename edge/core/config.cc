@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "edge/config/common_keys.h"
 #include "edge/config/toml_file.h"
 #include "replication/nats/server_address.h"
 
@@ -14,11 +15,6 @@ using config::File;
 using config::Section;
 
 constexpr Error bad_configuration{ErrorCode::bad_configuration, ErrorSource::configuration};
-
-bool is_loopback(const std::string& address) {
-    return address.starts_with("127.") || address.starts_with("[::1]") ||
-           address.starts_with("unix:");
-}
 
 void read_node(File& file, Config& target) {
     Section node = file.section("node");
@@ -45,13 +41,11 @@ void read_listen(File& file, Config& target) {
     Section listen = file.section("listen");
     listen.texts("tls", target.tls_listeners);
     listen.texts("plain", target.plain_listeners);
-    listen.text("metrics", target.metrics_listener);
+    config::read_metrics_listener(listen, target.metrics_listener);
     for (const std::string& address : target.plain_listeners)
-        if (!is_loopback(address))
+        if (!config::is_loopback(address) && !address.starts_with("unix:"))
             listen.fail("plain",
                         "has " + address + ": without TLS only loopback addresses are allowed");
-    if (!target.metrics_listener.empty() && !is_loopback(target.metrics_listener))
-        listen.fail("metrics", "must be a loopback address: metrics are not for the public");
     if (target.tls_listeners.empty() && target.plain_listeners.empty())
         listen.fail("tls", "is empty and so is listen.plain: the node would serve nobody");
 }
@@ -86,14 +80,10 @@ void read_limits(File& file, Config& target) {
 void read_storage(File& file, Config& target) {
     {
         Section section = file.section("durability");
-        std::string level = "process";
-        section.text("level", level);
-        if (level == "power")
-            target.durability = storage::Durability::power;
-        else if (level != "process")
-            section.fail(
-                "level",
-                "must be \"process\" (survives kill -9) or \"power\" (survives power loss)");
+        section.choice("level",
+                       {{"process", storage::Durability::process, "survives kill -9"},
+                        {"power", storage::Durability::power, "survives power loss"}},
+                       target.durability);
     }
     {
         Section section = file.section("storage");
@@ -110,29 +100,15 @@ void read_storage(File& file, Config& target) {
 
 void read_status_codes(File& file, Config& target) {
     Section section = file.section("status_codes");
-    section.integer("insufficient_balance", target.gateway.insufficient_balance_status, 400, 499);
-    section.integer("insufficient_quota", target.gateway.insufficient_quota_status, 400, 499);
-    for (const int status :
-         {target.gateway.insufficient_balance_status, target.gateway.insufficient_quota_status})
-        if (status != 402 && status != 403 && status != 429)
-            section.fail("insufficient_balance", "and insufficient_quota must be 402, 403 or 429");
+    section.one_of("insufficient_balance", {402, 403, 429},
+                   target.gateway.insufficient_balance_status);
+    section.one_of("insufficient_quota", {402, 403, 429}, target.gateway.insufficient_quota_status);
 }
 
 void read_log(File& file, Config& target) {
     Section section = file.section("log");
-    std::string level = "info";
-    section.text("level", level);
+    config::read_log_level(section, target.log_level);
     section.text("access", target.access_log);
-    if (level == "debug")
-        target.log_level = log::Level::debug;
-    else if (level == "info")
-        target.log_level = log::Level::info;
-    else if (level == "warning")
-        target.log_level = log::Level::warning;
-    else if (level == "error")
-        target.log_level = log::Level::error;
-    else
-        section.fail("level", "must be debug, info, warning or error");
 }
 
 // "env:NAME", "file:PATH" or "none"; the value never appears in a message.
@@ -243,20 +219,14 @@ void read_providers(File& file, Config& target) {
 
 // How a key is claimed at the centre: for accounts that say nothing themselves.
 void read_claims(Section& section, gateway::Settings& target) {
-    std::string claims = "overlap", on_partition = "proceed";
-    section.text("claims", claims);
-    section.text("on_partition", on_partition);
-    if (claims == "overlap")
-        target.claims = replication::ClaimMode::overlap;
-    else if (claims == "strict")
-        target.claims = replication::ClaimMode::strict;
-    else if (claims == "local")
-        target.claims = replication::ClaimMode::local;
-    else
-        section.fail("claims", "must be \"overlap\", \"strict\" or \"local\"");
-    if (on_partition != "proceed" && on_partition != "reject")
-        section.fail("on_partition", "must be \"proceed\" or \"reject\"");
-    target.proceed_on_partition = on_partition == "proceed";
+    using replication::ClaimMode;
+    section.choice("claims",
+                   {{"overlap", ClaimMode::overlap},
+                    {"strict", ClaimMode::strict},
+                    {"local", ClaimMode::local}},
+                   target.claims);
+    section.choice("on_partition", {{"proceed", true}, {"reject", false}},
+                   target.proceed_on_partition);
 }
 
 // Where the centre is; absent in a standalone node.

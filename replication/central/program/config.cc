@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "edge/config/common_keys.h"
 #include "edge/config/toml_file.h"
 #include "edge/crypto/secret_file.h"
 
@@ -36,15 +37,15 @@ void read_nats(File& file, Config& target) {
 
 void read_store(File& file, Config& target) {
     Section section = file.section("store");
-    std::string kind = "rocksdb";
-    section.text("kind", kind);
+    using replication::LedgerStoreKind;
+    section.choice("kind",
+                   {{"rocksdb", LedgerStoreKind::rocksdb}, {"postgres", LedgerStoreKind::postgres}},
+                   target.store_kind);
     section.text("url", target.store_url);
-    if (kind == "rocksdb") {
+    if (target.store_kind == LedgerStoreKind::rocksdb) {
         if (!target.store_url.empty()) section.fail("url", "is for kind = \"postgres\" only");
         return;
     }
-    if (kind != "postgres") return section.fail("kind", "must be \"rocksdb\" or \"postgres\"");
-    target.store_kind = replication::LedgerStoreKind::postgres;
     section.require("url");
     replication::DatabaseTarget database;
     std::string problem;
@@ -57,29 +58,19 @@ void read_store(File& file, Config& target) {
 void read_storage(File& file, Config& target) {
     {
         Section section = file.section("durability");
-        std::string level = "power";
-        section.text("level", level);
-        if (level == "process")
-            target.durability = storage::Durability::process;
-        else if (level != "power")
-            section.fail(
-                "level",
-                "must be \"power\" (survives power loss) or \"process\" (survives kill -9)");
+        section.choice("level",
+                       {{"power", storage::Durability::power, "survives power loss"},
+                        {"process", storage::Durability::process, "survives kill -9"}},
+                       target.durability);
     }
     Section section = file.section("storage");
     section.integer("free_space_floor_bytes", target.free_space_floor_bytes, 0, INT64_MAX);
     section.integer("cache_bytes", target.cache_bytes, 1ll << 20, 1ll << 40);
 }
 
-bool is_loopback(const std::string& address) {
-    return address.starts_with("127.") || address.starts_with("[::1]:");
-}
-
 void read_listen(File& file, Config& target) {
     Section section = file.section("listen");
-    section.text("metrics", target.metrics_listener);
-    if (!target.metrics_listener.empty() && !is_loopback(target.metrics_listener))
-        section.fail("metrics", "must be a loopback address: metrics are not for the public");
+    config::read_metrics_listener(section, target.metrics_listener);
 }
 
 // Shorter than a minute, a change of hubs would eat into what customers may spend; longer than an
@@ -94,18 +85,7 @@ void read_leases(File& file, Config& target) {
 
 void read_log(File& file, Config& target) {
     Section section = file.section("log");
-    std::string level = "info";
-    section.text("level", level);
-    if (level == "debug")
-        target.log_level = log::Level::debug;
-    else if (level == "info")
-        target.log_level = log::Level::info;
-    else if (level == "warning")
-        target.log_level = log::Level::warning;
-    else if (level == "error")
-        target.log_level = log::Level::error;
-    else
-        section.fail("level", "must be debug, info, warning or error");
+    config::read_log_level(section, target.log_level);
 }
 
 void read_pops(File& file, Config& target) {

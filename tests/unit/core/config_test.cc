@@ -45,8 +45,8 @@ std::string with_plain_listener(const std::string& more) {
     return std::string(node_section) + "[listen]\nplain = [\"127.0.0.1:0\"]\n" + more;
 }
 
-// toml++ ends the process at this table name by an assertion of its own, so a reload of a file with a
-// slip ended the node.
+// toml++ ends the process at this table name by an assertion of its own, so a reload of a file with
+// a slip ended the node.
 TEST(Config, RefusesABrokenTableNameWithASentence) {
     for (const char* broken : {"[$\n", "[\n", "[[=]]\n", "$ = 1\n", "[a.]\n", "a.$ = 1\n"})
         EXPECT_NE(problem_of(broken), "") << broken;
@@ -72,11 +72,30 @@ TEST(Config, NamesAMissingKey) {
               std::string::npos);
 }
 
-TEST(Config, RefusesAMisspeltKeyAndSection) {
-    EXPECT_NE(problem_of(with_plain_listener("[limits]\nbody_byte = 5\n"))
-                  .find("limits.body_byte is not a known setting"),
-              std::string::npos);
-    EXPECT_NE(problem_of("[limit]\n").find("limit is not a known section"), std::string::npos);
+TEST(Config, RefusesAMisspeltKeyOrSectionAndNamesItsLineAndTheNearestOne) {
+    EXPECT_EQ(problem_of(with_plain_listener("[limits]\nbody_byte = 5\n")),
+              "line 8: limits.body_byte is not a known setting; did you mean body_bytes?");
+    EXPECT_EQ(problem_of("[node]\n[limit]\n"),
+              "line 2: limit is not a known section; did you mean limits?");
+}
+
+TEST(Config, SuggestsNothingThatIsFarFromWhatWasWritten) {
+    EXPECT_EQ(problem_of(with_plain_listener("[limits]\nzebra = 5\n")),
+              "line 8: limits.zebra is not a known setting");
+    const std::string endless(10'000, 'x');
+    EXPECT_EQ(problem_of("[" + endless + "]\n"), "line 1: " + endless + " is not a known section");
+}
+
+TEST(Config, TellsASectionFromAListOfSections) {
+    EXPECT_EQ(problem_of("[[node]]\n"), "line 1: node must be one section, [node]");
+    EXPECT_EQ(problem_of(with_plain_listener("[provider]\nname = \"p\"\n")),
+              "line 7: provider must be a list of sections: each begins with [[provider]]");
+}
+
+// Two providers have the same keys: the line tells which one is meant.
+TEST(Config, NamesTheLineOfTheProviderThatIsWrong) {
+    EXPECT_EQ(problem_of(with_plain_listener(provider_section) + "[[provider]]\nname = \"q\"\n"),
+              "line 12: provider.base_url is missing");
 }
 
 TEST(Config, RefusesPlainListenersOutsideLoopback) {
@@ -91,7 +110,13 @@ TEST(Config, RefusesNumbersOutOfRangeAndWrongTypes) {
                   .find("limits.heartbeat_ms must be an integer from 10"),
               std::string::npos);
     EXPECT_NE(problem_of(with_plain_listener("[durability]\nlevel = \"none\"\n"))
-                  .find("durability.level"),
+                  .find("durability.level must be \"process\" (survives kill -9) or \"power\" "
+                        "(survives power loss)"),
+              std::string::npos);
+    EXPECT_NE(problem_of(with_plain_listener("[status_codes]\ninsufficient_quota = 404\n"))
+                  .find("status_codes.insufficient_quota must be 402, 403 or 429"),
+              std::string::npos);
+    EXPECT_NE(problem_of(with_plain_listener("[log]\nlevel = \"\"\n")).find("log.level must be"),
               std::string::npos);
 }
 
