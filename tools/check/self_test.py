@@ -6,6 +6,7 @@ import unittest
 import documents
 import functions
 import layers
+import operations
 import tidy
 
 
@@ -138,6 +139,38 @@ class Documents(unittest.TestCase):
             return list(documents.unnamed_sources("edge/io/README.md", text, ["edge/io/ring.cc", "edge/io/ring.h", "edge/tls/x.cc"]))
         self.assertEqual(len(problems("- `buffer-ring`")), 2)
         self.assertFalse(problems("- `ring.h` (`.cc`)"))
+
+
+class Operations(unittest.TestCase):
+    def test_log_events_are_read_from_every_shape_of_call(self):
+        sources = {"a.cc": 'log::error("disk_full", {{"path", "x_y"}}); log::write(log::Level::debug, "tried",\n {});\n'
+                           'log::write(a ? log::Level::info : log::Level::error,\n a ? "ended" : "failed");'}
+        self.assertEqual(operations.events_of(sources), {"disk_full", "tried", "ended", "failed"})
+
+    def test_an_event_that_is_not_listed_and_one_that_nobody_logs_are_found(self):
+        page = "## Log events\n| event | level |\n| --- | --- |\n| disk_full, ended | info |\n"
+        self.assertEqual(list(operations.event_problems({"disk_full", "ended"}, page, "")), [])
+        self.assertEqual(len(list(operations.event_problems({"disk_full", "failed"}, page, ""))), 2)
+
+    def test_a_metric_that_no_program_tells_is_found(self):
+        def problems(text):
+            return list(operations.metric_problems({"nodex_runs", "nodex_stage_seconds"}, {"a.md": text}))
+        self.assertFalse(problems("`nodex_runs`, nodex_stage_seconds_bucket"))
+        self.assertTrue(problems("`nodex_run`"))
+
+    def test_a_key_on_one_side_only_is_found(self):
+        described = operations.described_keys("| key | what |\n| --- | --- |\n| cores | loops |\n\n"
+                                              "| section | key |\n| --- | --- |\n| `[node]` | name |\n| | user |\n")
+        self.assertEqual(described, {"cores", "name", "user"})
+        self.assertFalse(list(operations.key_problems({"cores", "name"}, {"user"}, described, "x")))
+        self.assertEqual(len(list(operations.key_problems({"core", "name", "user"}, set(), described, "x"))), 2)
+
+    def test_a_wrong_status_and_a_lost_command_are_found(self):
+        page = "Commands: key.create, .list; pop.list. More.\n## Errors\n| a | b | c | d |\n| --- | --- | --- | --- |\n| x, y | 404 | no | z |\n"
+        self.assertFalse(list(operations.code_problems({"x": ("404", False), "y": ("404", False)}, page)))
+        self.assertEqual(len(list(operations.code_problems({"x": ("404", True), "z": ("500", False)}, page))), 3)
+        self.assertFalse(list(operations.command_problems({"key.create", "key.list", "pop.list"}, page)))
+        self.assertTrue(list(operations.command_problems({"key.create", "pop.list"}, page)))
 
 
 if __name__ == "__main__":
