@@ -6,7 +6,7 @@
 
 namespace nodex::replication {
 
-// Octets that are no message of this protocol. Whoever sent them, the sender must be told apart from a client.
+// Octets that are no message of this protocol: the sender is at fault, no client.
 inline Error malformed() noexcept {
     return {ErrorCode::malformed, ErrorSource::central};
 }

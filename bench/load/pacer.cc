@@ -14,7 +14,7 @@ namespace {
 // At high rates several starts share a wake-up: a wake-up costs about 5 us of the core that makes the load.
 constexpr Nanoseconds wake_interval_min = 100 * microsecond;
 
-void sleep_until(Nanoseconds at_ns) noexcept {
+void pause_until(Nanoseconds at_ns) noexcept {
     timespec at{};
     at.tv_sec = at_ns / second;
     at.tv_nsec = at_ns % second;
@@ -50,7 +50,7 @@ void Pacer::run() noexcept {
     while (!stopping_.load(std::memory_order_relaxed)) {
         const auto intended_ns = schedule_.intended_ns(index);
         if (!intended_ns) return;
-        sleep_until(std::max(*intended_ns, woken_ns + wake_interval_min));
+        pause_until(std::max(*intended_ns, woken_ns + wake_interval_min));
         woken_ns = system_clock().now_ns();
         while (schedule_.intended_ns(index).value_or(woken_ns + 1) <= woken_ns) ++index;
         if (!wake_.posted()) mailbox_.post(wake_);
