@@ -14,7 +14,7 @@ SOURCES = (".h", ".cc", ".py", ".mjs", ".sql")
 FILE = re.compile(r"(?<![\w/*.<>{-])([\w.-]+(?:/[\w.-]+)*\.(?:h|cc|py|mjs|sql|md|service|yml))(?![\w/*-])")
 OF_OTHERS = {"seccomp.h"}  # named in our pages, and not ours
 # A suite and a test of C++: `Envelope.RefusesEverySingleAlteredOctet`, cut off by "*" or "..." where the rest says nothing.
-CPP_TEST = re.compile(r"(?<![\w.*])([A-Z]\w+)\.([A-Z]\w*)?(\*|\.\.\.)?")
+CPP_TEST = re.compile(r"(?<![\w.*])([A-Z]\w+)\.([A-Z]\w*)?(\*(?!\*)|\.\.\.)?")
 CPP_TESTS = re.compile(r"\b(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+)\s*,\s*(\w+)\s*\)")
 # A test of Python is a sentence, and so is the name of a rehearsal: at least four words.
 PYTHON_TEST = re.compile(r"(?<![\w./`-])([a-z0-9]+(?:_[a-z0-9]+){3,})(\.\.\.)?(?![\w(.]*[/.(])")
