@@ -14,32 +14,19 @@ STREAM_KIB_MAX = 64
 MEMTABLES_KIB = 128 * 1024  # what the store keeps of its newest writes (storage/rocks_options.cc)
 
 
-def settled_memory(pop):
-    """Resident memory when it has stopped growing."""
-    last = 0
-
-    def steady():
-        nonlocal last
-        now, before = pop.edge.resident_kib(), last
-        last = now
-        return abs(now - before) <= 64
-    until(steady, 20, "memory is steady")
-    return last
-
-
 @test
 def slow_readers_do_not_grow_memory():
     # Each stream is 25 MB, so that neither window nor socket buffers can hold it: 500 MB if nothing paused.
     with Pop() as pop:
         client = pop.client(balance="1000")
         client.chat("warm up", answer_bytes=1_000_000)
-        before = settled_memory(pop)
+        before = pop.edge.settled_kib()
         readers = []
         for number in range(20):
             body = chat_body(f"slow {number}", stream=True, tokens=100_000, pace_ms=0)
             octets = client.chat_request(body, "new", [("X-Nodex-On-Disconnect", "cancel")])
             readers.append(Stream(client, octets, receive_buffer=4096))
-        grown = settled_memory(pop) - before
+        grown = pop.edge.settled_kib() - before
         assert grown < 16 * 1024 + MEMTABLES_KIB, f"grew by {grown} KiB for {len(readers)} readers"
         assert pop.provider.running() == len(readers), "they were not paused"
         assert client.chat("others are served", tokens=1).status == 200
@@ -81,14 +68,14 @@ def declared_bodies_that_do_not_come_cost_no_memory():
     with Pop() as pop:
         client = pop.client()
         client.chat("warm up")
-        before = settled_memory(pop)
+        before = pop.edge.settled_kib()
         wires = []
         for _ in range(200):
             wire = pop.wire()
             wire.send(request("POST", "/v1/chat/completions", [*client.fields(unique()), (
                 "Content-Type", "application/json"), ("Content-Length", "10000000")]))
             wires.append(wire)
-        grown = settled_memory(pop) - before
+        grown = pop.edge.settled_kib() - before
         assert grown < 8 * 1024 + 200 * IDLE_KIB_MAX, f"grew by {grown} KiB"
         for wire in wires:
             wire.close()
@@ -138,12 +125,12 @@ def idle_connections_are_held_in_little_memory(scale):
     with Pop(config={"limits": {"connections_per_address": count + 500}}) as pop:
         client = pop.client()
         client.chat("warm up")
-        before = settled_memory(pop)
+        before = pop.edge.settled_kib()
         load = bench(pop, "--url", f"https://localhost:{pop.tls_address.rsplit(':', 1)[1]}/healthz", "--idle", str(count),
                      "--duration", "60")
         try:
             until(lambda: connections(pop) >= count, 60, f"{count} connections are open")
-            each = (settled_memory(pop) - before) / count
+            each = (pop.edge.settled_kib() - before) / count
             assert each <= IDLE_KIB_MAX, f"{each:.1f} KiB for each of {count} idle connections"
             started = time.monotonic()
             assert client.get("/v1/models").status == 200
@@ -165,14 +152,14 @@ def open_streams_are_held_in_little_memory(scale):
         pop.restart()
         client = pop.client(balance="100000")
         client.chat("warm up")
-        before = settled_memory(pop)
+        before = pop.edge.settled_kib()
         load = bench(pop, "--url", f"https://localhost:{pop.tls_address.rsplit(':', 1)[1]}/v1/chat/completions",
                      "--key", client.key, "--model", "sim-output", "--stream", "--streams", str(count), "--unique-keys",
                      "--header", "X-Nodex-On-Disconnect: cancel", "--duration", "60",
                      "--prompt", "[[nodex: tokens=2000 pace_ms=1000]] hold")
         try:
             until(lambda: pop.provider.running() >= count, 90, f"{count} streams are open")
-            each = (settled_memory(pop) - before) / count
+            each = (pop.edge.settled_kib() - before) / count
             assert each <= STREAM_KIB_MAX, f"{each:.1f} KiB for each of {count} streams"
             holds(lambda: pop.provider.running() >= count * 0.99, 3, "the streams are held")
             assert client.chat("another one", tokens=1).status == 200

@@ -7,7 +7,6 @@ import time
 from support import programs
 from support.pop import Pop, Stream, answers_of, chat_body, unique
 from support.runner import test
-from support.waiting import until
 from support.wire import Cut, request
 
 READERS = 40
@@ -34,20 +33,7 @@ def warmed(pop, client):
         served += report["answered"]
     for _ in range(20):
         assert client.chat("warm", stream=True, tokens=50, pace_ms=0).status == 200
-    return settled_kib(pop)
-
-
-def settled_kib(pop):
-    """Resident memory when it has stopped growing."""
-    last = 0
-
-    def steady():
-        nonlocal last
-        now, before = pop.edge.resident_kib(), last
-        last = now
-        return abs(now - before) <= 64
-    until(steady, 20, "memory is steady")
-    return last
+    return pop.edge.settled_kib()
 
 
 def worst_of_good_client(client, calls=20):
@@ -75,7 +61,7 @@ def forty_stalled_readers_of_endless_streams_cost_less_than_16_mb():
             body = chat_body(f"stalled {number}", stream=True, tokens=100_000, pace_ms=0)
             octets = client.chat_request(body, "new", [("X-Nodex-On-Disconnect", "cancel")])
             readers.append(Stream(client, octets, receive_buffer=4096))
-        grown = settled_kib(pop) - before
+        grown = pop.edge.settled_kib() - before
         assert pop.provider.running() == READERS, "they were not held back"
         tell("stalled readers", grown, READERS_KIB_MAX, worst_of_good_client(client))
         assert grown <= READERS_KIB_MAX, grown
@@ -93,7 +79,7 @@ def two_hundred_declared_bodies_that_never_come_cost_less_than_8_mib():
         for _ in range(BODIES):
             wires.append(client.wire())
             wires[-1].send(request("POST", "/v1/chat/completions", [*client.fields(unique()), *fields]) + b'{"model"')
-        grown = settled_kib(pop) - before
+        grown = pop.edge.settled_kib() - before
         tell("declared bodies", grown, BODIES_KIB_MAX, worst_of_good_client(client))
         assert grown <= BODIES_KIB_MAX, grown
         for wire in wires:
@@ -118,7 +104,7 @@ def thirty_heads_of_8_mib_are_refused_early_and_cost_less_than_8_mib():
         client = pop.client()
         before = warmed(pop, client)
         answered = answers_of([lambda: status_of_endless_head(pop)] * HEADS)
-        grown = settled_kib(pop) - before
+        grown = pop.edge.settled_kib() - before
         tell("endless heads", grown, HEADS_KIB_MAX, worst_of_good_client(client))
         assert set(answered) <= {431, None}, answered
         assert grown <= HEADS_KIB_MAX, grown

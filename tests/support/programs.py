@@ -84,5 +84,17 @@ class Program:
     def resident_kib(self):
         return int(self.status("VmRSS").split()[0])
 
+    def settled_kib(self):
+        """Resident memory when it has stopped growing."""
+        last = 0
+
+        def steady():
+            nonlocal last
+            now, before = self.resident_kib(), last
+            last = now
+            return abs(now - before) <= 64
+        until(steady, 20, "memory is steady")
+        return last
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
