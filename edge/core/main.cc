@@ -13,15 +13,26 @@
 #include "edge/core/reinstall.h"
 #include "edge/core/rotate.h"
 
-// Read by jemalloc, where the program is linked with it: what was freed is kept for a minute, not ten
-// seconds, so that the pages of a flushed memtable are still there for the next one after a pause.
+// Read by jemalloc, where the program is linked with it: what was freed is kept for a minute, not
+// ten seconds, so that the pages of a flushed memtable are still there for the next one after a
+// pause.
 extern "C" const char* malloc_conf;
 const char* malloc_conf = "dirty_decay_ms:60000";
 
 namespace {
 
-constexpr int exit_configuration = 2;
+constexpr int exit_configuration = 2;  // the command line too
 constexpr int exit_start = 3;
+
+constexpr const char* footer =
+    "SIGTERM and SIGINT let running requests finish (limits.drain_ms) and end the node; SIGHUP\n"
+    "reads the configuration again.\n\n"
+    "Exit status: 0 ended in order, or done; 2 wrong command line or configuration; 3 the node\n"
+    "could not start: the last lines of the log say why.\n\n"
+    "Examples:\n"
+    "  nodex-edge --config edge.toml --check\n"
+    "  nodex-edge --config edge.toml --init\n"
+    "  nodex-edge --config edge.toml --standalone";
 
 sigset_t block_signals() {
     sigset_t signals;
@@ -38,6 +49,30 @@ bool stop_is_pending() {
     sigset_t pending;
     sigpending(&pending);
     return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
+// What the command line asks for.
+struct Arguments {
+    std::string path;
+    bool standalone = false, init = false, check = false, rotate = false, reinstall = false;
+};
+
+void declare(CLI::App& app, Arguments& arguments) {
+    app.add_option("--config", arguments.path, "configuration file (TOML)")->required();
+    app.add_flag("--standalone", arguments.standalone,
+                 "run the centre inside this process; else [central] says where it is");
+    app.set_version_flag("--version", NODEX_VERSION);
+    CLI::App* once = app.add_option_group("Instead of serving, then exit");
+    once->require_option(0, 1);
+    once->add_flag("--check", arguments.check, "check the configuration");
+    once->add_flag("--init", arguments.init,
+                   "make folders, secrets and a development certificate where missing");
+    once->add_flag("--rotate-node-key", arguments.rotate,
+                   "wrap the accounts' body keys under a new node.key; the node must be stopped");
+    once->add_flag("--reinstall", arguments.reinstall,
+                   "set the outbox aside and begin as a new installation, for a node whose "
+                   "registration is refused (runbook); the node must be stopped");
+    app.footer(footer);
 }
 
 int serve(nodex::core::Config config, const std::string& path, bool standalone,
@@ -76,21 +111,15 @@ int serve(nodex::core::Config config, const std::string& path, bool standalone,
 int main(int argc, char** argv) {
     CLI::App app{
         "Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
-    std::string path;
-    bool standalone = false, init = false, check = false, rotate = false, reinstall = false;
-    app.add_option("--config", path, "configuration file (TOML)")->required();
-    app.add_flag("--standalone", standalone, "run the central node inside this process");
-    app.add_flag("--init", init,
-                 "make folders, secrets and a development certificate where missing, then exit");
-    app.add_flag("--rotate-node-key", rotate,
-                 "wrap the accounts' body keys under a new node.key, then exit; the node must be stopped");
-    app.add_flag(
-        "--reinstall", reinstall,
-        "set the outbox aside and begin as a new installation, then exit: for a node whose "
-        "registration is refused (runbook)");
-    app.add_flag("--check", check, "check the configuration, then exit");
-    app.set_version_flag("--version", NODEX_VERSION);
-    CLI11_PARSE(app, argc, argv);
+    Arguments arguments;
+    declare(app, arguments);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        // CLI11 prints help or the mistake; its own exit numbers are not ours.
+        return app.exit(error) == 0 ? EXIT_SUCCESS : exit_configuration;
+    }
+    const std::string& path = arguments.path;
 
     const sigset_t signals = block_signals();
     std::string problem;
@@ -100,12 +129,13 @@ int main(int argc, char** argv) {
         return exit_configuration;
     }
     config->gateway.version = NODEX_VERSION;
-    if (check) {
+    if (arguments.check) {
         std::printf("%s: ok\n", path.c_str());
         return EXIT_SUCCESS;
     }
-    if (init) return nodex::core::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
-    if (rotate) return nodex::core::rotate_node_key(*config) ? EXIT_SUCCESS : exit_configuration;
-    if (reinstall) return nodex::core::reinstall(*config) ? EXIT_SUCCESS : exit_start;
-    return serve(std::move(*config), path, standalone, signals);
+    if (arguments.init) return nodex::core::initialise(*config) ? EXIT_SUCCESS : exit_configuration;
+    if (arguments.rotate)
+        return nodex::core::rotate_node_key(*config) ? EXIT_SUCCESS : exit_configuration;
+    if (arguments.reinstall) return nodex::core::reinstall(*config) ? EXIT_SUCCESS : exit_start;
+    return serve(std::move(*config), path, arguments.standalone, signals);
 }

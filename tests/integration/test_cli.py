@@ -1,8 +1,12 @@
 """The nodex command against a running node: tables, JSON, exit statuses."""
 import json
 import os
+import pathlib
+import re
+import shlex
 import subprocess
 
+from support import built, programs
 from support.pop import unique
 from support.runner import test
 from support.waiting import until
@@ -116,6 +120,60 @@ def a_wrong_command_line_sends_nothing(pop):
         status, _, err = nodex(pop, *arguments)
         assert status == USAGE and err, (arguments, status, err)
     assert len(pop.admin("account.list")["accounts"]) == accounts
+
+
+def commands_below(pop, words=()):
+    """Every command of the help, leaves only, each as its words and its help."""
+    status, text, err = nodex(pop, *words, "--help")
+    assert status == OK, (words, status, err)
+    section = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.MULTILINE)
+    if section is None:
+        yield words, text
+        return
+    for name, _, about in re.findall(r"^  (\S+)( +(\S.*))?$", section[1], re.MULTILINE):
+        assert about, (words, name, "has no description")
+        yield from commands_below(pop, (*words, name))
+
+
+@test
+def every_command_helps_with_an_example_that_it_takes(pop):
+    """Nobody listens at these addresses: what is understood ends without an answer, what is not as a wrong command line."""
+    seen = 0
+    for words, text in commands_below(pop):
+        example = re.search(r"^Example: nodex (.*)$", text, re.MULTILINE)
+        assert example and "Exit status:" in text, (words, text)
+        typed = shlex.split(example[1])
+        assert tuple(typed[:len(words)]) == words, (words, typed)
+        status, _, err = nodex(pop, *typed, key="nxk_" + "0" * 43, NODEX_ADMIN="unix:/nonexistent/admin.sock",
+                               NODEX_BASE_URL="https://localhost:1/v1")
+        assert status == UNREACHABLE, (typed, status, err)
+        seen += 1
+    assert seen >= 35, seen
+
+
+@test
+def the_example_of_a_configuration_is_accepted(folder):
+    """All but the provider's credential, which is a file of the machine that it is for."""
+    example = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "edge.toml.example"
+    text, replaced = re.subn(r'^credential = ".*?"', 'credential = "none"', example.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert replaced == 1
+    path = os.path.join(folder, "edge.toml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    checked = subprocess.run([programs.find(built.DIRECTORY, "nodex-edge"), "--config", path, "--check"], capture_output=True,
+                             text=True, timeout=20, check=False)
+    assert checked.returncode == 0 and checked.stdout.endswith(": ok\n"), checked
+
+
+@test
+def every_program_tells_its_exit_status_and_ends_with_2_for_a_wrong_command_line():
+    for name in ("nodex-edge", "nodex-central", "nodex-provider"):
+        program = programs.find(built.DIRECTORY, name)
+        told = subprocess.run([program, "--help"], capture_output=True, text=True, timeout=20, check=False)
+        assert told.returncode == 0 and "Exit status: 0" in told.stdout and "Example" in told.stdout, (name, told)
+        for wrong in (["--frobnicate"], ["--config", "x", "--check", "--init"] if name != "nodex-provider" else ["--cores", "many"]):
+            ended = subprocess.run([program, *wrong], capture_output=True, text=True, timeout=20, check=False)
+            assert ended.returncode == 2 and ended.stderr, (name, wrong, ended)
 
 
 @test

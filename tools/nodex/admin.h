@@ -2,6 +2,7 @@
 #pragma once
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -33,11 +34,14 @@ struct Command {
     const char* group;  // "account"
     const char* verb;   // "create"
     const char* help;
+    const char* example;  // what follows group and verb, as typed in a shell
     std::span<const Field> fields;
     bool destroys;  // asks for --yes
 };
 
 std::span<const Command> admin_commands() noexcept;
+// What a group of them is about.
+const char* help_of_group(std::string_view group) noexcept;
 
 // What was typed for one field of the table; empty when it was left out.
 struct Typed {

@@ -103,50 +103,78 @@ constexpr std::array raise_epoch{
           "highest epoch that a lost ledger had, where the clock may be behind it"}};
 
 constexpr std::array commands{
-    Command{"account", "create", "open an account", account_create, false},
-    Command{"account", "list", "all accounts", account_page, false},
-    Command{"account", "show", "one account", only_account, false},
-    Command{"account", "block", "refuse its requests until unblocked", only_account, false},
-    Command{"account", "unblock", "serve its requests again", only_account, false},
-    Command{"account", "close", "refuse its requests for good", only_account, true},
+    Command{"account", "create", "open an account", "\"Example Ltd\" --currency USD",
+            account_create, false},
+    Command{"account", "list", "all accounts", "--after 100", account_page, false},
+    Command{"account", "show", "one account", "1", only_account, false},
+    Command{"account", "block", "refuse its requests until unblocked", "1", only_account, false},
+    Command{"account", "unblock", "serve its requests again", "1", only_account, false},
+    Command{"account", "close", "refuse its requests for good", "1 --yes", only_account, true},
     Command{"account", "claims", "when its requests ask whether their key runs at another POP",
-            account_claims, false},
-    Command{"account", "shred", "destroy its body key: stored bodies become unreadable",
+            "1 strict", account_claims, false},
+    Command{"account", "shred", "destroy its body key: stored bodies become unreadable", "1 --yes",
             only_account, true},
-    Command{"account", "rotate-key", "new body key for what is stored from now on", only_account,
-            false},
-    Command{"balance", "topup", "add money", balance_topup, false},
-    Command{"balance", "adjust", "correct by an amount that may be below zero", balance_adjust,
-            false},
-    Command{"balance", "show", "balance, held and spent", only_account, false},
-    Command{"key", "create", "make an API key; it is shown once", key_create, false},
-    Command{"key", "list", "an account's keys", key_page, false},
-    Command{"key", "update", "change what is named, keep the rest", key_update, false},
-    Command{"key", "suspend", "refuse it until resumed", only_key, false},
-    Command{"key", "resume", "accept it again", only_key, false},
-    Command{"key", "revoke", "refuse it for good", only_key, false},
+    Command{"account", "rotate-key", "new body key for what is stored from now on", "1",
+            only_account, false},
+    Command{"balance", "topup", "add money", "1 100.00 --reference invoice-2026-0001",
+            balance_topup, false},
+    Command{"balance", "adjust", "correct by an amount that may be below zero",
+            "1 -12.50 --reason \"refund of May\"", balance_adjust, false},
+    Command{"balance", "show", "balance, held and spent", "1", only_account, false},
+    Command{"key", "create", "make an API key; it is shown once",
+            "1 production --budget 50 --budget-period month --rpm 600", key_create, false},
+    Command{"key", "list", "an account's keys", "1", key_page, false},
+    Command{"key", "update", "change what is named, keep the rest", "7 --budget none --rpm 1200",
+            key_update, false},
+    Command{"key", "suspend", "refuse it until resumed", "7", only_key, false},
+    Command{"key", "resume", "accept it again", "7", only_key, false},
+    Command{"key", "revoke", "refuse it for good", "7", only_key, false},
     Command{"catalog", "set", "add a model, or change what is named; prices are given together",
-            catalog_set, false},
-    Command{"catalog", "list", "models and prices", {}, false},
-    Command{"catalog", "show", "one model", only_model, false},
-    Command{"usage", "list", "what an account was charged for", usage_list, false},
-    Command{"session", "list", "an account's sessions: requests and what they cost", session_list,
+            "gpt-5.4 --output-tokens-max 128000 --input-price 1.25 --output-price 10", catalog_set,
             false},
+    Command{"catalog", "list", "models and prices", "", {}, false},
+    Command{"catalog", "show", "one model", "gpt-5.4", only_model, false},
+    Command{"usage", "list", "what an account was charged for", "1 --limit 100", usage_list, false},
+    Command{"session", "list", "an account's sessions: requests and what they cost", "1",
+            session_list, false},
     Command{"session", "show", "the requests of a session, and where their bodies are",
-            session_show, false},
-    Command{"request", "show", "one request, and where its bodies are", request_show, false},
-    Command{"pop", "list", "every POP: when it was heard of, lag, outbox, leases", pop_list, false},
-    Command{"ledger",
-            "raise-epoch",
+            "1 ses_b439a9a1b44705829a1c392e02a0a346", session_show, false},
+    Command{"request", "show", "one request, and where its bodies are",
+            "00010000000100000000000001eb7bfb", request_show, false},
+    Command{"pop", "list", "every POP: when it was heard of, lag, outbox, leases", "", pop_list,
+            false},
+    Command{"ledger", "raise-epoch",
             "after a restore from a backup: POPs register again and ship again what was lost",
-            raise_epoch, true},
-    Command{"ledger", "verify", "recompute every balance from the ledger's rows", {}, false},
+            "--yes", raise_epoch, true},
+    Command{"ledger", "verify", "recompute every balance from the ledger's rows", "", {}, false},
+};
+
+struct Group {
+    std::string_view name;
+    const char* help;
+};
+constexpr std::array groups{
+    Group{"account", "customers: open, block, close; how their keys are claimed; their body keys"},
+    Group{"balance", "a customer's money"},
+    Group{"key", "API keys: budget, rate limits, models, state"},
+    Group{"catalog", "models and their prices"},
+    Group{"usage", "what was charged"},
+    Group{"session", "conversations, and where their bodies are"},
+    Group{"request", "one request, and where its bodies are"},
+    Group{"pop", "the POPs as the centre knows them"},
+    Group{"ledger", "the books as a whole"},
 };
 
 }  // namespace
 
 std::span<const Command> admin_commands() noexcept {
     return commands;
+}
+
+const char* help_of_group(std::string_view group) noexcept {
+    for (const Group& one : groups)
+        if (one.name == group) return one.help;
+    return "";
 }
 
 }  // namespace nodex::cli

@@ -14,8 +14,13 @@ namespace nodex::cli {
 namespace {
 
 constexpr const char* exit_statuses =
-    "Exit status: 0 done, 1 wrong command line, 2 refused by the node, 3 no answer, 4 node or "
-    "provider failed.";
+    "Exit status: 0 done, 1 wrong command line (nothing was sent), 2 refused by the node, 3 no\n"
+    "answer, 4 the node or a provider failed, or the answer was cut.";
+
+// What stands below the options in a command's help.
+std::string footer_of(const std::string& example) {
+    return "Example: nodex " + example + "\n\n" + exit_statuses;
+}
 
 constexpr int list_items_max = 1'000;  // of a repeated option
 
@@ -74,6 +79,10 @@ void add_bodies(Grammar& grammar) {
     for (CLI::App* parser : {grammar.body_get, grammar.body_delete})
         parser->add_option("REQUEST_ID", grammar.body_request, "X-Nodex-Request-Id of the answer")
             ->required();
+    constexpr const char* a_request = "00010000000100000000000001eb7bfb";
+    grammar.body_get->footer(footer_of(std::string("admin body get ") + a_request));
+    grammar.body_delete->footer(
+        footer_of(std::string("admin body delete ") + a_request + " --yes --wait 60"));
     grammar.body_get->add_option("--kind", grammar.body_kind, "answer, or what the client sent")
         ->check(CLI::IsMember({"answer", "request"}))
         ->capture_default_str();
@@ -88,18 +97,21 @@ void add_bodies(Grammar& grammar) {
 void add_admin(Grammar& grammar) {
     grammar.admin = grammar.app.add_subcommand("admin", "operate the node behind --admin");
     grammar.admin->require_subcommand(1);
+    grammar.admin->footer(footer_of("admin account create --help"));
     grammar.admin_status = grammar.admin->add_subcommand("status", "the node's own state");
+    grammar.admin_status->footer(footer_of("admin status"));
     add_bodies(grammar);
     CLI::App* group = nullptr;  // the table keeps the commands of a group together
     for (const Command& command : admin_commands()) {
         if (group == nullptr || group->get_name() != command.group) {
-            group = grammar.admin->add_subcommand(command.group,
-                                                  std::string(command.group) + " commands");
+            group = grammar.admin->add_subcommand(command.group, help_of_group(command.group));
             group->require_subcommand(1);
         }
         AdminEntry& entry = grammar.entries.emplace_back();
         entry.command = &command;
         entry.parser = group->add_subcommand(command.verb, command.help);
+        entry.parser->footer(footer_of("admin " + std::string(command.group) + " " + command.verb +
+                                       " " + command.example));
         for (const Field& field : command.fields) entry.typed.push_back({&field, {}});
         for (Typed& typed : entry.typed) add_field(*entry.parser, typed);
         if (command.destroys)
@@ -121,25 +133,30 @@ void add_customer(Grammar& grammar) {
         ->check(CLI::Range(1, 1'000'000));
     parsers.chat->add_option("--idempotency-key", grammar.chat.idempotency_key,
                              "same key, same question: the same answer, charged once");
+    parsers.chat->footer(footer_of("chat --stream --model gpt-5.4 \"Say hello.\""));
     parsers.models = app.add_subcommand("models", "what your key may use");
     parsers.models->add_option("MODEL", grammar.model_id, "only this one");
+    parsers.models->footer(footer_of("models gpt-5.4"));
     parsers.balance = app.add_subcommand("balance", "what is left");
+    parsers.balance->footer(footer_of("balance"));
     parsers.usage = app.add_subcommand("usage", "what was charged");
     parsers.usage->add_option("--from", grammar.usage_from, "unix time in seconds");
     parsers.usage->add_option("--to", grammar.usage_to, "unix time in seconds");
     parsers.usage->add_option("--model", grammar.usage_model, "only this model");
     parsers.usage->add_option("--limit", grammar.usage_limit, "rows a page");
     parsers.usage->add_option("--cursor", grammar.usage_cursor, "next_cursor of the page before");
+    parsers.usage->footer(footer_of("usage --model gpt-5.4 --limit 100"));
     parsers.status = app.add_subcommand("status", "the node, its link and its providers");
     parsers.status->add_flag("--pops", grammar.pops,
                              "every POP as the centre knows it; asked through --admin");
+    parsers.status->footer(footer_of("status --pops"));
 }
 
 void build(Grammar& grammar) {
     CLI::App& app = grammar.app;
     app.require_subcommand(1);
     app.fallthrough();
-    app.footer(exit_statuses);
+    app.footer(footer_of("--base-url https://localhost:8443/v1 --ca ca.pem chat \"Say hello.\""));
     Settings& settings = grammar.settings;
     settings.admin = "unix:/run/nodex/admin.sock";
     settings.base_url = "https://localhost:8443/v1";

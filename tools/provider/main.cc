@@ -9,6 +9,14 @@
 
 namespace {
 
+constexpr int exit_command_line = 2;
+
+constexpr const char* footer =
+    "A request asks for faults by text in its last user message, such as [[nodex: cut_after=3]];\n"
+    "tools/provider/README.md has all of them. SIGTERM and SIGINT end the program.\n\n"
+    "Exit status: 0 ended in order, 1 it could not start, 2 wrong command line.\n\n"
+    "Example: nodex-provider --listen 127.0.0.1:9900 --first-token-ms 50 --pace-ms 20";
+
 int fail(const char* what, nodex::Error error) {
     std::fprintf(stderr, "nodex-provider: %s: %s\n", what, nodex::name(error.code));
     return 1;
@@ -34,7 +42,13 @@ int main(int argc, char** argv) {
     app.add_option("--cores", options.cores, "threads, each with its own listener")
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
+    app.footer(footer);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        // CLI11 prints help or the mistake; its own exit numbers are not ours.
+        return app.exit(error) == 0 ? 0 : exit_command_line;
+    }
 
     // Blocked before any thread exists, so that only sigwait() below sees them.
     sigset_t ending;

@@ -11,9 +11,18 @@
 
 namespace {
 
-constexpr int exit_configuration = 2;
+constexpr int exit_configuration = 2;  // the command line too
 constexpr int exit_start = 3;
 constexpr int exit_failed = 4;  // the store failed: the service manager starts us anew
+
+constexpr const char* footer =
+    "SIGTERM and SIGINT end it; SIGHUP reads [[pop]] and its keys again.\n\n"
+    "Exit status: 0 ended in order, or done; 2 wrong command line or configuration; 3 it could\n"
+    "not start; 4 its store failed. The last lines of the log say why.\n\n"
+    "Examples:\n"
+    "  nodex-central --config central.toml --check\n"
+    "  nodex-central --config central.toml --init\n"
+    "  nodex-central --config central.toml";
 
 sigset_t block_signals() {
     sigset_t signals;
@@ -61,13 +70,22 @@ int main(int argc, char** argv) {
     std::string path;
     bool init = false, check = false, migrate = false;
     app.add_option("--config", path, "configuration file (TOML)")->required();
-    app.add_flag("--init", init,
-                 "make folders, key_hash.key and link keys where missing, then exit");
-    app.add_flag("--check", check, "check the configuration, then exit");
-    app.add_flag("--migrate", migrate,
-                 "bring the database's schema to this program's version, then exit");
     app.set_version_flag("--version", NODEX_VERSION);
-    CLI11_PARSE(app, argc, argv);
+    CLI::App* once = app.add_option_group("Instead of serving, then exit");
+    once->require_option(0, 1);
+    once->add_flag("--check", check, "check the configuration");
+    once->add_flag("--init", init,
+                   "make folders, key_hash.key, root.key and link keys where missing");
+    once->add_flag("--migrate", migrate,
+                   "bring the database's schema to this program's version; every other process "
+                   "of the centre must be stopped");
+    app.footer(footer);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        // CLI11 prints help or the mistake; its own exit numbers are not ours.
+        return app.exit(error) == 0 ? EXIT_SUCCESS : exit_configuration;
+    }
 
     const sigset_t signals = block_signals();
     std::string problem;
