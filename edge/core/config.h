@@ -46,7 +46,7 @@ struct Config {
     std::uint32_t connections_per_address_max = limits::connections_unauthenticated_per_ip_max;
     Nanoseconds keep_alive = limits::keep_alive_deadline;
     Nanoseconds drain_deadline =
-        25 * second;  // SIGTERM to exit at the latest; systemd's TimeoutStopSec is above it
+        25 * second;  // of requests that run when SIGTERM comes; the unit's TimeoutStopSec is above
     // [storage]
     std::uint64_t free_space_floor_bytes = 256ull << 20;  // below it: 503 for paid requests
     std::int64_t cache_bytes = 64ll << 20;
