@@ -87,10 +87,7 @@ CommandResult Queries::session_list(const JsonObject& args, std::int64_t, JsonWr
         result.close_object();
     }
     result.close_array();
-    if (page->cursor.empty())
-        result.null("next_cursor");
-    else
-        result.string("next_cursor", page->cursor);
+    result.string_or_null("next_cursor", page->cursor);
     return std::nullopt;
 }
 
@@ -114,10 +111,7 @@ CommandResult Queries::session_show(const JsonObject& args, std::int64_t, JsonWr
         result.close_object();
     }
     result.close_array();
-    if (page->cursor.empty())
-        result.null("next_cursor");
-    else
-        result.string("next_cursor", page->cursor);
+    result.string_or_null("next_cursor", page->cursor);
     return std::nullopt;
 }
 

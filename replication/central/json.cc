@@ -174,6 +174,10 @@ void JsonWriter::null(Bytes name) {
     state_->name(name);
     state_->writer.Null();
 }
+void JsonWriter::string_or_null(Bytes name, Bytes value) {
+    if (value.empty()) return null(name);
+    string(name, value);
+}
 void JsonWriter::amount(Bytes name, Nano value) {
     string(name, format_amount(value));
     integer(std::string(name) + "_nano", value);

@@ -64,6 +64,7 @@ class JsonWriter {
     void integer(Bytes name, std::int64_t value);
     void boolean(Bytes name, bool value);
     void null(Bytes name);
+    void string_or_null(Bytes name, Bytes value);  // null when it is empty
     // Both ways: `name` as decimal string, `name`_nano as integer.
     void amount(Bytes name, Nano value);
     [[nodiscard]] std::string take();

@@ -5,6 +5,7 @@
 // never mix because every account has one and the house has an account of each kind per currency.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -249,6 +250,12 @@ class Ledger {
     Result<ledger::Account> load_account(LedgerTransaction& transaction, AccountId id);
     Result<ledger::Key> load_key(LedgerTransaction& transaction, KeyId id);
     Status save_account(LedgerTransaction& transaction, const ledger::Account& account);
+    // Of what POPs know of it too: under the next feed version.
+    Status save_and_announce(LedgerTransaction& transaction, ledger::Account& account);
+    Status save_and_announce(LedgerTransaction& transaction, ledger::Key& key);
+    // A customer's that is not closed; else forbidden(client).
+    Result<ledger::Account> change_account(AccountId id, std::int64_t now_ms,
+                                           const std::function<void(ledger::Account&)>& change);
     Status save_key(LedgerTransaction& transaction, const ledger::Key& key);
     // The object takes the next feed version; its older entry goes.
     Status announce(LedgerTransaction& transaction, ObjectKind kind, std::uint64_t id,

@@ -53,6 +53,14 @@ Status Ledger::announce(LedgerTransaction& transaction, ObjectKind kind, std::ui
     return {};
 }
 
+Status Ledger::save_and_announce(LedgerTransaction& transaction, Account& account) {
+    if (Status told =
+            announce(transaction, ObjectKind::account, raw(account.id), account.feed_version);
+        !told)
+        return told;
+    return save_account(transaction, account);
+}
+
 Status Ledger::move(LedgerTransaction& transaction, AccountId id, const Currency& currency,
                     Nano delta, std::int64_t now_ms) {
     const std::string key = ledger::account_key(id);
@@ -115,48 +123,34 @@ Result<Account> Ledger::create_account(const std::string& account_name, const Cu
         account.created_ms = now_ms;
         account.updated_ms = now_ms;
         save_head(transaction, *head);
-        if (const Status told =
-                announce(transaction, ObjectKind::account, raw(account.id), account.feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_account(transaction, account); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, account); !saved)
+            return saved.error();
         return account;
     });
 }
 
 // A closed account stays closed: its rows are a finished book.
-Result<Account> Ledger::set_account_state(AccountId id, AccountState state, std::int64_t now_ms) {
+Result<Account> Ledger::change_account(AccountId id, std::int64_t now_ms,
+                                       const std::function<void(Account&)>& change) {
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
         Result<Account> account = load_account(transaction, id);
         if (!account) return account.error();
         if (ledger::is_house(id) || account->state == AccountState::closed)
             return refused(ErrorCode::forbidden);
-        account->state = state;
+        change(*account);
         account->updated_ms = now_ms;
-        if (const Status told =
-                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, *account); !saved)
+            return saved.error();
         return account;
     });
 }
 
+Result<Account> Ledger::set_account_state(AccountId id, AccountState state, std::int64_t now_ms) {
+    return change_account(id, now_ms, [state](Account& account) { account.state = state; });
+}
+
 Result<Account> Ledger::set_account_claims(AccountId id, ClaimMode claims, std::int64_t now_ms) {
-    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<Account> {
-        Result<Account> account = load_account(transaction, id);
-        if (!account) return account.error();
-        if (ledger::is_house(id) || account->state == AccountState::closed)
-            return refused(ErrorCode::forbidden);
-        account->claims = claims;
-        account->updated_ms = now_ms;
-        if (const Status told =
-                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
-        return account;
-    });
+    return change_account(id, now_ms, [claims](Account& account) { account.claims = claims; });
 }
 
 Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {
@@ -168,11 +162,8 @@ Result<Account> Ledger::shred_account(AccountId id, std::int64_t now_ms) {
         account->updated_ms = now_ms;
         if (const Status destroyed = destroy_body_keys(transaction, id); !destroyed)
             return destroyed.error();
-        if (const Status told =
-                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, *account); !saved)
+            return saved.error();
         return account;
     });
 }

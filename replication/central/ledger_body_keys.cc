@@ -94,11 +94,8 @@ Result<BodyKeys> Ledger::add_body_key(AccountId id, std::uint32_t number,
         keys->last = number;
         keys->versions.push_back({number, now_ms, wrapped});
         transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
-        if (const Status told =
-                announce(transaction, ObjectKind::account, raw(id), account->feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_account(transaction, *account); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, *account); !saved)
+            return saved.error();
         return keys;
     });
 }

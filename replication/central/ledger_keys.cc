@@ -43,6 +43,12 @@ Status Ledger::save_key(LedgerTransaction& transaction, const Key& key) {
     return {};
 }
 
+Status Ledger::save_and_announce(LedgerTransaction& transaction, Key& key) {
+    if (Status told = announce(transaction, ObjectKind::key, raw(key.id), key.feed_version); !told)
+        return told;
+    return save_key(transaction, key);
+}
+
 Result<Key> Ledger::create_key(AccountId account_id, const KeyHash& hash,
                                const KeySettings& settings, std::int64_t now_ms) {
     if (settings.budget && *settings.budget < 0) return refused(ErrorCode::malformed);
@@ -64,11 +70,7 @@ Result<Key> Ledger::create_key(AccountId account_id, const KeyHash& hash,
         key.created_ms = now_ms;
         apply_settings(key, settings, now_ms);
         save_head(transaction, *head);
-        if (const Status told =
-                announce(transaction, ObjectKind::key, raw(key.id), key.feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_key(transaction, key); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, key); !saved) return saved.error();
         transaction.put(LedgerTable::key_hash, hash_key,
                         ledger::KeyBuilder().number(raw(key.id)).bytes);
         transaction.put(
@@ -88,10 +90,7 @@ Result<Key> Ledger::update_key(KeyId id, const KeySettings& settings, std::int64
             return refused(ErrorCode::stale);
         apply_settings(*key, settings, now_ms);
         if (key->has_budget && key->free() < 0) return refused(ErrorCode::insufficient_funds);
-        if (const Status told = announce(transaction, ObjectKind::key, raw(id), key->feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_key(transaction, *key); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, *key); !saved) return saved.error();
         return key;
     });
 }
@@ -104,10 +103,7 @@ Result<Key> Ledger::set_key_state(KeyId id, KeyState state, std::int64_t now_ms)
         if (key->state == KeyState::revoked && state != KeyState::revoked)
             return refused(ErrorCode::forbidden);
         key->state = state;
-        if (const Status told = announce(transaction, ObjectKind::key, raw(id), key->feed_version);
-            !told)
-            return told.error();
-        if (const Status saved = save_key(transaction, *key); !saved) return saved.error();
+        if (const Status saved = save_and_announce(transaction, *key); !saved) return saved.error();
         return key;
     });
 }

@@ -313,10 +313,7 @@ CommandResult Queries::write_usage(const JsonObject& args, JsonWriter& result) {
     for (const ledger::Row& row : page->rows) write_row(row, ids, result);
     result.close_array();
     result.boolean("has_more", page->more);
-    if (page->more)
-        result.string("next_cursor", page->cursor);
-    else
-        result.null("next_cursor");
+    result.string_or_null("next_cursor", page->cursor);
     return std::nullopt;
 }
 
