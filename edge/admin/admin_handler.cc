@@ -2,13 +2,12 @@
 #include "edge/admin/admin_handler.h"
 
 #include "edge/admin/body_path.h"
+#include "edge/base/limits.h"
 #include "edge/base/log.h"
 
 namespace nodex::admin {
 namespace {
 
-constexpr std::size_t commands_max = 64;  // at once; one more is told to come again
-constexpr std::uint64_t command_bytes_max = 1024 * 1024;
 constexpr Bytes json_fields = "content-type: application/json\r\n";
 
 std::string error_body(Bytes code, Bytes message) {
@@ -105,7 +104,7 @@ AdminHandler::~AdminHandler() = default;
 AdminHandler::Command* AdminHandler::take_command() noexcept {
     for (const auto& command : commands_)
         if (command->is_free()) return command.get();
-    if (commands_.size() >= commands_max) return nullptr;
+    if (commands_.size() >= limits::admin_commands_max) return nullptr;
     commands_.push_back(std::make_unique<Command>());
     return commands_.back().get();
 }
@@ -127,18 +126,18 @@ std::uint64_t AdminHandler::request_head(ServerConnection& connection,
                            error_body("not_found",
                                       "POST /admin, GET /admin/status or GET "
                                       "/admin/bodies/REQUEST_ID/answer|request."));
-        return command_bytes_max;
+        return limits::admin_command_bytes_max;
     }
     if (body_path && !reads_bodies_) {
         connection.respond(403, json_fields,
                            error_body("forbidden", "node.admin_reads_bodies is off at this node."));
-        return command_bytes_max;
+        return limits::admin_command_bytes_max;
     }
     if (body_path) command->wants(*body_path);
     command->begin(connection, body_path    ? Command::Kind::body
                                : is_command ? Command::Kind::command
                                             : Command::Kind::status);
-    return command_bytes_max;
+    return limits::admin_command_bytes_max;
 }
 
 void AdminHandler::request_body(ServerConnection& connection, Bytes bytes) noexcept {

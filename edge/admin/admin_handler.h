@@ -40,7 +40,7 @@ class AdminHandler final : public RequestHandler {
     replication::Agent& agent_;
     std::function<std::string()> status_;
     const bool reads_bodies_;
-    std::vector<std::unique_ptr<Command>> commands_;  // at most commands_max, reused
+    std::vector<std::unique_ptr<Command>> commands_;  // at most limits::admin_commands_max, reused
 };
 
 }  // namespace nodex::admin

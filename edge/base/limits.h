@@ -8,7 +8,7 @@
 
 namespace nodex::limits {
 
-// --- the loop (performance.md section 5) ---
+// --- the loop ---
 inline constexpr unsigned submission_entries = 4'096;   // ring full: submit early, then continue
 inline constexpr unsigned completion_entries = 32'768;  // kernel overflow list beyond it
 inline constexpr unsigned recv_buffers_count = 4'096;   // empty: -ENOBUFS, re-armed next turn
@@ -47,7 +47,7 @@ inline constexpr Nanoseconds accept_retry_delay =
     100 * millisecond;                        // out of descriptors: accepting pauses
 inline constexpr int listen_backlog = 4'096;  // connections the kernel holds for us, per core
 
-// --- HTTP (reliability.md section 2, promise 4) ---
+// --- HTTP (deploy/threat-model.md, promise 4) ---
 inline constexpr std::size_t head_bytes_max = 16 * 1024;         // 431
 inline constexpr std::size_t request_line_bytes_max = 8 * 1024;  // 414
 inline constexpr std::size_t fields_count_max = 100;             // 431
@@ -72,7 +72,6 @@ inline constexpr std::size_t tls_cached_sessions_per_host_max = 16;  // the olde
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t json_object_keys_max = 10'000;
 inline constexpr std::size_t json_number_bytes_max = 128;  // one number's text: 400
-inline constexpr std::size_t given_name_bytes_max =
     200;  // that operators give accounts and keys: the command is refused
 inline constexpr std::size_t model_name_bytes_max = 256;   // `model` of a request: 400
 inline constexpr std::uint64_t request_tokens_max =
@@ -99,11 +98,11 @@ inline constexpr std::size_t refusal_bytes_max =
     64 * 1024;  // of a provider's error body that is read
 inline constexpr std::size_t refusal_text_bytes_max = 1'024;  // of its message that is passed on
 
-// --- disconnect (product.md, Streams) ---
+// --- disconnect ---
 inline constexpr Nanoseconds disconnect_grace = 2 * second;  // an SDK's own retry may come back
 inline constexpr Nanoseconds drain_deadline =
     900 * second;  // a drained stream ends at the latest with D_max
-inline constexpr Nanoseconds request_deadline = 900 * second;  // D_max: replication.md section 11
+inline constexpr Nanoseconds request_deadline = 900 * second;  // D_max: leases come back on it
 
 // --- providers (edge/upstream) ---
 inline constexpr unsigned ejection_failures = 5;  // in a row: the endpoint is tried last
@@ -130,7 +129,7 @@ inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;  // plaintext o
 inline constexpr unsigned commit_batch_operations_max = 4'096;    // operations in one group commit
 inline constexpr std::size_t commit_batch_bytes_max = 8 * 1024 * 1024;
 
-// --- replication (replication.md sections 5 and 6) ---
+// --- replication (replication/README.md) ---
 inline constexpr unsigned ship_records_max = 256;
 inline constexpr std::size_t ship_bytes_max = 256 * 1024;
 inline constexpr Nanoseconds outbox_kept =
@@ -244,5 +243,16 @@ inline constexpr Nanoseconds body_fetch_deadline = 30 * second;  // of all its m
 inline constexpr Nanoseconds purge_interval =
     60 * second;  // between two rewritings of files that held destroyed keys
 inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
+// Operators' commands and customers' lists (edge/admin, replication/central/queries.h).
+inline constexpr std::size_t admin_commands_max = 64;  // at once at a POP; one more: come again
+inline constexpr std::size_t admin_command_bytes_max = 1024 * 1024;  // 413
+inline constexpr std::size_t admin_text_bytes_max =
+    200;  // a name, a reference, a reason, a model's id: refused
+inline constexpr std::size_t key_models_max = 1'000;   // that an API key names: refused
+inline constexpr std::size_t model_aliases_max = 100;  // refused
+inline constexpr unsigned page_rows_max = 1'000;       // of one answer; then a cursor, or `after`
+inline constexpr unsigned page_rows_default = 100;
+inline constexpr unsigned page_rows_visited_max =
+    10'000;  // by a filtered page, which answers what it has by then and a cursor
 
 }  // namespace nodex::limits

@@ -7,9 +7,6 @@
 namespace nodex::replication {
 namespace {
 
-constexpr std::size_t reference_bytes_max = 200;
-constexpr unsigned accounts_page = 1'000;
-
 constexpr std::pair<ClaimMode, const char*> claim_modes[] = {
     {ClaimMode::node, "node"},
     {ClaimMode::overlap, "overlap"},
@@ -42,7 +39,7 @@ CommandResult Queries::account_create(const JsonObject& args, std::int64_t now_m
     if (const CommandResult unknown = only(args, {"name", "currency"})) return unknown;
     const std::optional<Bytes> account_name = args.string("name");
     if (!account_name || account_name->empty() ||
-        account_name->size() > limits::given_name_bytes_max)
+        account_name->size() > limits::admin_text_bytes_max)
         return bad_argument("name", "1 to 200 octets of text");
     const bool given = args.kind("currency") != JsonObject::Kind::absent;
     const std::optional<ledger::Currency> currency =
@@ -60,9 +57,9 @@ CommandResult Queries::account_list(const JsonObject& args, std::int64_t, JsonWr
     const std::int64_t after = args.integer("after").value_or(0);
     if (after < 0) return bad_argument("after", "an account number");
     Result<std::vector<ledger::Account>> accounts =
-        ledger_.accounts(static_cast<AccountId>(after), accounts_page + 1);
+        ledger_.accounts(static_cast<AccountId>(after), limits::page_rows_max + 1);
     if (!accounts) return refusal(accounts.error());
-    const bool more = accounts->size() > accounts_page;
+    const bool more = accounts->size() > limits::page_rows_max;
     if (more) accounts->pop_back();
     result.open_array("accounts");
     for (const ledger::Account& account : *accounts) {
@@ -166,7 +163,7 @@ CommandResult Queries::balance_top_up(const JsonObject& args, std::int64_t now_m
     if (!amount || *amount <= 0)
         return bad_argument("amount", "a positive decimal string such as \"12.50\"");
     const std::optional<Bytes> reference = args.string("reference");
-    if (!reference || reference->empty() || reference->size() > reference_bytes_max)
+    if (!reference || reference->empty() || reference->size() > limits::admin_text_bytes_max)
         return bad_argument("reference", "1 to 200 octets that name the payment");
     Result<Ledger::TopUp> top_up = ledger_.top_up(*id, *amount, std::string(*reference), now_ms);
     if (!top_up) return refusal(top_up.error());
@@ -183,7 +180,8 @@ CommandResult Queries::balance_adjust(const JsonObject& args, std::int64_t now_m
     const std::optional<Nano> amount = parse_amount(args.string("amount").value_or(""));
     if (!amount || *amount == 0) return bad_argument("amount", "a decimal string other than zero");
     const Bytes reason = args.string("reason").value_or("");
-    if (reason.size() > reference_bytes_max) return bad_argument("reason", "at most 200 octets");
+    if (reason.size() > limits::admin_text_bytes_max)
+        return bad_argument("reason", "at most 200 octets");
     Result<ledger::Account> account = ledger_.adjust(*id, *amount, std::string(reason), now_ms);
     if (!account) return refusal(account.error());
     write_account(*account, result);

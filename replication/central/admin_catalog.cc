@@ -1,12 +1,11 @@
 // Queries: the operator's commands on the catalogue. Prices are decimal strings: units of the
 // account's currency per million of a unit kind, and per item for images.
+#include "edge/base/limits.h"
 #include "replication/central/queries.h"
 
 namespace nodex::replication {
 namespace {
 
-constexpr std::size_t text_bytes_max = 200;
-constexpr std::size_t aliases_max = 100;
 constexpr auto image_kind = static_cast<std::size_t>(storage::Unit::image);
 
 void write_model(const ModelEntry& model, JsonWriter& result) {
@@ -60,7 +59,7 @@ CommandResult read_prices(const JsonObject& prices, Prices& target) {
 CommandResult read_text(const JsonObject& args, Bytes argument, std::string& target) {
     if (args.kind(argument) == JsonObject::Kind::absent) return std::nullopt;
     const std::optional<Bytes> text = args.string(argument);
-    if (!text || text->size() > text_bytes_max)
+    if (!text || text->size() > limits::admin_text_bytes_max)
         return bad_argument(argument, "at most 200 octets of text");
     target = std::string(*text);
     return std::nullopt;
@@ -90,7 +89,7 @@ CommandResult Queries::catalog_set(const JsonObject& args, std::int64_t now_ms,
                                                 "prices"};
     if (const CommandResult unknown = only(args, known)) return unknown;
     const std::optional<Bytes> id = args.string("id");
-    if (!id || id->empty() || id->size() > text_bytes_max)
+    if (!id || id->empty() || id->size() > limits::admin_text_bytes_max)
         return bad_argument("id", "1 to 200 octets of text");
     Result<std::optional<ledger::Model>> current = ledger_.model(*id);
     if (!current) return refusal(current.error());
@@ -99,8 +98,8 @@ CommandResult Queries::catalog_set(const JsonObject& args, std::int64_t now_ms,
     model.id = std::string(*id);
     if (args.kind("aliases") != Kind::absent) {
         std::optional<std::vector<std::string>> aliases = args.strings("aliases");
-        if (!aliases || aliases->size() > aliases_max)
-            return bad_argument("aliases", "a list of names");
+        if (!aliases || aliases->size() > limits::model_aliases_max)
+            return bad_argument("aliases", "a list of at most 100 names");
         model.aliases = std::move(*aliases);
     }
     if (CommandResult bad = read_text(args, "display_name", model.display_name)) return bad;

@@ -7,9 +7,6 @@
 namespace nodex::replication {
 namespace {
 
-constexpr std::size_t models_max = 1'000;
-constexpr unsigned keys_page = 1'000;
-
 const char* name(IdempotencyPolicy policy) noexcept {
     switch (policy) {
         case IdempotencyPolicy::required: return "required";
@@ -63,7 +60,8 @@ KeySettings settings_of(const ledger::Key& key) {
 CommandResult Queries::read_models(const JsonObject& args, KeySettings& settings) {
     if (args.kind("models") == JsonObject::Kind::absent) return std::nullopt;
     const std::optional<std::vector<std::string>> ids = args.strings("models");
-    if (!ids || ids->size() > models_max) return bad_argument("models", "a list of catalogue ids");
+    if (!ids || ids->size() > limits::key_models_max)
+        return bad_argument("models", "a list of at most 1,000 catalogue ids");
     settings.models.clear();
     for (const std::string& id : *ids) {
         Result<std::optional<ledger::Model>> model = ledger_.model(id);
@@ -79,7 +77,7 @@ CommandResult Queries::read_settings(const JsonObject& args, KeySettings& settin
     using Kind = JsonObject::Kind;
     if (args.kind("name") != Kind::absent) {
         const std::optional<Bytes> text = args.string("name");
-        if (!text || text->size() > limits::given_name_bytes_max)
+        if (!text || text->size() > limits::admin_text_bytes_max)
             return bad_argument("name", "at most 200 octets of text");
         settings.name = std::string(*text);
     }
@@ -169,9 +167,9 @@ CommandResult Queries::key_list(const JsonObject& args, std::int64_t, JsonWriter
     const std::int64_t after = args.integer("after").value_or(0);
     if (after < 0) return bad_argument("after", "a key number");
     Result<std::vector<ledger::Key>> keys =
-        ledger_.keys(*account, static_cast<KeyId>(after), keys_page + 1);
+        ledger_.keys(*account, static_cast<KeyId>(after), limits::page_rows_max + 1);
     if (!keys) return refusal(keys.error());
-    const bool more = keys->size() > keys_page;
+    const bool more = keys->size() > limits::page_rows_max;
     if (more) keys->pop_back();
     result.open_array("keys");
     for (const ledger::Key& key : *keys) {

@@ -1,11 +1,9 @@
 // Queries: sessions and requests of an account: what ran, what it cost, where its bodies are.
+#include "edge/base/limits.h"
 #include "replication/central/queries.h"
 
 namespace nodex::replication {
 namespace {
-
-constexpr unsigned requests_default = 100;
-constexpr unsigned requests_max = 1'000;
 
 void write_body(const char* kind, const storage::SealedBody& body, JsonWriter& result) {
     if (body.id.is_zero()) return result.null(kind);
@@ -62,7 +60,7 @@ CommandResult Queries::session_list(const JsonObject& args, std::int64_t, JsonWr
     const std::optional<AccountId> id = account_argument(args);
     if (!id) return bad_argument("account", "an account number");
     Result<Ledger::ReferencePage> page = ledger_.references(
-        *id, std::nullopt, std::string(args.string("cursor").value_or("")), requests_max);
+        *id, std::nullopt, std::string(args.string("cursor").value_or("")), limits::page_rows_max);
     if (!page && page.error().source == ErrorSource::client)
         return bad_argument("cursor", "next_cursor of an earlier page");
     if (!page) return refusal(page.error());
@@ -98,7 +96,7 @@ CommandResult Queries::session_show(const JsonObject& args, std::int64_t, JsonWr
     const auto session = id_argument<SessionId>(args, "session");
     if (!session) return bad_argument("session", "32 hex digits, as session list tells");
     Result<Ledger::ReferencePage> page = ledger_.references(
-        *id, session, std::string(args.string("cursor").value_or("")), requests_default);
+        *id, session, std::string(args.string("cursor").value_or("")), limits::page_rows_default);
     if (!page && page.error().source == ErrorSource::client)
         return bad_argument("cursor", "next_cursor of an earlier page");
     if (!page) return refusal(page.error());

@@ -11,8 +11,6 @@ namespace nodex::replication {
 
 namespace {
 
-// A filtered page looks at no more than this many rows; then it answers what it has and a cursor.
-constexpr unsigned rows_visited_max = 10'000;
 constexpr std::size_t rows_read_at_once = 64;
 
 template <class Record>
@@ -260,12 +258,12 @@ Result<UsagePage> Ledger::usage_page(LedgerTransaction& transaction, const Usage
     unsigned visited = 0;
     std::vector<std::pair<std::string, std::uint64_t>> places;
     const Status scanned = transaction.scan(LedgerTable::usage, from, to, [&](Bytes key, Bytes) {
-        if (key.size() != 24 || visited++ == rows_visited_max) return false;
+        if (key.size() != 24 || visited++ == limits::page_rows_visited_max) return false;
         places.emplace_back(std::string(key.substr(8)), ~read_ordered64(key.substr(16)));
         return true;
     });
     if (!scanned) return scanned.error();
-    page.more = visited > rows_visited_max;
+    page.more = visited > limits::page_rows_visited_max;
     for (std::size_t i = 0; i < places.size(); ++i) {
         const auto& [place, index] = places[i];
         if (page.rows.size() == filter.rows_max) {

@@ -3,11 +3,10 @@
 
 #include <map>
 
+#include "edge/base/limits.h"
+
 namespace nodex::replication {
 namespace {
-
-constexpr unsigned usage_rows_max = 1'000;  // of one page
-constexpr unsigned usage_rows_default = 100;
 
 QueryReply reply_of(const Refusal& refusal) {
     JsonWriter writer;
@@ -264,7 +263,7 @@ CommandResult Queries::read_filter(const JsonObject& args, UsageFilter& filter) 
     const std::optional<AccountId> account = account_argument(args);
     if (!account) return bad_argument("account", "an account number");
     filter.account = *account;
-    filter.rows_max = usage_rows_default;
+    filter.rows_max = limits::page_rows_default;
     if (args.kind("key_id") != JsonObject::Kind::absent) {
         filter.key = key_argument(args);
         if (!filter.key) return bad_argument("key_id", "a key number");
@@ -287,7 +286,7 @@ CommandResult Queries::read_filter(const JsonObject& args, UsageFilter& filter) 
     }
     if (args.kind("limit") != JsonObject::Kind::absent) {
         const std::optional<std::int64_t> limit = args.integer("limit");
-        if (!limit || *limit < 1 || *limit > usage_rows_max)
+        if (!limit || *limit < 1 || *limit > limits::page_rows_max)
             return bad_argument("limit", "1 to 1000");
         filter.rows_max = static_cast<unsigned>(*limit);
     }
