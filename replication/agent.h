@@ -62,7 +62,7 @@ class LeaseAsk final : public AgentOperation {
     Verdict verdict = Verdict::unavailable;  // out
 };
 
-// The centre's word on an idempotency key (replication.md 7.4).
+// The centre's word on an idempotency key.
 class ClaimAsk final : public AgentOperation {
   public:
     enum class What : std::uint8_t {

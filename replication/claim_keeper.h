@@ -1,4 +1,4 @@
-// ClaimKeeper: asks the centre who runs an idempotency key (replication.md 7.4). What the loops ask
+// ClaimKeeper: asks the centre who runs an idempotency key. What the loops ask
 // within a turn of the agent travels in one message. An answer that does not come in time is
 // `unavailable`; whoever asked decides whether to go on. Releases are told once and may be lost:
 // the centre's hint, sent when another POP wants the key, makes up for it.

@@ -20,7 +20,7 @@ namespace nodex::replication {
 
 enum class KeyState : std::uint8_t { active, suspended, revoked };
 enum class AccountState : std::uint8_t { active, blocked, closed };
-// What a paid request without an idempotency key gets (product.md, Idempotency).
+// What a paid request without an idempotency key gets (deploy/api.md, Idempotency).
 enum class IdempotencyPolicy : std::uint8_t { required, sdk, generate };
 
 struct KeyEntry {

@@ -1,6 +1,6 @@
 // KeyMeter: an API key's rate limits at this POP: requests and tokens per minute (GCRA) and
-// concurrency. Shared by all cores, lock-free; local and approximate by design (replication.md 1.6:
-// only money is leased).
+// concurrency. Shared by all cores, lock-free; local and approximate by design:
+// only money is leased.
 #pragma once
 #include <algorithm>
 #include <atomic>

@@ -1,7 +1,7 @@
-// LeaseKeeper: keeps this POP's leases filled (replication.md 7.2): heartbeats with totals, refills
-// ahead of spending, gives back what lies idle, and answers requests that do not fit what is left
-// (asks), first come first served. Counters on the wire are totals: a lost, repeated or late
-// message is harmless.
+// LeaseKeeper: keeps this POP's leases filled (README.md here, States): heartbeats with totals,
+// refills ahead of spending, gives back what lies idle, and answers requests that do not fit what
+// is left (asks), first come first served. Counters on the wire are totals: a lost, repeated or
+// late message is harmless.
 #pragma once
 #include <deque>
 #include <functional>

@@ -1,5 +1,5 @@
-// Messages between a POP and the centre: binary, little endian, canonical. Envelope (replication.md
-// section 5):
+// Messages between a POP and the centre: binary, little endian, canonical. Envelope (README.md
+// here, Messages):
 //   magic u16 = 0x584E, version u8 = 1, type u8, protocol u16, pop u16, incarnation u32, epoch
 //   u64, correlation u64, length u32, payload[length], crc32c u32, mac[16]
 // mac = first 16 octets of HMAC-SHA256(link key, everything before it): a neighbour on the
@@ -195,7 +195,7 @@ struct QueryReply {
     std::string json;
 };
 
-// Who runs an idempotency key (replication.md 7.4). A POP gathers what its loops ask within a turn.
+// Who runs an idempotency key. A POP gathers what its loops ask within a turn.
 enum class ClaimOp : std::uint8_t {
     acquire,   // the request is about to run, or runs already
     takeover,  // as acquire, and also when the owner is dead and `expect_attempt` is still the last

@@ -1,5 +1,5 @@
-// Shipper: sends the outbox to the ledger, go-back-N on the ledger's watermark (replication.md 5
-// and 7.5). A record leaves the outbox only when the ledger says that it is applied and durable.
+// Shipper: sends the outbox to the ledger, go-back-N on the ledger's watermark (README.md here,
+// Shipping). A record leaves the outbox only when the ledger says that it is applied and durable.
 //
 // A batch that got no answer is sent again at once, with all behind it: what else is on its way
 // took the same road. Nobody may be waiting for, since a hub that dies takes a window of batches

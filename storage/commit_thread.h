@@ -158,8 +158,8 @@ struct CommitStats {
 class CommitThread {
   public:
     // Owns the writing side of `store` and `journal` until stop(). `durability`: of B1, B4 and
-    // CallOperations; B3 and B5 are always `process` when alone in a batch (replication.md section
-    // 6).
+    // CallOperations; B3 and B5 are always `process` when alone in a batch
+    // (ARCHITECTURE.md, section 4).
     CommitThread(Store& store, Journal& journal, Clock& clock, Durability durability);
     ~CommitThread();
     void start();

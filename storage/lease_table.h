@@ -28,8 +28,8 @@ class LeaseTable {
     [[nodiscard]] Status can_settle(const Journal::Scope& scope, std::uint32_t generation,
                                     Nano amount) const noexcept;
     // settled += amount under `generation`. A generation that this POP has left behind is the
-    // centre's to account (replication.md 7.2, CLOSED): its settlement still travels in the outbox,
-    // no row changes here.
+    // centre's to account (replication/README.md, "Lease at the centre"): its settlement still
+    // travels in the outbox, no row changes here.
     void settle(const Journal::Scope& scope, std::uint32_t generation, Nano amount,
                 std::uint64_t batch_number, Batch& batch);
 

@@ -29,7 +29,7 @@ struct Reservation {
     std::uint32_t price_version = 0;
 };
 
-// CF open: a running paid request (replication.md 7.3: RESERVED and DISPATCHED). Written by B1,
+// CF open: a running paid request (ARCHITECTURE.md, section 4). Written by B1,
 // erased by B4.
 struct OpenRequest {
     RequestId request_id;
@@ -79,7 +79,7 @@ struct SealedBody {
     bool operator==(const SealedBody&) const noexcept = default;
 };
 
-// CF outbox, and the body of a ledger record SETTLE (replication.md section 5).
+// CF outbox, and the body of a ledger record SETTLE (replication/README.md, Messages).
 struct Settlement {
     RequestId request_id;
     AccountId account{};

@@ -1,5 +1,5 @@
-// Recovery: what becomes of the requests that were running when the process ended (product.md,
-// Streams; replication.md 7.3). Run once at start, before anything is served; on the calling
+// Recovery: what becomes of the requests that were running when the process ended
+// (ARCHITECTURE.md, section 5). Run once at start, before anything is served; on the calling
 // thread.
 //   - nothing of the answer was logged: released; the key is free, the reservation gone, nothing
 //     is charged

@@ -1,4 +1,4 @@
-// The table of client-visible errors and their envelope. Statuses: product.md; types: protocols.md 7.2.
+// The table of client-visible errors (deploy/api.md has it too) and their envelope. Types are OpenAI's.
 #include "edge/api/errors.h"
 
 #include <array>
@@ -81,7 +81,8 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
      "Too many requests. Retry after the time in the retry-after header."},
     {Code::body_too_large, 413, false, "body_too_large", invalid_request,
      "The request body is larger than the limit. Send less content or smaller images."},
-    {Code::uri_too_long, 414, false, "uri_too_long", invalid_request, "The URL is longer than the limit."},
+    {Code::uri_too_long, 414, false, "uri_too_long", invalid_request,
+     "The URL is longer than the limit. Send a shorter one."},
     {Code::header_too_large, 431, false, "header_too_large", invalid_request,
      "The request header is larger than the limit. Send fewer or shorter fields."},
     {Code::expectation_failed, 417, false, "expectation_failed", invalid_request,

@@ -1,4 +1,4 @@
-// The errors a client can see: stable codes, their status, the JSON envelope (product.md, Errors).
+// The errors a client can see: stable codes, their status, the JSON envelope (deploy/api.md, Errors).
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,4 +1,4 @@
-// GET /v1/models and /v1/models/{id} as JSON, in OpenAI's and Anthropic's shape (protocols.md section 5).
+// GET /v1/models and /v1/models/{id} as JSON, in OpenAI's and Anthropic's shape.
 #pragma once
 #include <cstdint>
 #include <optional>

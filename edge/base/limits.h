@@ -72,7 +72,6 @@ inline constexpr std::size_t tls_cached_sessions_per_host_max = 16;  // the olde
 inline constexpr std::size_t json_depth_max = 64;
 inline constexpr std::size_t json_object_keys_max = 10'000;
 inline constexpr std::size_t json_number_bytes_max = 128;  // one number's text: 400
-    200;  // that operators give accounts and keys: the command is refused
 inline constexpr std::size_t model_name_bytes_max = 256;   // `model` of a request: 400
 inline constexpr std::uint64_t request_tokens_max =
     1'000'000'000;  // max_tokens: 400; a provider's usage: not usable

@@ -1,4 +1,4 @@
-// What the process gives up before it listens to strangers (reliability.md section 3.2): root, new
+// What the process gives up before it listens to strangers (deploy/threat-model.md): root, new
 // privileges, core dumps, and system calls it has no use for. seccomp does not see what goes
 // through a ring, so rings are restricted on their own (io/ring.h) and no further ring may be made.
 #pragma once

@@ -1,4 +1,4 @@
-// API keys: what a customer holds. 256 random bits as "nxk_" and 43 base62 characters (product.md).
+// API keys: what a customer holds. 256 random bits as "nxk_" and 43 base62 characters.
 // The text is shown once; everything we keep or compare is its keyed hash.
 #pragma once
 #include <string>

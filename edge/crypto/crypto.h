@@ -67,7 +67,7 @@ std::optional<SecretKey> unwrap_key(const SecretKey& wrapping, Bytes wrapped,
 // info. Neither tells anything about the other.
 SecretKey derive_key(const SecretKey& key, Bytes purpose) noexcept;
 
-// Body chunks: AES-256-GCM in the STREAM construction (replication.md section 13).
+// Body chunks: AES-256-GCM in the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizar, 2015).
 // nonce = prefix[7] counter u32 last u8; associated data = header digest, counter.
 // A key seals one body only, and a counter is used once.
 class BodySealer {

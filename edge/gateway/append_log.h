@@ -1,7 +1,7 @@
 // AppendLog: the chunks of all running answers of one core on their way to the commit thread. Two
 // operations take turns: while one is being written the other gathers, so one write carries
 // whatever a turn (or a slow disk) has collected. A chunk is handed to its client only after its
-// write (replication.md 6, B3).
+// write (B3 of ARCHITECTURE.md, section 4).
 #pragma once
 #include <array>
 #include <cstdint>

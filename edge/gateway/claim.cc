@@ -35,7 +35,7 @@ SessionId session_id(Bytes text) {
 
 }  // namespace
 
-// product.md, Idempotency: the client's key, or by the key's policy a generated one, or 400.
+// deploy/api.md, Idempotency: the client's key, or by the key's policy a generated one, or 400.
 bool Exchange::name_claim() noexcept {
     if (!key_given_) {
         const bool may_generate = key_->policy == replication::IdempotencyPolicy::generate ||

@@ -1,6 +1,6 @@
 // Gate: an idempotency key runs once across POPs. The centre is asked while the provider call runs
 // already, and only the first byte to the client (and to the log) waits for its word; normally that
-// is there before the provider's (replication.md 7.4).
+// is there before the provider's (replication/README.md, "Waiting for the centre's word").
 #include "edge/base/log.h"
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"

@@ -60,8 +60,7 @@ static int configured_status(api::Code code, const Settings& settings) noexcept 
     return api::status_of(code);
 }
 
-// Under 429 there is one money code, insufficient_quota: Codex stops at once on that one only
-// (product.md, Errors).
+// Under 429 there is one money code, insufficient_quota: Codex stops at once on that one only.
 static api::ApiError told_as(api::ApiError error, int status) {
     if (error.code != api::Code::insufficient_balance || status != 429) return error;
     if (error.message.empty()) error.message = api::default_message(error.code);

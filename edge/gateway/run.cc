@@ -62,8 +62,7 @@ void Run::client_gone() noexcept {
 }
 
 // Nobody listens. Who sent a key may ask again: the provider is drained, within bounds. Who sent
-// none cannot: the provider is cancelled after a grace in which an SDK's own retry may come back
-// (product.md, Streams).
+// none cannot: the provider is cancelled after a grace in which an SDK's own retry may come back.
 void Run::abandon_if_unwanted() noexcept {
     if (client_ != nullptr || watches_ != nullptr) return;
     if (phase_ != Phase::dispatching && phase_ != Phase::relaying) return;

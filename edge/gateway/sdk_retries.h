@@ -1,6 +1,6 @@
 // The official SDKs repeat a request by themselves without sending a key. This table lets such a
-// retry find the first attempt (same API key, same fingerprint, within ten minutes): product.md,
-// Idempotency. Shared by the cores of a POP; sharded locks, held for a few dozen nanoseconds, and
+// retry find the first attempt (same API key, same fingerprint, within ten minutes).
+// Shared by the cores of a POP; sharded locks, held for a few dozen nanoseconds, and
 // only for requests of the official SDKs that carry no key. In memory: after a restart an unkeyed
 // retry runs anew.
 #pragma once

@@ -21,13 +21,13 @@ struct Settings {
     // What clients send is kept sealed beside the answers, for their own records (admin body get).
     bool request_bodies = true;
     // Clients and resale contracts differ on the status of the money codes: 402, 403 or 429
-    // (product.md, Errors).
+    // (deploy/api.md, Errors).
     int insufficient_balance_status = 402;
     int insufficient_quota_status = 403;
     // Output tokens assumed when neither the request nor the catalogue bounds them.
     std::uint64_t output_tokens_default = 16'384;
-    // Keys across POPs (replication.md 7.4); an account may have its own mode. `only_pop`: no other
-    // POP can have a key, so the centre is never asked (--standalone).
+    // Keys across POPs (replication/claims.h); an account may have its own mode. `only_pop`: no
+    // other POP can have a key, so the centre is never asked (--standalone).
     bool only_pop = false;
     replication::ClaimMode claims = replication::ClaimMode::overlap;
     bool proceed_on_partition = true;  // without the centre's word: run all the same, or 503

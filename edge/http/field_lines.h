@@ -1,6 +1,5 @@
 // The grammar that request and response heads share: lines, field lines and the framing facts among them.
-// Pure. Stricter than llhttp, which hides folded lines, empty names and CR LF LF (reliability.md
-// section 3.1).
+// Pure. Stricter than llhttp, which hides folded lines, empty names and CR LF LF.
 #pragma once
 #include "edge/http/message.h"
 

@@ -1,5 +1,5 @@
 // Checks a whole request or response head beside llhttp and fills RequestHead or ResponseHead. Pure.
-// Source: RFC 9112 sections 2 to 6, narrowed by reliability.md section 3.1.
+// Source: RFC 9112 sections 2 to 6, narrowed: any doubt about framing is a refusal (README.md here).
 #pragma once
 #include "edge/http/message.h"
 

@@ -7,7 +7,7 @@
 
 #include "edge/http/request_parser.h"
 
-static_assert(LLHTTP_STRICT_MODE == 1, "loose llhttp is smuggling-unsafe: see reliability.md section 0");
+static_assert(LLHTTP_STRICT_MODE == 1, "loose llhttp lets requests be smuggled: see edge/http/README.md");
 
 namespace nodex::http {
 

@@ -1,5 +1,5 @@
 // llhttp as a second, independent reader of every message: it must agree with our own checks, and it takes
-// chunked bodies apart. Its own strictness does not reach far enough (reliability.md section 0), so nothing
+// chunked bodies apart. Its own strictness does not reach far enough (README.md here, Decisions), so nothing
 // is believed because llhttp accepts it. The only user of llhttp.h is llhttp_machine.cc.
 #pragma once
 #include <cstddef>

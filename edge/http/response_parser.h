@@ -1,4 +1,4 @@
-// Incremental response parser for what providers send: hostile until proven otherwise (reliability.md 3.1).
+// Incremental response parser for what providers send: hostile until proven otherwise.
 // Strict status line and fields, 1xx swallowed and bounded, 101 / CL+TE / bad TE / bytes after the end are
 // errors.
 #pragma once

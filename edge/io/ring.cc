@@ -1,5 +1,4 @@
-// The ring: flags that were measured to pay (performance.md section 5), restrictions, start-up errors that
-// say what to do.
+// The ring: flags that were measured to pay, restrictions, start-up errors that say what to do.
 #include "edge/io/ring.h"
 
 #include <liburing.h>

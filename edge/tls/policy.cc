@@ -1,5 +1,5 @@
 // What Debian's BoringSSL would allow by default is not acceptable (TLS 1.0, CBC with SHA-1, SHA-1
-// signatures: reliability.md section 0), so every parameter is set here rather than trusted.
+// signatures), so every parameter is set here rather than trusted.
 #include "edge/tls/policy.h"
 
 #include <openssl/err.h>

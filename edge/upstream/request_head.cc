@@ -1,4 +1,4 @@
-// Request heads from scratch: a fixed list of fields (reliability.md 3.1), so no client header can leak.
+// Request heads from scratch: a fixed list of fields, so no client header can leak.
 #include "edge/upstream/request_head.h"
 
 #include "edge/http/response_writer.h"

@@ -225,7 +225,7 @@ class Ledger {
 
     // --- audit (ledger_audit.cc)
     Result<LedgerAudit> verify();  // rows, chain, balances
-    // verify() and the holds: I1, I3 and the lease sums of replication.md section 8. For tests:
+    // verify() and the holds: I1, I3 and the lease sums of replication/README.md. For tests:
     // reads everything.
     Result<LedgerAudit> check_invariants();
 

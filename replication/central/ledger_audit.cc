@@ -1,6 +1,6 @@
 // Ledger: recomputes every balance from the rows, follows the chain, and (in tests after every
-// step) adds up the leases behind what is held. Numbers I1 to I3 are those of replication.md
-// section 8.
+// step) adds up the leases behind what is held. Numbers I1 to I3 are those of
+// replication/README.md, Invariants.
 #include <map>
 
 #include "replication/central/ledger.h"

@@ -1,5 +1,5 @@
-// Ledger: registration of POPs, and leases (replication.md 7.2). Counters in requests and replies
-// are totals, so a repeated, late or reordered message changes nothing.
+// Ledger: registration of POPs, and leases (replication/README.md, States). Counters in requests
+// and replies are totals, so a repeated, late or reordered message changes nothing.
 #include <algorithm>
 
 #include "edge/base/limits.h"

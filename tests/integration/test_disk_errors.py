@@ -1,4 +1,4 @@
-"""Disks that lie: an fdatasync that fails (reliability.md 2, promise 16). strace injects the error into the
+"""Disks that lie: an fdatasync that fails (deploy/threat-model.md, promise 16). strace injects the error into the
 running node, so that what is tested is the node itself."""
 import os
 import subprocess

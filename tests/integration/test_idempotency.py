@@ -1,4 +1,4 @@
-"""The same request again: joined, replayed, refused or run anew, and never charged twice (product.md, Idempotency)."""
+"""The same request again: joined, replayed, refused or run anew, and never charged twice (deploy/api.md, Idempotency)."""
 import json
 
 from support.pop import Stream, answers_of, chat_body, statuses, unique

@@ -1,4 +1,4 @@
-"""Limits and deadlines at their boundary: one below, the limit itself, one above (reliability.md 2)."""
+"""Limits and deadlines at their boundary: one below, the limit itself, one above (deploy/threat-model.md, promises 4 and 5)."""
 import json
 import time
 

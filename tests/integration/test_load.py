@@ -1,4 +1,4 @@
-"""Many connections, many streams, slow readers: memory stays within its bars (performance.md 4, reliability.md 2)."""
+"""Many connections, many streams, slow readers: memory stays within its bars (deploy/threat-model.md, promises 7 and 8)."""
 import resource
 import subprocess
 import time

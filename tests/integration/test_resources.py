@@ -1,5 +1,5 @@
 """What a client can make the node keep in memory: readers that stall, bodies that never come, endless heads
-(reliability.md 2, promise 8). Bounds are on memory; the time a good client waits meanwhile is printed."""
+(deploy/threat-model.md, promise 8). Bounds are on memory; the time a good client waits meanwhile is printed."""
 import json
 import subprocess
 import time

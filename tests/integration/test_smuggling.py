@@ -1,5 +1,5 @@
 """Shapes that another server could read differently are refused, over real TLS, before any provider is called
-(reliability.md 0 and 3.1). After each of them nothing of the rest of the connection is taken for a request."""
+(deploy/threat-model.md, promise 2). After each of them nothing of the rest of the connection is taken for a request."""
 from support.pop import chat_body, unique
 from support.runner import test
 from support.wire import Cut, request

@@ -1,4 +1,4 @@
-"""Streams that are cut and resumed: the pieces together are the uncut stream, byte by byte (product.md, Streams)."""
+"""Streams that are cut and resumed: the pieces together are the uncut stream, byte by byte."""
 from support.pop import Pop, Stream, chat_body, unique
 from support.runner import test
 from support.waiting import until

@@ -44,7 +44,7 @@ MAY_INCLUDE = {
 }
 ANYTHING = ["tests/", "bench/micro/"]  # tests and micro-benches look at every folder
 
-# Nothing in the gateway may know whether the centre is in this process (architecture.md, "The centre").
+# Nothing in the gateway may know whether the centre is in this process (ARCHITECTURE.md, section 6).
 FORBIDDEN = [(GATEWAY, "replication/central/"), (GATEWAY, "replication/nats/"),
              (GATEWAY, "replication/transport")]
 

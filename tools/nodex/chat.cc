@@ -75,7 +75,7 @@ class StreamPrinter final : public StreamSink, private http::SseEvents {
 
   private:
     void server_event(const http::ServerEvent& event) noexcept override {
-        ++events_count_;  // ids count from 1 without gaps (product.md, Streams), so this is the
+        ++events_count_;  // ids count from 1 without gaps (deploy/api.md, Chat), so this is the
                           // last id
         if (event.data == "[DONE]") {
             done_ = true;

@@ -1,4 +1,4 @@
-// Writing completions in OpenAI's shapes (protocols.md 2.2 and 2.3).
+// Writing completions in OpenAI's shapes.
 #include "tools/provider/answer.h"
 
 #include <array>

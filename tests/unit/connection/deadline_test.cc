@@ -1,4 +1,4 @@
-// The deadlines of reliability.md section 2, promise 5, each on simulated time.
+// The deadlines (deploy/threat-model.md, promise 5), each on simulated time.
 #include <algorithm>
 
 #include "tests/unit/connection/served_loop.h"

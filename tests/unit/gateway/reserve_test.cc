@@ -32,7 +32,7 @@ TEST_F(Poor, WithoutMoneyARequestIsRefusedAndAnAnswerThatExistsIsReplayed) {
     EXPECT_EQ(calls(), 1u);
 }
 
-// Codex stops at once only on that code (product.md, Errors).
+// Codex stops at once only on that code.
 TEST_F(Poor, AsA429ThePriceOfABalanceIsToldAsInsufficientQuota) {
     change_settings([](Settings& settings) { settings.insufficient_balance_status = 429; });
     run_once();

@@ -1,4 +1,4 @@
-// Every shape that reliability.md section 3.1 refuses, and each limit at its boundary.
+// Every shape that is refused, and each limit at its boundary.
 #include <gtest/gtest.h>
 
 #include "tests/unit/http/request_events.h"

@@ -229,7 +229,7 @@ TEST_F(CommitThreadTest, FailsTheWholeBatchAndEveryWriteAfterIt) {
     EXPECT_EQ(done.count, 6);
 }
 
-// Promise 16 of the reliability page: a disk that takes no more keeps what it has. Such a store once
+// Promise 16 (deploy/threat-model.md): a disk that takes no more keeps what it has. Such a store once
 // refused stored answers too.
 TEST_F(CommitThreadTest, StillAnswersWhatIsStoredAfterAFailedWrite) {
     ClaimOperation first;
