@@ -22,6 +22,7 @@ void LeaseKeeper::load(const LeaseKey& scope, const storage::LeaseCounters& coun
     slot.current = slot.generations.back().get();
     slot.returned_durable = counters.returned;
     slot.settled_before = counters.settled;
+    slot.grant_noted = counters.granted > 0;
 }
 
 void LeaseKeeper::prepare(std::vector<LeaseKey> scopes, std::function<void(const Status&)> done) {
@@ -194,7 +195,8 @@ void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
         // Before the first answer of this process the grant is unknown: the counters say whether
         // there was one.
         const bool held_before =
-            lease.granted() == 0 && (lease.settled() > 0 || slot.returned_durable > 0);
+            lease.granted() == 0 &&
+            (lease.settled() > 0 || slot.returned_durable > 0 || slot.grant_noted);
         const bool holds = lease.granted() - lease.settled() - slot.returned_durable > 0;
         if (!held_before && !holds && ahead == 0) continue;
         const bool low = lease.available() < ahead / 2;
@@ -246,6 +248,23 @@ void LeaseKeeper::take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns
     const bool adds = options_.planted_bug == PlantedBug::delta_grants;
     lease.grant(entry.granted_total + (adds ? lease.granted() : 0),
                 sent_ns + Nanoseconds{entry.ttl_ms} * millisecond);
+    if (lease.granted() > 0 && !found->second.grant_noted) note_grant(entry.scope, found->second);
+}
+
+// The process that follows this one must ask what it was granted, also when nothing of it was
+// spent: else the centre holds it for nobody until its term and the longest request are over.
+void LeaseKeeper::note_grant(const LeaseKey& scope, Slot& slot) {
+    slot.grant_noted = true;
+    commits_.call(
+        [scope, generation = slot.current->generation(), granted = slot.current->granted()](
+            storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
+            std::optional<storage::LeaseCounters> counters = journal.lease(scope);
+            if (!counters || counters->generation != generation) return {};
+            counters->granted = std::max(counters->granted, granted);
+            journal.set_lease(scope, *counters, batch);
+            return {};
+        },
+        [](const Status&) {}, CommitPort::Durable::later);
 }
 
 // The centre has closed ours. Durable first; the next request asks under the new one.

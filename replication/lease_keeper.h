@@ -86,6 +86,7 @@ class LeaseKeeper {
         Nano per_minute = 0;            // spending speed: rises at once, falls by a fifth a sample
         Nanoseconds idle_since_ns = 0;  // far more is free than is needed since; 0: it is not
         bool giving_back = false;
+        bool grant_noted = false;  // the journal knows, or soon will, that there was a grant
     };
     struct Waiting {
         LeaseKey account;
@@ -107,6 +108,7 @@ class LeaseKeeper {
     void replied(std::uint64_t number, bool ask, Nanoseconds sent_ns,
                  const Result<std::string>& payload);
     void take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns);
+    void note_grant(const LeaseKey& scope, Slot& slot);
     void open_generation(const LeaseKey& scope, std::uint32_t generation);
     void settle_asks(std::uint64_t number, const LeaseReply* reply);
     // Reserved under both, or which scope is short.

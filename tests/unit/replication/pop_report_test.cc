@@ -177,6 +177,24 @@ TEST_F(PopStates, LeasesAreCountedAndShown) {
     ASSERT_TRUE(world.until([&] { return views()[0].report->settled == unit; }));
 }
 
+// The request that had asked for the money ran elsewhere, and the POP was killed: the centre held
+// the money for twenty-five minutes, and the POP that was back did not know that it had any.
+TEST_F(PopStates, WhatWasGrantedAndNotSpentIsKnownAfterARestart) {
+    std::optional<AskVerdict> verdict;
+    pop().core->leases().ask({LeaseKey::Kind::account, 1}, {}, 2 * unit,
+                             [&](AskVerdict told, LeaseScope* lease, LeaseScope*) {
+                                 verdict = told;
+                                 if (lease != nullptr) lease->release(2 * unit);
+                             });
+    ASSERT_TRUE(world.until([&] { return verdict == AskVerdict::reserved; }));
+    world.step();
+    world.start(0);
+    const auto held = [&] { return (*world.ledger.account(account))->held; };
+    ASSERT_GE(held(), 2 * unit);
+    EXPECT_TRUE(
+        world.until([&] { return pop().core->lease_totals().headroom == held(); }, 10 * second));
+}
+
 TEST_F(PopStates, AReportOfAnEarlierIncarnationIsRefused) {
     ASSERT_TRUE(both_reported());
     EXPECT_EQ(world.ledger.report(PopId{1}, 9, 1, sample(), world.clock.wall_ms()).error().code,
