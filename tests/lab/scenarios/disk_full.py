@@ -34,5 +34,6 @@ def run(lab):
 
 
 def refusals(lab, pop, since):
+    """Errors of the node; a key that is too new to be known there is none."""
     return [attempt.result for _, attempt in list(lab.history.attempts)
-            if attempt.pop == pop.name and attempt.began >= since and attempt.result[0] in "45"]
+            if attempt.pop == pop.name and attempt.began >= since and attempt.result[0] in "45" and "invalid_api_key" not in attempt.result]
