@@ -170,6 +170,9 @@ inline constexpr unsigned erasures_max =
 inline constexpr unsigned pops_shown_max = 1'024;  // in one answer to an operator; then "more"
 inline constexpr Nanoseconds idempotency_ttl_max =
     7 * 24 * 3'600 * second;  // of a claim: no answer is kept longer
+inline constexpr Nanoseconds centre_clock_back_max =
+    30 * second;  // numbers of body keys stay this far behind the time: what a clock may be set
+                  // back by before a restore without one being given twice
 // Unanswered requests of one POP; then unavailable. Far above what follows, because heartbeats and
 // settlements are among them: a POP that cannot tell that it lives loses its claims.
 inline constexpr unsigned link_requests_max = 16'384;

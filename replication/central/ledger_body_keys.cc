@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t lifetime_ms = limits::body_key_lifetime / millisecond;
 constexpr std::int64_t retention_ms = limits::body_key_retention / millisecond;
-constexpr std::int64_t clock_back_max_ms = 30'000;  // that the centre's clock may be set back by
+constexpr std::int64_t clock_back_max_ms = limits::centre_clock_back_max / millisecond;
 const std::string check_key = "c";
 
 // Where an epoch's numbers begin. An epoch of a restored ledger is above its time in seconds then,
