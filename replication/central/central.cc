@@ -3,6 +3,7 @@
 #include "replication/central/central.h"
 
 #include <algorithm>
+#include <map>
 
 #include "edge/base/limits.h"
 #include "edge/base/log.h"
@@ -28,6 +29,12 @@ constexpr Bytes rpc_prefix = "nx.v1.rpc.";
 constexpr std::int64_t attention_gap_ms = limits::pop_contact_interval / millisecond;
 // How far ahead of our clock a POP's epoch is believed: a stolen link key may not use epochs up.
 constexpr std::uint64_t epoch_lead_max_s = 86'400;
+
+// Whether to say it this time: the first, second, fourth, eighth... Whoever makes us say something
+// (a POP whose credential is stolen, a broken one) does not fill the log.
+bool is_told(std::uint64_t times) noexcept {
+    return (times & (times - 1)) == 0;
+}
 
 // Of what is answered; anything else is refused before.
 CentralStats::Verb verb_of(MessageType type) noexcept {
@@ -71,6 +78,9 @@ struct Central::State {
     std::uint64_t epoch = 1;
     std::uint64_t published_version = 0;  // of the feed
     CentralStats stats;
+    // How often a POP gave cause to say it. Only POPs with a link key are here.
+    using Times = std::map<PopId, std::uint64_t>;
+    Times commands_refused, commands_repeated, greeted;
     bool failed = false;  // for good
 
     const crypto::SecretKey* link_key(PopId pop) const noexcept {
@@ -79,13 +89,12 @@ struct Central::State {
         return nullptr;
     }
 
-    // Said at the first, second, fourth, eighth...: whoever floods us does not fill the log.
     void refuse(std::optional<PopId> sender, Error error) {
         const std::uint64_t refused_total =
             count(error.code == ErrorCode::not_found   ? CentralStats::Refusal::unknown_pop
                   : error.code == ErrorCode::forbidden ? CentralStats::Refusal::wrong_mac
                                                        : CentralStats::Refusal::malformed);
-        if ((refused_total & (refused_total - 1)) != 0) return;
+        if (!is_told(refused_total)) return;
         log::warning("central_refused_message",
                      {{"error", error},
                       {"pop", sender ? raw(*sender) : 0},
@@ -136,13 +145,13 @@ struct Central::State {
     std::optional<std::string> answer_claims(const Envelope& from, Bytes payload,
                                              std::int64_t now_ms);
     std::optional<std::string> answer_query(const Envelope& from, Bytes subject, Bytes payload);
-    bool may_administer(PopId pop) const;
+    bool may_administer(PopId pop);
     QueryReply command(const Envelope& from, const QueryRequest& request);
     [[nodiscard]] static bool is_admin(const Envelope& from, Bytes subject) noexcept {
         return from.type == MessageType::query_request && subject.ends_with(".admin");
     }
     void publish_changes();
-    static void greet(const Envelope& from);
+    void greet(const Envelope& from);
     void read_epoch();
     bool is_older_than(const Envelope& from);
     [[nodiscard]] bool must_register_first(const Envelope& from) const noexcept;
@@ -295,11 +304,14 @@ std::optional<std::string> Central::State::answer_claims(const Envelope& from, B
     return payload_of(std::move(reply));
 }
 
-bool Central::State::may_administer(PopId pop) const {
+bool Central::State::may_administer(PopId pop) {
     const auto& may = options.operators;
     if (std::find(may.begin(), may.end(), pop) != may.end()) return true;
+    const std::uint64_t refused_total = ++commands_refused[pop];
+    if (!is_told(refused_total)) return false;
     log::warning("command_refused",
                  {{"pop", raw(pop)},
+                  {"refused_total", refused_total},
                   {"advice", "the centre takes commands from a [[pop]] with admin = true only"}});
     return false;
 }
@@ -318,10 +330,12 @@ QueryReply Central::State::command(const Envelope& from, const QueryRequest& req
         return {503, R"({"error":{"code":"unavailable","message":"not carried out"}})"};
     }
     if (*fresh) return queries.admin(request.json, clock.wall_ms(), from.epoch > epoch);
-    log::error("command_repeated", {{"pop", raw(from.pop)},
-                                    {"advice",
-                                     "a message was kept and sent again, or this POP's clock was "
-                                     "set back"}});
+    if (const std::uint64_t repeated_total = ++commands_repeated[from.pop]; is_told(repeated_total))
+        log::error("command_repeated", {{"pop", raw(from.pop)},
+                                        {"repeated_total", repeated_total},
+                                        {"advice",
+                                         "a message was kept and sent again, or this POP's clock "
+                                         "was set back"}});
     return {409, R"({"error":{"code":"repeated","message":"this command was carried out before, )"
                  R"(or is too old: is this POP's clock right?"}})"};
 }
@@ -370,9 +384,9 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     if (subject.ends_with(".admin") || subject.ends_with(".kek")) publish_changes();
 }
 
-// At each registration, so that a mixed fleet shows in the log.
+// At its first registrations, so that a mixed fleet shows in the log.
 void Central::State::greet(const Envelope& from) {
-    if (from.protocol == protocol_version) return;
+    if (from.protocol == protocol_version || !is_told(++greeted[from.pop])) return;
     const bool newer = from.protocol > protocol_version;
     log::warning("pop_of_another_version",
                  {{"pop", raw(from.pop)},
@@ -398,7 +412,7 @@ bool Central::State::is_older_than(const Envelope& from) {
     if (from.epoch <= epoch) return false;
     const auto now_s = static_cast<std::uint64_t>(clock.wall_ms() / 1'000);
     if (from.epoch <= now_s + epoch_lead_max_s) queries.saw_epoch(from.epoch);
-    count(CentralStats::Refusal::old_epoch);
+    if (!is_told(count(CentralStats::Refusal::old_epoch))) return true;
     log::error("central_is_of_an_older_epoch",
                {{"epoch", epoch},
                 {"pop", raw(from.pop)},

@@ -60,6 +60,16 @@ TEST_F(CentralTest, TakesCommandsFromThePopsOfOperatorsOnly) {
     EXPECT_EQ(balance(), 20 * unit);
 }
 
+TEST_F(CentralTest, AThiefsCommandsAreLoggedEverMoreSeldom) {
+    testing::internal::CaptureStderr();
+    for (int i = 0; i < 20; ++i) top_up(1, "of a thief");
+    const std::string log = testing::internal::GetCapturedStderr();
+    std::size_t told = 0;
+    for (std::size_t at = 0; (at = log.find("\"command_refused\"", at)) != std::string::npos; ++at)
+        ++told;
+    EXPECT_EQ(told, 5u) << log;  // the first, second, fourth, eighth and sixteenth
+}
+
 // With the id of a body another POP hands over its chunks, and every POP has the keys.
 TEST_F(CentralTest, TellsWhereBodiesAreToThePopsOfOperatorsOnly) {
     storage::Settlement settlement;
