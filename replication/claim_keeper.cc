@@ -19,14 +19,15 @@ void ClaimKeeper::ask(const ClaimRequest::Entry& entry, Answer answer) {
     // A link that is known to be down is not waited for.
     if (!linked() || waiting_ >= limits::claims_waiting_max) return answer(std::nullopt);
     ++waiting_;
-    queue_.push_back({entry, std::move(answer)});
+    queue_.push_back({entry, std::move(answer), clock_.now_ns()});
 }
 
 void ClaimKeeper::release(AccountId account, const IdempotencyId& idempotency,
                           const RequestId& request) {
     if (!linked() || waiting_ >= limits::claims_waiting_max) return;
     ++waiting_;
-    queue_.push_back({{ClaimOp::release, account, idempotency, {}, request, 0}, nullptr});
+    queue_.push_back(
+        {{ClaimOp::release, account, idempotency, {}, request, 0}, nullptr, clock_.now_ns()});
 }
 
 void ClaimKeeper::hinted(const ClaimHint& hint) {
@@ -53,7 +54,19 @@ void ClaimKeeper::hinted(const ClaimHint& hint) {
         });
 }
 
+// A grant says that its request began no earlier than the centre was asked, so what was asked
+// before this process stood still (frozen, suspended) is not asked any more.
+void ClaimKeeper::drop_late() {
+    const Nanoseconds oldest_ns = clock_.now_ns() - limits::claim_deadline_max;
+    while (!queue_.empty() && queue_.front().asked_ns < oldest_ns) {
+        const Waiting late = std::move(queue_.front());
+        queue_.pop_front();
+        tell(late, std::nullopt);
+    }
+}
+
 void ClaimKeeper::tick() {
+    drop_late();
     while (!queue_.empty()) {
         const std::size_t count = std::min<std::size_t>(queue_.size(), limits::claim_entries_max);
         std::vector<Waiting> batch(
@@ -105,6 +118,7 @@ void ClaimKeeper::take_over(const Waiting& waiting, const ClaimReply::Entry& wor
     Waiting again = waiting;
     again.entry.op = ClaimOp::takeover;
     again.entry.expect_attempt = word.attempt;
+    again.asked_ns = clock_.now_ns();
     queue_.push_back(std::move(again));
 }
 

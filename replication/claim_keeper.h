@@ -26,7 +26,8 @@ class ClaimKeeper {
         : link_(link), commits_(commits), clock_(clock), options_(options) {}
 
     // Exactly one call of `answer`, perhaps inside ask(): the centre's word, or nothing when it is
-    // not linked or says nothing within deadline() (twice that, when a dead owner is taken over).
+    // not linked, says nothing within deadline() (twice that, when a dead owner is taken over), or
+    // was not asked within limits::claim_deadline_max because nothing ran here.
     using Answer = std::function<void(const std::optional<ClaimReply::Entry>& word)>;
     void ask(const ClaimRequest::Entry& entry, Answer answer);
     // The request ended with nothing delivered: its key is free again, as soon as the centre hears.
@@ -54,8 +55,10 @@ class ClaimKeeper {
     struct Waiting {
         ClaimRequest::Entry entry;
         Answer answer;  // null: a release
+        Nanoseconds asked_ns = 0;
     };
     [[nodiscard]] bool linked() const noexcept;
+    void drop_late();
     void send(std::vector<Waiting> batch);
     void replied(std::uint64_t number, const Result<std::string>& payload);
     void finish(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word);

@@ -182,13 +182,15 @@ Result<LeaseReply> decode_lease_reply(Bytes bytes) noexcept {
     return reply;
 }
 
-// first u64 chain_before[32] count u32 [record string]
+// first u64 chain_before[32] count u32 [record string] [sent_ms i64 steady_from u64]
 std::string encode(const ShipRequest& request) {
     std::string target;
     ByteWriter writer(target);
     writer.integer(request.first_sequence);
     writer.opaque(request.chain_before);
     write_strings(writer, request.records);
+    writer.integer(request.sent_ms);
+    writer.integer(request.steady_from);
     return target;
 }
 Result<ShipRequest> decode_ship_request(Bytes bytes) noexcept {
@@ -200,6 +202,10 @@ Result<ShipRequest> decode_ship_request(Bytes bytes) noexcept {
         request.first_sequence == 0 ||
         request.first_sequence > UINT64_MAX - limits::ship_records_max)
         return malformed();
+    if (reader.rest().empty()) return request;  // of a POP of before
+    request.sent_ms = reader.integer<std::int64_t>();
+    request.steady_from = reader.integer<std::uint64_t>();
+    if (!reader.ok()) return malformed();
     return request;
 }
 

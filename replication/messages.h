@@ -155,6 +155,11 @@ struct ShipRequest {
     std::uint64_t first_sequence = 0;
     ChainHash chain_before;
     std::vector<std::string> records;  // encoded storage::Settlement
+    // When the sender sent it, by the wall clock that its records' times are of: their differences
+    // are ages. Of records below `steady_from` they are not, because the clock was set since, or
+    // the process was another one. 0: of a POP that tells nothing.
+    std::int64_t sent_ms = 0;
+    std::uint64_t steady_from = 0;
 };
 enum class RejectReason : std::uint8_t {
     none,

@@ -3,6 +3,7 @@
 #include "replication/shipper.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 #include "edge/base/limits.h"
@@ -73,6 +74,7 @@ void Shipper::start(std::uint64_t applied, const ChainHash& chain,
                 chain_at_applied_ = chain_at_next_ = chain;
                 next_ = applied + 1;
                 last_ = bounds->last;
+                if (steady_from_ == 0) steady_from_ = last_ + 1;  // an earlier process wrote it
                 ship_at_ns_ = clock_.now_ns();
             }
             done(status);
@@ -87,6 +89,7 @@ void Shipper::outbox_grew() {
 }
 
 void Shipper::tick() {
+    watch_clock();
     if (!started_) return;
     if (behind_ && in_flight_ == 0 && !reading_) go_back();
     if (!behind_ && lost_in_a_silence()) unanswered({ErrorCode::timed_out, ErrorSource::central});
@@ -95,6 +98,17 @@ void Shipper::tick() {
     const bool due = clock_.now_ns() >= ship_at_ns_;
     if (!behind_ && !reading_ && window && due && next_ <= last_) read_more();
     if (!truncating_ && applied_ > truncated_) truncate();
+}
+
+// The ledger tells a record's age by our clock, and a clock that was set tells a wrong one. A clock
+// that stood still with its machine is set when the machine goes on.
+void Shipper::watch_clock() noexcept {
+    const std::int64_t lead_ms = clock_.wall_ms() - clock_.now_ns() / millisecond;
+    const std::int64_t moved_ms = wall_lead_ms_ ? std::abs(lead_ms - *wall_lead_ms_) : 0;
+    wall_lead_ms_ = lead_ms;
+    if (moved_ms < limits::clock_step_min / millisecond) return;
+    unsteady_ = true;
+    steady_at_ns_ = clock_.now_ns() + limits::request_deadline;
 }
 
 void Shipper::read_more() {
@@ -121,7 +135,14 @@ void Shipper::read_done(const Read& read, const Status& status) {
     last_ = read.last;
     if (behind_ || read.entries.empty()) return;
     NX_ASSERT(read.entries.front().sequence == next_);
+    watch_clock();
+    if (unsteady_) {
+        steady_from_ = read.last + 1;
+        unsteady_ = clock_.now_ns() < steady_at_ns_;
+    }
     ShipRequest request;
+    request.sent_ms = clock_.wall_ms();
+    request.steady_from = steady_from_;
     request.first_sequence = next_;
     request.chain_before = chain_at_next_;
     for (const auto& entry : read.entries) {

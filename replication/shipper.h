@@ -10,6 +10,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <optional>
 
 #include "replication/commit_port.h"
 #include "replication/planted_bug.h"
@@ -64,6 +65,7 @@ class Shipper {
     void go_back();
     [[nodiscard]] bool lost_in_a_silence() const noexcept;
     void truncate();
+    void watch_clock() noexcept;
 
     PopLink& link_;
     CommitPort& commits_;
@@ -89,6 +91,13 @@ class Shipper {
     Nanoseconds sent_at_ns_ = 0;  // the newest batch
     Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
+    // The first record whose times are of this process and of the wall clock as it is set; 0: not
+    // started yet. `unsteady_`: the clock was set, and what ran then may not have ended before
+    // `steady_at_ns_`.
+    std::uint64_t steady_from_ = 0;
+    bool unsteady_ = false;
+    Nanoseconds steady_at_ns_ = 0;
+    std::optional<std::int64_t> wall_lead_ms_;  // of the wall clock on the monotonic one, last seen
     std::uint64_t shipped_count_ = 0;
     std::uint64_t failures_count_ = 0;
 };

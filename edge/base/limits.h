@@ -170,6 +170,13 @@ inline constexpr unsigned erasures_max =
 inline constexpr unsigned pops_shown_max = 1'024;  // in one answer to an operator; then "more"
 inline constexpr Nanoseconds idempotency_ttl_max =
     7 * 24 * 3'600 * second;  // of a claim: no answer is kept longer
+inline constexpr Nanoseconds idempotency_ttl_min =
+    3'600 * second;  // nor shorter: the next charge of its key comes later, whatever a POP says
+// What arrives was sent this long ago at the most, unless its reader did not run meanwhile: then it
+// may be as old as that pause (replication/README.md, "Uses of a key").
+inline constexpr Nanoseconds message_lateness_max = 60 * second;
+inline constexpr Nanoseconds clock_step_min =
+    1 * second;  // a wall clock that leaves the monotonic one by it between two looks was set
 inline constexpr Nanoseconds centre_clock_back_max =
     30 * second;  // numbers of body keys stay this far behind the time: what a clock may be set
                   // back by before a restore without one being given twice

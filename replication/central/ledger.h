@@ -201,6 +201,9 @@ class Ledger {
     // incarnation.
     Result<ClaimReply> claim(PopId pop, std::uint32_t incarnation, const ClaimRequest& request,
                              std::int64_t now_ms);
+    // This process did not read what it was sent between the two times: what it is handed now may
+    // have been sent as early (limits::message_lateness_max).
+    void was_away(std::int64_t from_ms, std::int64_t to_ms) noexcept;
     // Erases expired claims among no more than `claims_max`, from where the last call ended;
     // answers how many.
     Result<unsigned> sweep_claims(std::int64_t now_ms, unsigned claims_max);
@@ -300,9 +303,37 @@ class Ledger {
                                           std::uint32_t incarnation,
                                           const ClaimRequest::Entry& entry,
                                           const ClaimRequest& message, std::int64_t now_ms);
-    // A charge ends the claim of its key.
+    // A charge ends the claim of its key; until_ms: of the charge.
     Status finish_claim(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                        const storage::Settlement& settlement, Nano charged, std::int64_t now_ms);
+                        const storage::Settlement& settlement, Nano charged, std::int64_t until_ms,
+                        std::int64_t now_ms);
+
+    // --- uses of a key (ledger_uses.cc)
+    // Of an execution, by this ledger's clock.
+    struct ExecutionTimes {
+        std::int64_t began_ms = 0;  // not before; 0: nobody can tell
+        std::int64_t ended_ms = 0;  // not after
+    };
+    ExecutionTimes times_of(const ShipRequest& request, std::uint64_t sequence,
+                            const storage::Settlement& settlement,
+                            std::int64_t now_ms) const noexcept;
+    // No message that is handled now was sent before it.
+    [[nodiscard]] std::int64_t sent_after_ms(std::int64_t now_ms) const noexcept;
+    // Charge::until_ms of an execution that is charged now.
+    static std::int64_t answered_until(const storage::Settlement& settlement,
+                                       const ExecutionTimes& times, std::int64_t now_ms) noexcept;
+    Result<bool> is_new_use(LedgerTransaction& transaction, PopId pop,
+                            const storage::Settlement& settlement, const ledger::Charge& earlier,
+                            const ExecutionTimes& times, std::int64_t now_ms);
+    enum class Use : std::uint8_t {
+        charged,    // the customer's: the first execution of the key, or of a new use of it
+        duplicate,  // the house's: the use is charged
+        repeated,   // this very execution was charged before
+    };
+    // `place`: of the charge. For a new use the earlier charge is moved out of it.
+    Result<Use> use_of(LedgerTransaction& transaction, PopId pop,
+                       const storage::Settlement& settlement, const std::string& place,
+                       const ExecutionTimes& times, std::int64_t now_ms);
 
     Result<std::vector<PopId>> waiting_for(LedgerTransaction& transaction, const RequestId& request,
                                            const std::vector<PopId>& pops);
@@ -334,12 +365,22 @@ class Ledger {
     Result<Nano> consume(LedgerTransaction& transaction, const LeaseKey& scope, PopId pop,
                          std::uint32_t incarnation, std::uint32_t generation, Nano amount,
                          bool restored, std::int64_t now_ms);
+    // What the leases of the account and, where it was held under it, the key pay for.
+    Result<Nano> cover(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                       const storage::Settlement& settlement, Nano amount, bool restored,
+                       std::int64_t now_ms);
     Status settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                  const storage::Settlement& settlement, bool restored, std::int64_t now_ms,
-                  SettlementCounts& counts);
-    Status charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
-                  ledger::Row row, const ledger::Currency& currency, Nano charged, Nano lost,
-                  Nano overrun, const std::string& charge_place);
+                  const storage::Settlement& settlement, const ExecutionTimes& times, bool restored,
+                  std::int64_t now_ms, SettlementCounts& counts);
+    Status book_duplicate(LedgerTransaction& transaction, ledger::Row row,
+                          const ledger::Currency& currency, Nano amount);
+    struct Costs {
+        Nano charged = 0;
+        Nano lost = 0;     // promised, and nothing is left to pay it from
+        Nano overrun = 0;  // above the reservation
+    };
+    Status charge(LedgerTransaction& transaction, ledger::Row row, const ledger::Currency& currency,
+                  const Costs& costs, const std::string& charge_place, std::int64_t until_ms);
     Status count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement,
                           Nano charged, std::int64_t now_ms);
     Status apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
@@ -353,6 +394,8 @@ class Ledger {
     const std::int64_t lease_term_ms_;
     // When this process began to listen: it may only make it slower to call a POP dead.
     std::int64_t listens_from_ms_ = 0;
+    std::int64_t away_from_ms_ = 0;  // was_away(), of pauses that may matter still
+    std::int64_t back_ms_ = 0;
     // Key after which the next reclaim() looks: only where to go on, true or not. Nothing else is
     // remembered between two verbs, so that any number of processes may work on one store.
     std::string reclaim_from_;

@@ -5,7 +5,8 @@
 //     held --takeover, owner dead, attempt as expected--> held(asker, attempt + 1)
 //     held --release by its own request--> free
 //
-// Money does not depend on any of it: a key is charged once because of its charge row.
+// Money depends on it in one way only: a grant shows that its request began when the key was free
+// (ledger_uses.cc).
 #include <algorithm>
 
 #include "edge/base/limits.h"
@@ -117,14 +118,15 @@ Result<bool> Ledger::is_dead(LedgerTransaction& transaction, PopId pop, std::uin
 }
 
 // An execution that never got a claim (its POP was cut off) shows in its charge. That is kept for
-// good; its key is taken for as long as an answer is kept.
+// good; its key is taken for as long as its answer is kept.
 Result<std::optional<Claim>> Ledger::standing_claim(LedgerTransaction& transaction,
                                                     const ClaimRequest::Entry& entry,
                                                     std::uint32_t ttl_ms, std::int64_t now_ms) {
     Result<std::optional<Claim>> found = transaction.find<Claim>(
         LedgerTable::claim, ledger::claim_key(entry.account, entry.idempotency));
     if (!found) return found.error();
-    if (*found && (*found)->expires_ms > now_ms) return found;
+    const std::int64_t sent_ms = sent_after_ms(now_ms);  // the key must have been free then
+    if (*found && (*found)->expires_ms > sent_ms) return found;
     const auto charge = transaction.find<ledger::Charge>(
         LedgerTable::charge, ledger::charge_key(entry.account, entry.idempotency));
     if (!charge) return charge.error();
@@ -132,7 +134,10 @@ Result<std::optional<Claim>> Ledger::standing_claim(LedgerTransaction& transacti
     const auto row =
         transaction.find<ledger::Row>(LedgerTable::row, ledger::row_key((*charge)->row));
     if (!row) return row.error();
-    if (!*row || (*row)->time_ms + ttl_ms <= now_ms) return std::optional<Claim>{};
+    if (!*row) return std::optional<Claim>{};
+    const std::int64_t until_ms =
+        (*charge)->until_ms != 0 ? (*charge)->until_ms : (*row)->time_ms + ttl_ms;
+    if (until_ms <= sent_ms) return std::optional<Claim>{};
     Claim claim;
     claim.state = ClaimState::done;
     claim.owner = (*row)->pop;
@@ -231,7 +236,7 @@ Result<ClaimReply> Ledger::claim(PopId pop, std::uint32_t incarnation, const Cla
 // there is nothing to end: standing_claim() finds the charge.
 Status Ledger::finish_claim(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
                             const storage::Settlement& settlement, Nano charged,
-                            std::int64_t now_ms) {
+                            std::int64_t until_ms, std::int64_t now_ms) {
     if (settlement.idempotency.is_zero()) return {};
     const std::string place = ledger::claim_key(settlement.account, settlement.idempotency);
     const Result<std::optional<Claim>> found = transaction.find<Claim>(LedgerTable::claim, place);
@@ -246,7 +251,7 @@ Status Ledger::finish_claim(LedgerTransaction& transaction, PopId pop, std::uint
     claim.answer = settlement.answer;
     claim.status = settlement.status;
     claim.charged = charged;
-    claim.expires_ms = now_ms + claim.ttl_ms;
+    claim.expires_ms = until_ms != 0 ? until_ms : now_ms + claim.ttl_ms;
     transaction.put(LedgerTable::claim, place, ledger::encode(claim));
     return {};
 }

@@ -285,11 +285,23 @@ Status decode(Bytes bytes, Account& account) noexcept {
     if (!codec.reader.rest().empty()) codec.choice(account.claims, ClaimMode::last);
     return known && codec.reader.finished() ? Status{} : Status(corrupt());
 }
+// Most records have no time, and those of before it end there too.
 std::string encode(const Charge& charge) {
-    return encode_record<each_charge<Write, const Charge>>(charge);
+    std::string target;
+    Write codec = start(target);
+    each_charge(codec, charge);
+    if (charge.until_ms != 0) codec.field(charge.until_ms);
+    return target;
 }
 Status decode(Bytes bytes, Charge& charge) noexcept {
-    return decode_record<each_charge<Read, Charge>>(bytes, charge);
+    bool known = false;
+    Read codec = start(bytes, known);
+    each_charge(codec, charge);
+    charge.until_ms = 0;
+    const bool timed = !codec.reader.rest().empty();
+    if (timed) codec.field(charge.until_ms);
+    const bool canonical = !timed || charge.until_ms != 0;
+    return known && canonical && codec.reader.finished() ? Status{} : Status(corrupt());
 }
 std::string encode(const Row& row) {
     return encode_record<each_row<Write, const Row>>(row);

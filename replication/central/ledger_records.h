@@ -4,7 +4,8 @@
 //   key       'k' id u64 -> Key;  'a' account u64 id u64 -> "" (an account's keys in order)
 //   key_hash  hash[32]                              -> key id u64
 //   lease     kind u8 id u64 pop u16 incarnation u32 -> Lease
-//   charge    'c' account u64 idempotency[16] | 'r' account u64 request[16] -> Charge
+//   charge    'c' account u64 idempotency[16] -> Charge, of the key's newest use
+//             'r' account u64 request[16] -> Charge, without a key or of an earlier use
 //             't' account u64 reference             -> TopUp already applied: row index u64
 //   row       index u64                             -> Row, append only
 //   usage     account u64, ~time_ms u64, ~index u64 -> "" (newest first; the row is in `row`)
@@ -123,6 +124,8 @@ struct Charge {
     RequestId request;
     Nano amount = 0;
     std::uint64_t row = 0;
+    // When the answer's time is over and its key may be used anew. 0: unkeyed, or nobody told.
+    std::int64_t until_ms = 0;
 };
 
 enum class RowKind : std::uint8_t {
@@ -351,6 +354,10 @@ inline std::string claim_key(AccountId account, const IdempotencyId& idempotency
 // A charge under an idempotency key.
 inline std::string charge_key(AccountId account, const IdempotencyId& idempotency) {
     return KeyBuilder().letter('c').number(raw(account)).raw_bytes(idempotency.view()).bytes;
+}
+// Of an execution without a key, or of a key's earlier use.
+inline std::string charge_key(AccountId account, const RequestId& request) {
+    return KeyBuilder().letter('r').number(raw(account)).raw_bytes(request.view()).bytes;
 }
 inline std::string newest_incarnation_key(PopId pop) {
     return KeyBuilder().letter('n').number(raw(pop)).bytes;

@@ -1,6 +1,6 @@
 // Ledger: shipped settlements (replication.md 7.5), the only place where a customer is charged.
 // Strictly the next sequence number of one (POP, incarnation), on the chain it has, and at most one
-// charge a business request.
+// charge a business request (ledger_uses.cc).
 #include <algorithm>
 
 #include "edge/base/limits.h"
@@ -21,11 +21,7 @@ namespace {
 // one.
 std::string charge_place(const storage::Settlement& settlement) {
     if (settlement.idempotency.is_zero())
-        return ledger::KeyBuilder()
-            .letter('r')
-            .number(raw(settlement.account))
-            .raw_bytes(settlement.request_id.view())
-            .bytes;
+        return ledger::charge_key(settlement.account, settlement.request_id);
     return ledger::charge_key(settlement.account, settlement.idempotency);
 }
 
@@ -155,25 +151,24 @@ Result<Nano> Ledger::bookable_loss(LedgerTransaction& transaction, AccountId deb
     return amount;
 }
 
-Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement& settlement,
-                      Row row, const ledger::Currency& currency, Nano charged, Nano lost,
-                      Nano overrun, const std::string& place) {
-    const AccountId revenue = ledger::house_account(House::revenue, currency);
+Status Ledger::charge(LedgerTransaction& transaction, Row row, const ledger::Currency& currency,
+                      const Costs& costs, const std::string& place, std::int64_t until_ms) {
     row.kind = RowKind::charge;
-    row.debit = settlement.account;
-    row.credit = revenue;
-    row.amount = charged;
+    row.debit = row.customer;
+    row.credit = ledger::house_account(House::revenue, currency);
+    row.amount = costs.charged;
     const Result<std::uint64_t> index = post(transaction, row, currency);
     if (!index) return index.error();
     transaction.put(LedgerTable::charge, place,
-                    ledger::encode(ledger::Charge{settlement.request_id, charged, *index}));
+                    ledger::encode(ledger::Charge{row.request, costs.charged, *index, until_ms}));
     const std::pair<RowKind, House> losses[] = {{RowKind::late_loss, House::late_loss},
                                                 {RowKind::overrun, House::overrun}};
     for (const auto& [kind, house] : losses) {
         row.kind = kind;
         row.debit = ledger::house_account(house, currency);
-        const Result<Nano> amount = bookable_loss(transaction, row.debit, row.credit,
-                                                  kind == RowKind::late_loss ? lost : overrun);
+        const Result<Nano> amount =
+            bookable_loss(transaction, row.debit, row.credit,
+                          kind == RowKind::late_loss ? costs.lost : costs.overrun);
         if (!amount) return amount.error();
         if (*amount == 0) continue;
         row.amount = *amount;
@@ -183,65 +178,76 @@ Status Ledger::charge(LedgerTransaction& transaction, const storage::Settlement&
     return {};
 }
 
-Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                      const storage::Settlement& settlement, bool restored, std::int64_t now_ms,
-                      SettlementCounts& counts) {
+Status Ledger::book_duplicate(LedgerTransaction& transaction, Row row,
+                              const ledger::Currency& currency, Nano amount) {
+    row.kind = RowKind::duplicate;
+    row.debit = ledger::house_account(House::duplicate, currency);
+    row.credit = ledger::house_account(House::revenue, currency);
+    const Result<Nano> loss = bookable_loss(transaction, row.debit, row.credit, amount);
+    if (!loss) return loss.error();
+    row.amount = *loss;
+    const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
+    if (!index) return index.error();
+    return {};
+}
+
+Result<Nano> Ledger::cover(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                           const storage::Settlement& settlement, Nano amount, bool restored,
+                           std::int64_t now_ms) {
     const storage::Reservation& reservation = settlement.reservation;
-    if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0)
-        return refused(ErrorCode::malformed);
-    Result<ledger::Account> account = load_account(transaction, settlement.account);
-    if (!account) return account.error();
-    if (ledger::is_house(settlement.account)) return refused(ErrorCode::not_found);
-    const ledger::Currency currency = account->currency;
-    // Never more than was reserved, whatever the record says: that is what makes a budget hard.
-    const Nano amount = std::min(settlement.amount, reservation.amount);
-    const Result<Nano> overrun = add_nano(settlement.overrun, settlement.amount - amount);
-    if (!overrun) return overrun.error();
     const LeaseKey account_scope{LeaseKey::Kind::account, raw(settlement.account)};
     const LeaseKey key_scope{LeaseKey::Kind::key, raw(settlement.key)};
     Result<Nano> covered = consume(transaction, account_scope, pop, incarnation,
                                    reservation.account_generation, amount, restored, now_ms);
-    if (!covered) return covered.error();
-    Nano charged = *covered;
-    if (reservation.key_generation != 0) {
-        covered = consume(transaction, key_scope, pop, incarnation, reservation.key_generation,
-                          amount, restored, now_ms);
-        if (!covered && covered.error().code != ErrorCode::not_found) return covered.error();
-        if (covered) charged = std::min(charged, *covered);
-    }
+    if (!covered || reservation.key_generation == 0) return covered;
+    const Result<Nano> of_key = consume(transaction, key_scope, pop, incarnation,
+                                        reservation.key_generation, amount, restored, now_ms);
+    if (of_key) return std::min(*covered, *of_key);
+    if (of_key.error().code != ErrorCode::not_found) return of_key.error();
+    return covered;  // the key is gone: the account pays
+}
+
+Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
+                      const storage::Settlement& settlement, const ExecutionTimes& times,
+                      bool restored, std::int64_t now_ms, SettlementCounts& counts) {
+    const storage::Reservation& reservation = settlement.reservation;
+    if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0)
+        return refused(ErrorCode::malformed);
+    const Result<ledger::Account> account = load_account(transaction, settlement.account);
+    if (!account) return account.error();
+    if (ledger::is_house(settlement.account)) return refused(ErrorCode::not_found);
+    // Never more than was reserved, whatever the record says: that is what makes a budget hard.
+    const Nano amount = std::min(settlement.amount, reservation.amount);
+    const Result<Nano> overrun = add_nano(settlement.overrun, settlement.amount - amount);
+    if (!overrun) return overrun.error();
+    const Result<Nano> charged =
+        cover(transaction, pop, incarnation, settlement, amount, restored, now_ms);
+    if (!charged) return charged.error();
     const std::string place = charge_place(settlement);
-    Result<std::optional<ledger::Charge>> earlier =
-        transaction.find<ledger::Charge>(LedgerTable::charge, place);
-    if (!earlier) return earlier.error();
-    Row row = row_of(settlement, pop, now_ms);
-    if (*earlier && bug_ != PlantedBug::no_key_dedup) {
-        if ((*earlier)->request == settlement.request_id) {  // the same execution, told again
-            ++counts.repeated_executions;
-            return {};
-        }
-        row.kind = RowKind::duplicate;
-        row.debit = ledger::house_account(House::duplicate, currency);
-        row.credit = ledger::house_account(House::revenue, currency);
-        const Result<Nano> loss = bookable_loss(transaction, row.debit, row.credit, amount);
-        if (!loss) return loss.error();
-        row.amount = *loss;
-        const Result<std::uint64_t> index = post(transaction, std::move(row), currency);
-        if (!index) return index.error();
-        note_reference(transaction, pop, incarnation, settlement, 0);
-        ++counts.duplicates;
+    const Result<Use> use = use_of(transaction, pop, settlement, place, times, now_ms);
+    if (!use) return use.error();
+    if (*use == Use::repeated) {  // the same execution, told again
+        ++counts.repeated_executions;
         return {};
     }
-    if (const Status counted = count_spending(transaction, settlement, charged, now_ms); !counted)
+    Row row = row_of(settlement, pop, now_ms);
+    if (*use == Use::duplicate) {
+        ++counts.duplicates;
+        note_reference(transaction, pop, incarnation, settlement, 0);
+        return book_duplicate(transaction, std::move(row), account->currency, amount);
+    }
+    if (const Status counted = count_spending(transaction, settlement, *charged, now_ms); !counted)
         return counted;
-    if (const Status posted = charge(transaction, settlement, std::move(row), currency, charged,
-                                     amount - charged, *overrun, place);
+    const std::int64_t until_ms = answered_until(settlement, times, now_ms);
+    if (const Status posted = charge(transaction, std::move(row), account->currency,
+                                     {*charged, amount - *charged, *overrun}, place, until_ms);
         !posted)
         return posted;
-    note_reference(transaction, pop, incarnation, settlement, charged);
+    note_reference(transaction, pop, incarnation, settlement, *charged);
     ++counts.charges;
-    if (amount > charged) ++counts.late_losses;
+    if (amount > *charged) ++counts.late_losses;
     if (*overrun > 0) ++counts.overruns;
-    return finish_claim(transaction, pop, incarnation, settlement, charged, now_ms);
+    return finish_claim(transaction, pop, incarnation, settlement, *charged, until_ms, now_ms);
 }
 
 // Applies what follows the mark; stops at the first record that cannot be applied, keeping those
@@ -275,6 +281,7 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
         const bool restored =
             *back && (sequence <= (*back)->outbox_last || now_ms <= (*back)->until_ms);
         const Status settled = settlement ? settle(transaction, pop, incarnation, *settlement,
+                                                   times_of(request, sequence, *settlement, now_ms),
                                                    restored, now_ms, counts)
                                           : Status(refused(ErrorCode::malformed));
         if (!settled) {

@@ -7,6 +7,7 @@ namespace {
 constexpr Planted table[] = {
     {"delta_grants", PlantedBug::delta_grants},
     {"no_key_dedup", PlantedBug::no_key_dedup},
+    {"new_use_by_arrival", PlantedBug::new_use_by_arrival},
     {"no_sequence_check", PlantedBug::no_sequence_check},
     {"truncate_on_send", PlantedBug::truncate_on_send},
     {"grant_held_claims", PlantedBug::grant_held_claims},

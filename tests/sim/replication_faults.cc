@@ -9,10 +9,12 @@ namespace {
 
 constexpr unsigned draws = 1'000;
 constexpr std::int64_t pop_clock_set_max_ms = 2 * 3'600'000;
-// Far less than what a closing lease allows for; far more than what one process takes for waiting.
-constexpr std::int64_t centre_clock_set_max_ms = 20'000;
 constexpr unsigned silent_steps = 50;
 constexpr unsigned idle_steps = 20;
+// Each is shorter than what a reader takes for a pause, all of them longer than answers are kept.
+constexpr Nanoseconds outliving_step = limits::message_lateness_max * 5 / 6;
+constexpr auto outliving_steps =
+    static_cast<unsigned>(limits::idempotency_ttl_min / outliving_step * 21 / 20);
 
 }  // namespace
 
@@ -38,6 +40,7 @@ const ReplicationWorld::Fault ReplicationWorld::table[] = {
     {"old_centre_woken", 3, &ReplicationWorld::wake_old_centre},
     {"", 30, &ReplicationWorld::end_old_centre},
     {"", 2, &ReplicationWorld::idle},
+    {"", 2, &ReplicationWorld::outlive_answers},
     {"", 4, &ReplicationWorld::rotate_body_key},
     {"", 2, &ReplicationWorld::shred_account},
 };
@@ -197,11 +200,22 @@ bool ReplicationWorld::idle(SimPop&) {
     return true;
 }
 
+// No clients until every key is free again. Links that are cut stay so.
+bool ReplicationWorld::outlive_answers(SimPop&) {
+    for (unsigned i = 0; i < outliving_steps && violation_.empty(); ++i) {
+        step(outliving_step);
+        for (unsigned way = 0; way < 2; ++way) step(250 * millisecond);  // there and back
+    }
+    ++seen_["answers_outlived"];
+    return true;
+}
+
 // --- the centre
 
 bool ReplicationWorld::set_centre_clock(SimPop&) {
-    const auto span = static_cast<std::uint64_t>(2 * centre_clock_set_max_ms);
-    centre_clock_.set_by(static_cast<std::int64_t>(random_.below(span)) - centre_clock_set_max_ms);
+    const auto span = static_cast<std::uint64_t>(2 * sim_centre_clock_set_max_ms);
+    centre_clock_.set_by(static_cast<std::int64_t>(random_.below(span)) -
+                         sim_centre_clock_set_max_ms);
     return true;
 }
 

@@ -68,6 +68,7 @@ void ReplicationWorld::reserved(SimPop& pop, const storage::OpenRequest& asked, 
     request.ends_at_ns =
         clock_.now_ns() + static_cast<Nanoseconds>(random_.below(400)) * millisecond;
     request.fails = random_.below(3) == 0;
+    began_ns_.emplace(request.open.request_id, clock_.now_ns());
     pop.running.push_back(request);
     ask_centre(pop, request.open);
 }
@@ -103,21 +104,24 @@ void ReplicationWorld::finish(SimPop& pop, const SimRequest& request, Nano amoun
     settlement.idempotency = request.open.idempotency;
     settlement.reservation = request.open.reservation;
     settlement.amount = amount;
+    settlement.created_ms = request.open.created_ms;
     settlement.settled_ms = pop.clock.wall_ms();
+    settlement.sealed_answer.id = BodyId::from(settlement.request_id.view());
+    settlement.sealed_answer.expires_ms = settlement.settled_ms + sim_answers_kept_ms;
     storage::Finish finished;
     finished.request_id = request.open.request_id;
     finished.answer.request_id = request.open.request_id;
     finished.answer.fingerprint = request.open.fingerprint;
     finished.answer.status = 200;
     finished.answer.created_ms = pop.clock.wall_ms();
-    finished.answer.expires_ms = pop.clock.wall_ms() + 86'400'000;
+    finished.answer.expires_ms = settlement.sealed_answer.expires_ms;
     finished.answer.charged = amount;
     finished.settlement = settlement;
     storage::Batch batch;
     NX_ASSERT(pop.journal->finish(finished, batch).has_value());
     NX_ASSERT(write(pop, batch));
-    executions_.push_back(
-        {settlement, pop.number, pop.history, pop.journal->outbox().last, request.epoch});
+    executions_.push_back({settlement, pop.number, pop.history, pop.journal->outbox().last,
+                           request.epoch, clock_.now_ns()});
 }
 
 bool ReplicationWorld::write(SimPop& pop, const storage::Batch& batch) {

@@ -25,10 +25,13 @@ TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
         for (const auto& [what, times] : world.seen()) seen[what] += times;
         for (const auto& [what, times] : world.faults()) faults[what] += times;
     }
-    for (const char* what :
-         {"refused", "unavailable", "replayed", "duplicate", "reclaimed", "elsewhere", "proceeded",
-          "taken_over", "ran_twice", "reinstalled", "late_loss", "lost_with_a_disk", "shredded",
-          "other_body", "other_body_elsewhere", "body_shredded", "body_kept", "body_key_rotated"})
+    for (const char* what : {"refused",          "unavailable", "replayed",
+                             "duplicate",        "reclaimed",   "elsewhere",
+                             "proceeded",        "taken_over",  "ran_twice",
+                             "reinstalled",      "late_loss",   "lost_with_a_disk",
+                             "shredded",         "other_body",  "other_body_elsewhere",
+                             "body_shredded",    "body_kept",   "body_key_rotated",
+                             "answers_outlived", "charged_anew"})
         EXPECT_GT(seen[what], 0u) << what
                                   << " never happened: the seeds prove less than they claim";
     for (const char* what :

@@ -142,6 +142,7 @@ void ReplicationWorld::start_pop(SimPop& pop) {
     options.pop = pop.id();
     options.link_key = link_keys_[pop.number];
     options.heartbeat_ns = 200 * millisecond;
+    options.answer_ttl_ms = static_cast<std::uint32_t>(sim_answers_kept_ms);
     options.planted_bug = bug_;
     pop.core = std::make_unique<AgentCore>(
         *pop.transport, *pop.commits, pop.vault.get(), pop.clock, random_, options,

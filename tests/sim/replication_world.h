@@ -71,6 +71,7 @@ class ReplicationWorld {
     bool cut_until_reclaimed(SimPop& pop);
     bool cut_until_silent(SimPop& pop);
     bool idle(SimPop& pop);
+    bool outlive_answers(SimPop& pop);
     bool kill_centre(SimPop& pop);
     bool restart_centres(SimPop& pop);
     bool freeze_centre(SimPop& pop);
@@ -115,14 +116,17 @@ class ReplicationWorld {
     void check_closing(const LedgerChange& change, const std::string& before);  // L1
     void check_ledger();  // I1, I3, lease sums
     void check_end();
-    void check_rows();                                // I2, I5, I11
-    void check_losses(Nano late_loss, Nano excused);  // I7
+    void check_rows();                                       // I5, I11
+    void check_uses(const std::vector<RequestId>& charged);  // I2
+    void check_losses(Nano late_loss, Nano excused);         // I7
     void check_claim(const ledger::Claim& before,
                      const std::optional<ledger::Claim>& after);  // C2, C3
     void check_executions();                                      // C1
-    void check_marks(SimPop& pop);                                // I6, I10
-    void check_locks();                                           // L2
-    void check_bodies();                                          // B1, B2, B3
+    void check_apart(const SimExecution& first, const SimExecution& second, Nanoseconds apart_ns);
+    void check_marks(SimPop& pop);  // I6, I10
+    void check_locks();             // L2
+    void check_bodies();            // B1, B2, B3
+    [[nodiscard]] Nanoseconds uses_slack_ns() const;
     [[nodiscard]] bool must_be_booked(const SimExecution& execution) const;
     void violated(const std::string& what);
 
@@ -153,6 +157,7 @@ class ReplicationWorld {
     std::map<RequestId, IdempotencyId> granted_;  // the centre, as it stands, gave them their key
     std::set<RequestId> presumed_;    // and took it from, or gave it after, a presumed death
     std::set<RequestId> gates_open_;  // may have logged something
+    std::map<RequestId, Nanoseconds> began_ns_;  // by the true time
     std::vector<SimBody> bodies_;
     std::uint32_t shreds_ordered_ = 0;
     std::uint32_t shredded_below_ = 0;  // versions of the account's key

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "edge/base/limits.h"
 #include "replication/agent_core.h"
 #include "replication/transport_sim.h"
 #include "storage/journal.h"
@@ -54,7 +55,14 @@ struct SimExecution {
     std::size_t history = 0;     // of the disk that it is on
     std::uint64_t sequence = 0;  // in that disk's outbox
     std::uint64_t epoch = 0;
+    Nanoseconds ended_ns = 0;  // by the true time
 };
+
+// How long a POP keeps an answer: the shortest there is, so that clients use keys anew.
+inline constexpr std::int64_t sim_answers_kept_ms = limits::idempotency_ttl_min / millisecond;
+
+// Far less than what a closing lease allows for; far more than what one process takes for waiting.
+inline constexpr std::int64_t sim_centre_clock_set_max_ms = 20'000;
 
 // One line of a disk's life: a lost or older disk begins another one.
 struct SimHistory {

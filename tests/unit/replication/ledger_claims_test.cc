@@ -247,8 +247,12 @@ TEST(LedgerClaims, TheFirstSettlementEndsTheClaimWhoeverHeldIt) {
 TEST(LedgerClaims, AnExecutionThatNeverClaimedIsFoundByItsCharge) {
     ClaimWorld world;
     world.lease(world.account_scope(), 4 * unit);
-    const storage::Settlement settlement = world.settlement(2 * unit, unit, 9);
+    storage::Settlement settlement = world.settlement(2 * unit, unit, 9);
+    settlement.settled_ms = world.now_ms;
+    settlement.sealed_answer.id = numbered<BodyId>(1);
+    settlement.sealed_answer.expires_ms = world.now_ms + 2 * ttl_ms;  // longer than who asks would
     world.settle(settlement);
+    world.now_ms += ttl_ms;
     const ClaimReply::Entry done = world.ask(world.other, ClaimOp::acquire, 2);
     EXPECT_EQ(done.result, ClaimResult::done);
     EXPECT_EQ(done.owner, world.pop);

@@ -117,12 +117,14 @@ TEST(Messages, ANegativeAmountIsMalformed) {
 }
 
 TEST(Messages, ShippingGoesBothWaysUpToItsLimit) {
-    ShipRequest request{1, filled<ChainHash>(2), {}};
+    ShipRequest request{1, filled<ChainHash>(2), {}, 77, 5};
     for (unsigned i = 0; i < limits::ship_records_max; ++i)
         request.records.push_back(std::to_string(i));
     const Result<ShipRequest> read = decode_ship_request(encode(request));
     ASSERT_TRUE(read);
     EXPECT_EQ(read->records, request.records);
+    EXPECT_EQ(read->sent_ms, 77);
+    EXPECT_EQ(read->steady_from, 5u);
     request.records.push_back("one too many");
     EXPECT_FALSE(decode_ship_request(encode(request)));
     request.records.clear();
@@ -134,9 +136,18 @@ TEST(Messages, ShippingGoesBothWaysUpToItsLimit) {
     EXPECT_EQ(encode(*read_reply), encode(reply));
 }
 
+TEST(Messages, AShipRequestOfAnOlderPopTellsNoTimes) {
+    const std::string whole = encode(ShipRequest{3, filled<ChainHash>(2), {"a"}, 77, 5});
+    const Result<ShipRequest> read = decode_ship_request(Bytes(whole).substr(0, whole.size() - 16));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->records.size(), 1u);
+    EXPECT_EQ(read->sent_ms, 0);
+    EXPECT_FALSE(decode_ship_request(Bytes(whole).substr(0, whole.size() - 1)));
+}
+
 TEST(Messages, ALyingCountIsRefusedBeforeItCostsMemory) {
     std::string ship = encode(ShipRequest{1, {}, {}});
-    ship.replace(ship.size() - 4, 4, "\xff\xff\xff\xff");
+    ship.replace(ship.size() - 20, 4, "\xff\xff\xff\xff");
     EXPECT_FALSE(decode_ship_request(ship));
     std::string lease = encode(LeaseRequest{1, false, {}});
     lease.replace(lease.size() - 2, 2, std::string("\x00\x10", 2));

@@ -15,6 +15,7 @@
 #include "replication/transport_sim.h"
 #include "storage/kek_rows.h"
 #include "storage/sim_store.h"
+#include "tests/sim/sim_clock.h"
 
 namespace nodex::replication {
 
@@ -70,6 +71,7 @@ struct PopWorld {
 
     SeededRandom random{5};
     ManualClock clock;
+    DriftingClock pop_clock{clock, 0};  // of all POPs: its wall time can be set
     SimNetwork network{clock, 3};
     Nanoseconds heartbeat_ns = 200 * millisecond;  // of POPs started from now on
     MemoryLedgerStore ledger_store;
@@ -127,7 +129,7 @@ struct PopWorld {
         options.link_key = link_keys[number];
         options.heartbeat_ns = heartbeat_ns;
         pop.core = std::make_unique<AgentCore>(
-            *pop.transport, *pop.commits, pop.vault.get(), clock, random, options,
+            *pop.transport, *pop.commits, pop.vault.get(), pop_clock, random, options,
             [&pop](std::shared_ptr<const Directory> next) { pop.directory = std::move(next); });
         pop.core->start();
         return pop;

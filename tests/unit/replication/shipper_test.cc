@@ -13,7 +13,8 @@ struct ShipperTest : testing::Test {
     PopWorld world{1};
     AccountId account{};
     std::uint64_t requests = 0;
-    bool mute = false;  // the centre applies what it gets, and nobody hears its answers
+    bool mute = false;   // the centre applies what it gets, and nobody hears its answers
+    ShipRequest newest;  // that the centre got
 
     PopWorld::Pop& pop() { return *world.pops[0]; }
     void SetUp() override {
@@ -24,9 +25,9 @@ struct ShipperTest : testing::Test {
                 const Result<OpenedMessage> opened = open(message, world.link_keys[0]);
                 NX_ASSERT(opened.has_value());
                 Envelope envelope = opened->envelope;
-                const Result<ShipReply> reply =
-                    world.ledger.ship(envelope.pop, envelope.incarnation,
-                                      *decode_ship_request(opened->payload), world.clock.wall_ms());
+                newest = *decode_ship_request(opened->payload);
+                const Result<ShipReply> reply = world.ledger.ship(
+                    envelope.pop, envelope.incarnation, newest, world.clock.wall_ms());
                 NX_ASSERT(reply.has_value());
                 envelope.type = MessageType::ship_reply;
                 if (!mute) respond(seal(envelope, encode(*reply), world.link_keys[0]));
@@ -77,6 +78,46 @@ TEST_F(ShipperTest, AWindowWhoseAnswersWereAllLostIsNotTheEnd) {
     EXPECT_EQ(applied(), pop().journal->outbox().last);
     settle(1);
     ASSERT_TRUE(world.until([&] { return applied() == pop().journal->outbox().last; }));
+}
+
+// The ledger takes the difference for a record's age.
+TEST_F(ShipperTest, TellsWhenItSentAndWhichRecordsAreOfItsClock) {
+    settle(1);
+    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
+    EXPECT_EQ(newest.steady_from, 1u);
+    EXPECT_LE(world.pop_clock.wall_ms() - newest.sent_ms, 1'000);
+    mute = true;
+    settle(2);
+    ASSERT_TRUE(world.until([&] { return applied() == 3; }));
+    mute = false;
+    world.start(0);  // another process: it does not know how the clock was set before
+    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
+    settle(1);
+    ASSERT_TRUE(world.until([&] { return applied() == 4; }));
+    EXPECT_EQ(newest.steady_from, 4u);
+}
+
+TEST_F(ShipperTest, AfterAClockWasSetNoRecordIsOldBeforeEveryRequestOfThenHasEnded) {
+    settle(1);
+    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
+    for (const std::int64_t by_ms : {7'200'000, -7'200'000}) {
+        const std::uint64_t before = applied();
+        world.pop_clock.set_by(by_ms);
+        settle(1);
+        ASSERT_TRUE(world.until([&] { return applied() == before + 1; }));
+        EXPECT_GT(newest.steady_from, applied());
+        world.step(limits::request_deadline - 10 * second);
+        settle(1);
+        ASSERT_TRUE(world.until([&] { return applied() == before + 2; }));
+        EXPECT_GT(newest.steady_from, applied());
+        world.step(limits::request_deadline);
+        settle(1);  // what ran then may be in the outbox since
+        ASSERT_TRUE(world.until([&] { return applied() == before + 3; }));
+        EXPECT_GT(newest.steady_from, applied());
+        settle(1);
+        ASSERT_TRUE(world.until([&] { return applied() == before + 4; }));
+        EXPECT_EQ(newest.steady_from, applied());
+    }
 }
 
 }  // namespace
