@@ -128,6 +128,8 @@ Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Set
     if (!holder && holder.error().code == ErrorCode::not_found) return {};
     if (!holder) return holder.error();
     ledger::Key key = std::move(*holder->key);
+    // Nobody may use another customer's budget up, whatever a POP says.
+    if (key.account != settlement.account) return refused(ErrorCode::malformed);
     const Result<Nano> key_spent = add_nano(key.spent, charged);
     if (!key_spent) return key_spent.error();
     key.spent = *key_spent;

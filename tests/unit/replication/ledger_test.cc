@@ -142,6 +142,26 @@ TEST(Ledger, ASecondExecutionOfAKeyIsTheHouses) {
     world.check();
 }
 
+// A stolen POP could have used up the budgets of keys that are not its customer's.
+TEST(Ledger, ASettlementUnderTheKeyOfAnotherAccountIsRefused) {
+    LedgerWorld world(10 * unit);
+    world.lease(world.account_scope(), 8 * unit);
+    const AccountId other =
+        world.ledger.create_account("other", *ledger::parse_currency("USD"), world.now_ms)->id;
+    KeySettings settings;
+    settings.budget = 5 * unit;
+    const KeyId key =
+        world.ledger.create_key(other, numbered<KeyHash>(78), settings, world.now_ms)->id;
+    storage::Settlement forged = world.settlement(unit, unit, 0);
+    forged.key = key;
+    const ShipReply reply = world.settle(forged);
+    EXPECT_EQ(reply.rejected, 1u);
+    EXPECT_EQ(reply.reason, RejectReason::malformed);
+    EXPECT_EQ((*world.ledger.key(key))->spent, 0);
+    EXPECT_EQ(world.balance(), 10 * unit);
+    world.check();
+}
+
 // A POP's word on what the house lost is bounded by nothing; revenue at the end of its range would
 // have stopped every other POP.
 TEST(Ledger, ForgedLossesDoNotStopTheOthers) {
