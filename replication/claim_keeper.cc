@@ -36,14 +36,14 @@ void ClaimKeeper::hinted(const ClaimHint& hint) {
     if (hints_in_flight_ >= limits::claim_hints_max) return;
     ++hints_in_flight_;
     // Under the key, not under the request: what runs here now may have a newer name than the one
-    // the centre knows.
+    // the centre knows. At no time: an answer that is over by our clock alone, which may have been
+    // set, is the centre's to free when it is told of it.
     commits_.call(
-        [hint, now_ms = clock_.wall_ms()](storage::Journal& journal, storage::Store&,
-                                          storage::Batch& batch) -> Status {
+        [hint](storage::Journal& journal, storage::Store&, storage::Batch& batch) -> Status {
             storage::OpenRequest wanted;
             wanted.account = hint.account;
             wanted.idempotency = hint.idempotency;
-            const Result<storage::ClaimOutcome> outcome = journal.look_up(wanted, now_ms, batch);
+            const Result<storage::ClaimOutcome> outcome = journal.look_up(wanted, 0, batch);
             if (!outcome) return outcome.error();
             if (outcome->verdict == storage::ClaimVerdict::granted) return {};
             return Error{ErrorCode::already_exists, ErrorSource::self};
