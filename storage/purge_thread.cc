@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "edge/base/limits.h"
@@ -54,10 +55,10 @@ Result<unsigned> purge_marked(RocksStore& store) {
 }
 
 struct PurgeThread::State {
-    explicit State(RocksStore& purged) : store(purged) {}
+    explicit State(Pass given) : pass(std::move(given)) {}
     void run();
 
-    RocksStore& store;
+    const Pass pass;
     std::mutex mutex;
     std::condition_variable ended;
     bool stopping = false;  // guarded by mutex
@@ -69,8 +70,8 @@ void PurgeThread::State::run() {
     std::unique_lock lock(mutex);
     while (!stopping) {
         lock.unlock();
-        const Result<unsigned> purged = purge_marked(store);
-        if (!purged && !store.failed())
+        const Result<unsigned> purged = pass();
+        if (!purged)
             log::error("purge_failed", {{"error", purged.error()},
                                         {"advice",
                                          "destroyed keys are still in files; it is tried "
@@ -82,9 +83,17 @@ void PurgeThread::State::run() {
     }
 }
 
-PurgeThread::PurgeThread(RocksStore& store) : state_(std::make_unique<State>(store)) {
+PurgeThread::PurgeThread(Pass pass) : state_(std::make_unique<State>(std::move(pass))) {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
+
+// A store that has failed has said so itself.
+PurgeThread::PurgeThread(RocksStore& store)
+    : PurgeThread([&store]() -> Result<unsigned> {
+          Result<unsigned> purged = purge_marked(store);
+          if (!purged && store.failed()) return 0u;
+          return purged;
+      }) {}
 
 PurgeThread::~PurgeThread() {
     {

@@ -4,6 +4,7 @@
 // in the same write, so that a crash does not forget it. What the device itself keeps is disk
 // encryption's.
 #pragma once
+#include <functional>
 #include <memory>
 
 #include "edge/base/clock.h"
@@ -28,7 +29,10 @@ Result<unsigned> purge_marked(RocksStore& store);
 
 class PurgeThread {
   public:
-    // Begins at once, also with the marks of an earlier process.
+    // One pass, as purge_marked(): how many destructions have left the disk.
+    using Pass = std::function<Result<unsigned>()>;
+    // Begins at once, also with the marks of an earlier process. What `pass` uses outlives this.
+    explicit PurgeThread(Pass pass);
     explicit PurgeThread(RocksStore& store);
     ~PurgeThread();  // ends after the pass under way; before the store goes
 

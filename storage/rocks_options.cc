@@ -208,7 +208,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             break;
         case Family::meta:
         case Family::c_kek:
-            // Destroyed keys leave the disk within a day also where nobody purges (purge_thread.h).
+            // A row that was replaced leaves the disk within a day without a purge (purge_thread.h):
+            // it held nothing that was to be destroyed.
             result.periodic_compaction_seconds = day_s;
             break;
         case Family::lease:

@@ -213,6 +213,8 @@ inline constexpr Nanoseconds database_lock_timeout = 3 * second;  // waiting for
 inline constexpr Nanoseconds database_statement_timeout = 5 * second;
 inline constexpr Nanoseconds database_answer_timeout =
     7 * second;  // the server is silent: the connection is given up
+inline constexpr Nanoseconds database_purge_timeout =
+    5 * 60 * second;  // of rewriting the table of body keys; then given up, and tried again
 inline constexpr Nanoseconds database_idle_timeout =
     5 * second;  // a frozen process in mid-transaction: the server ends it
 inline constexpr Nanoseconds database_backoff_min = 100 * millisecond;  // between reconnections
@@ -251,6 +253,8 @@ inline constexpr std::size_t body_fetch_bytes_max =
 inline constexpr Nanoseconds body_fetch_deadline = 30 * second;  // of all its messages: timed_out
 inline constexpr Nanoseconds purge_interval =
     60 * second;  // between two rewritings of files that held destroyed keys
+inline constexpr Nanoseconds purge_patience =
+    3'600 * second;  // a database's other sessions may delay it; then an operator is told
 inline constexpr unsigned query_json_depth_max = 16;  // admin and customer queries to the centre
 // Operators' commands and customers' lists (edge/admin, replication/central/queries.h).
 inline constexpr std::size_t admin_commands_max = 64;  // at once at a POP; one more: come again

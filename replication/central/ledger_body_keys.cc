@@ -36,10 +36,20 @@ bool is_ahead(std::uint32_t number, std::uint32_t first, std::int64_t now_ms) no
 }
 
 // A version is of use as long as a body under it may be kept: until some time after its successor
-// was made.
-void drop_out_of_date(BodyKeys& keys, std::int64_t now_ms) {
+// was made. Whether any went.
+bool drop_out_of_date(BodyKeys& keys, std::int64_t now_ms) {
+    const std::size_t before = keys.versions.size();
     while (keys.versions.size() > 1 && keys.versions[1].created_ms <= now_ms - retention_ms)
         keys.versions.erase(keys.versions.begin());
+    return keys.versions.size() < before;
+}
+
+// A row that has lost versions: they are to leave the disk too.
+void save(LedgerTransaction& transaction, AccountId id, const BodyKeys& keys, bool some_went) {
+    if (some_went)
+        transaction.destroy(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(keys));
+    else
+        transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(keys));
 }
 
 Result<BodyKeys> load(LedgerTransaction& transaction, AccountId id) {
@@ -88,12 +98,12 @@ Result<BodyKeys> Ledger::add_body_key(AccountId id, std::uint32_t number,
         Result<BodyKeys> keys = load(transaction, id);
         if (!keys) return keys.error();
         if (number <= keys->last) return refused(ErrorCode::stale);
-        drop_out_of_date(*keys, now_ms);
+        const bool some_went = drop_out_of_date(*keys, now_ms);
         if (keys->versions.size() == limits::body_key_versions_max)
             return refused(ErrorCode::limit_exceeded);
         keys->last = number;
         keys->versions.push_back({number, now_ms, wrapped});
-        transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
+        save(transaction, id, *keys, some_went);
         if (const Status saved = save_and_announce(transaction, *account); !saved)
             return saved.error();
         return keys;
@@ -104,8 +114,9 @@ Result<BodyKeys> Ledger::add_body_key(AccountId id, std::uint32_t number,
 Status Ledger::destroy_body_keys(LedgerTransaction& transaction, AccountId id) {
     Result<BodyKeys> keys = load(transaction, id);
     if (!keys) return keys.error();
+    const bool some_went = !keys->versions.empty();
     keys->versions.clear();
-    transaction.put(LedgerTable::kek, ledger::body_keys_key(id), ledger::encode(*keys));
+    save(transaction, id, *keys, some_went);
     return {};
 }
 

@@ -49,6 +49,9 @@ struct LedgerChange {
     LedgerTable table{};
     std::string key;
     std::optional<std::string> value;  // nothing: erased
+    // What stood there is to leave the disk, not only the table: a durable store notes that in the
+    // same write, and its purge carries it out (open_ledger_store.h).
+    bool destroys = false;
 };
 using LedgerBatch = std::vector<LedgerChange>;
 

@@ -24,7 +24,7 @@ Result<const LedgerTransaction::Cell*> LedgerTransaction::load(LedgerTable table
     if (const Status begun = ensure_begun(); !begun) return begun.error();
     Result<std::optional<std::string>> stored = store_.get(table, key);
     if (!stored) return stored.error();
-    return &rows.emplace(key, Cell{std::move(*stored), false}).first->second;
+    return &rows.emplace(key, Cell{std::move(*stored)}).first->second;
 }
 
 Result<std::optional<std::string>> LedgerTransaction::get(LedgerTable table,
@@ -55,12 +55,14 @@ Status LedgerTransaction::scan(LedgerTable table, Bytes from, Bytes to,
     return store_.scan(table, from, to, visit);
 }
 
-void LedgerTransaction::set(LedgerTable table, const std::string& key,
-                            std::optional<std::string> value) {
+LedgerTransaction::Cell& LedgerTransaction::set(LedgerTable table, const std::string& key,
+                                                std::optional<std::string> value) {
     NX_ASSERT(access_ == LedgerAccess::write);
     const auto [place, fresh] = cells(table).try_emplace(key);
+    const bool destroys = place->second.destroys;
     undo_.push_back({table, key, fresh ? std::optional<Cell>{} : std::move(place->second)});
-    place->second = Cell{std::move(value), true};
+    place->second = Cell{std::move(value), true, destroys};
+    return place->second;
 }
 
 void LedgerTransaction::put(LedgerTable table, const std::string& key, std::string value) {
@@ -69,6 +71,10 @@ void LedgerTransaction::put(LedgerTable table, const std::string& key, std::stri
 
 void LedgerTransaction::erase(LedgerTable table, const std::string& key) {
     set(table, key, std::nullopt);
+}
+
+void LedgerTransaction::destroy(LedgerTable table, const std::string& key, std::string value) {
+    set(table, key, std::move(value)).destroys = true;
 }
 
 void LedgerTransaction::roll_back(std::size_t savepoint) {
@@ -89,7 +95,8 @@ Status LedgerTransaction::commit() {
         const std::size_t first = batch.size();
         for (auto& [key, cell] : cells_[table])
             if (cell.written)
-                batch.push_back({static_cast<LedgerTable>(table), key, std::move(cell.value)});
+                batch.push_back({static_cast<LedgerTable>(table), key, std::move(cell.value),
+                                 cell.destroys});
         std::sort(batch.begin() + static_cast<std::ptrdiff_t>(first), batch.end(),
                   [](const LedgerChange& left, const LedgerChange& right) {
                       return left.key < right.key;

@@ -35,6 +35,8 @@ class LedgerTransaction {
                 const std::function<bool(Bytes key, Bytes value)>& visit);
     void put(LedgerTable table, const std::string& key, std::string value);
     void erase(LedgerTable table, const std::string& key);
+    // put(), and what stood there before is to leave the disk (LedgerChange::destroys).
+    void destroy(LedgerTable table, const std::string& key, std::string value);
 
     // Nothing when absent.
     template <class Record>
@@ -59,6 +61,7 @@ class LedgerTransaction {
     struct Cell {
         std::optional<std::string> value;
         bool written = false;
+        bool destroys = false;
     };
     struct Undo {
         LedgerTable table;
@@ -74,7 +77,7 @@ class LedgerTransaction {
     Cells& cells(LedgerTable table) noexcept { return cells_[static_cast<std::size_t>(table)]; }
     Status ensure_begun();
     Result<const Cell*> load(LedgerTable table, const std::string& key);
-    void set(LedgerTable table, const std::string& key, std::optional<std::string> value);
+    Cell& set(LedgerTable table, const std::string& key, std::optional<std::string> value);
     void abort() noexcept;
 
     LedgerStore& store_;

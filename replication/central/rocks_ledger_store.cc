@@ -1,6 +1,9 @@
 // RocksLedgerStore: names the family of each table; everything else is the store's.
 #include "replication/central/rocks_ledger_store.h"
 
+#include "edge/crypto/crypto.h"
+#include "storage/purge_thread.h"
+
 namespace nodex::replication {
 namespace {
 
@@ -26,6 +29,12 @@ storage::Family family_of(LedgerTable table) noexcept {
     return Family::c_meta;
 }
 
+// Never two of one name: a row that has lost something differs from what it has ever been.
+std::string purge_name(const LedgerChange& change) {
+    const crypto::Sha256 digest = crypto::sha256(change.value ? Bytes(*change.value) : Bytes());
+    return std::string(name(change.table)) + '/' + change.key + std::string(crypto::view(digest));
+}
+
 }  // namespace
 
 Result<std::optional<std::string>> RocksLedgerStore::get(LedgerTable table, Bytes key) noexcept {
@@ -45,6 +54,7 @@ Status RocksLedgerStore::commit(const LedgerBatch& batch) noexcept {
             batch_.put(family_of(change.table), change.key, *change.value);
         else
             batch_.erase(family_of(change.table), change.key);
+        if (change.destroys) storage::mark_for_purge(purge_name(change), batch_);
     }
     return store_.write(batch_, durability_);
 }

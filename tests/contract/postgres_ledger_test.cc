@@ -404,7 +404,8 @@ TEST_F(PostgresLedger, AnotherSchemaIsRefusedAndAnOlderOneMigratedWhenAsked) {
     // As the program before this one left it.
     cluster.query(url_,
                   "DELETE FROM nodex.schema_version WHERE version > 1;"
-                  "DROP TABLE nodex.ledger_claim, nodex.ledger_kek, nodex.ledger_reference");
+                  "DROP TABLE nodex.ledger_claim, nodex.ledger_kek, nodex.ledger_reference,"
+                  " nodex.purge_mark");
     EXPECT_NE(refusal_of(url_).find("--migrate"), std::string::npos);
     EXPECT_NE(refusal_of(url_, SchemaPolicy::check).find("--migrate"), std::string::npos);
     EXPECT_NE(open_store(url_, SchemaPolicy::migrate), nullptr);

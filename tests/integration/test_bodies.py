@@ -1,6 +1,8 @@
 """What customers sent and were sent, for the operator who may see it: read at any POP, destroyed at every one."""
 import json
 import os
+import pathlib
+import re
 import subprocess
 
 from support import built, programs
@@ -154,3 +156,38 @@ def a_kill_in_the_middle_of_a_deletion_is_followed_by_its_end(folder):
             until(done, 60, f"the deletion is finished after the {victim}'s end")
             # Told as done means done: the owner cannot replay it.
             assert client.send(client.chat_request(body, key)).status == 410, victim
+
+
+def wrapped_keys(central, account):
+    """The account's body keys, as the ledger's write-ahead log has them: row 'k' and the account's number, and a value that ends with
+    the newest key, wrapped (72 octets)."""
+    found = set()
+    for path in pathlib.Path(central.folder, "data", "db").glob("*.log"):
+        octets = path.read_bytes()
+        for row in re.finditer(re.escape(b"\x09k" + account.to_bytes(8, "big")), octets):
+            size = octets[row.end()]  # of the value: below 128
+            value = octets[row.end() + 1:row.end() + 1 + size]
+            if 72 < size < 128 and len(value) == size:
+                found.add(value[-72:])
+    return found
+
+
+@test
+def keys_of_a_shredded_account_leave_the_disk_of_the_centre(folder):
+    with Cluster(pops=1) as cluster:
+        one, central = cluster.pops[0], cluster.central
+
+        def files_with(key):
+            return [path for path in pathlib.Path(central.folder, "data").rglob("*") if path.is_file() and key in path.read_bytes()]
+        # Far from the numbers of API keys, whose rows look alike.
+        accounts = [one.account(None) for _ in range(8)]
+        leaves = accounts[-1]
+        until(lambda: wrapped_keys(central, leaves), 30, "the POP has asked for a body key")
+        (key,) = wrapped_keys(central, leaves)
+        assert one.admin("account.shred", account=leaves)["shreds"] == 1
+        assert files_with(key)  # else this test would show nothing
+        # The purge is a minute away at most, and at once after a restart: a kill forgets no destruction.
+        central.kill()
+        central.start()
+        until(lambda: '"destroyed_keys_purged"' in central.log(), 90, "the files are rewritten")
+        assert not files_with(key)

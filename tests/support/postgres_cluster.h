@@ -25,6 +25,8 @@ class PostgresCluster {
     std::string make_database();
     // What psql prints, without headings; "" when the statement failed.
     std::string query(const std::string& database_url, const std::string& sql);
+    // The server's files.
+    [[nodiscard]] std::filesystem::path data() const { return folder_ / "data"; }
     // Waits until it answers.
     void start();
     // kill -9 of the server and all its children, as when the machine's memory runs out.

@@ -1,7 +1,9 @@
 // The choice between the two durable stores.
 #include "replication/central/postgres/open_ledger_store.h"
 
+#include "replication/central/postgres/purge.h"
 #include "replication/central/rocks_ledger_store.h"
+#include "storage/purge_thread.h"
 
 namespace nodex::replication {
 
@@ -12,6 +14,7 @@ Result<OpenedLedgerStore> open_ledger_store(const LedgerStoreOptions& options, C
         opened.ledger = PostgresLedgerStore::open(options.url, options.schema, clock, problem);
         if (opened.ledger == nullptr)
             return Error{ErrorCode::bad_configuration, ErrorSource::storage};
+        opened.purge = [url = options.url, &clock] { return purge_database(url, clock); };
         return opened;
     }
     auto disk = storage::RocksStore::open(options.rocks);
@@ -20,6 +23,11 @@ Result<OpenedLedgerStore> open_ledger_store(const LedgerStoreOptions& options, C
         return disk.error();
     }
     opened.disk = std::move(*disk);
+    opened.purge = [disk = opened.disk.get()]() -> Result<unsigned> {
+        Result<unsigned> purged = storage::purge_marked(*disk);
+        if (!purged && disk->failed()) return 0u;  // it has said so itself
+        return purged;
+    };
     opened.ledger = std::make_unique<RocksLedgerStore>(*opened.disk, options.durability);
     return opened;
 }

@@ -1,5 +1,6 @@
 // open_ledger_store(): the store that a configuration names, ready for a Ledger.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,9 @@ struct LedgerStoreOptions {
 struct OpenedLedgerStore {
     std::unique_ptr<storage::RocksStore> disk;  // under `ledger`; null with PostgreSQL
     std::unique_ptr<LedgerStore> ledger;
+    // What the ledger destroyed (LedgerChange::destroys) leaves this store's files: the pass of a
+    // storage::PurgeThread, which ends before close().
+    std::function<Result<unsigned>()> purge;
     void close() noexcept {
         ledger.reset();
         disk.reset();

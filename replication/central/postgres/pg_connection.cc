@@ -186,10 +186,10 @@ Error PgConnection::refusal_of(const PGresult* result) {
     return error;
 }
 
-Status PgConnection::execute(const char* sql, std::string* text) {
+Status PgConnection::execute(const char* sql, std::string* text, Nanoseconds patience) {
     NX_ASSERT(open());
     if (text != nullptr) text->clear();
-    const Nanoseconds deadline = clock_.now_ns() + limits::database_answer_timeout;
+    const Nanoseconds deadline = clock_.now_ns() + patience;
     if (PQsendQuery(connection_, sql) == 0) return lost();
     if (const Status sent = flush(deadline); !sent) return sent;
     Status outcome;

@@ -11,6 +11,7 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/clock.h"
+#include "edge/base/limits.h"
 #include "edge/base/result.h"
 #include "replication/central/postgres/database_target.h"
 
@@ -54,8 +55,9 @@ class PgConnection {
     [[nodiscard]] bool open() const noexcept { return connection_ != nullptr; }
 
     // Before enter_pipeline(): SQL text of any number of statements. `text` gets the first column
-    // of the first row of the last one, "" without.
-    Status execute(const char* sql, std::string* text = nullptr);
+    // of the first row of the last one, "" without. `patience`: until the server is given up.
+    Status execute(const char* sql, std::string* text = nullptr,
+                   Nanoseconds patience = limits::database_answer_timeout);
     // From here on only prepare() and run().
     Status enter_pipeline();
     struct Statement {

@@ -14,6 +14,7 @@ namespace {
 constexpr const char* begin_read = "begin_read";
 constexpr const char* begin_write = "begin_write";
 constexpr const char* lock_writer = "lock_writer";
+constexpr const char* mark_for_purge = "mark_for_purge";
 constexpr const char* commit_work = "commit";
 constexpr const char* roll_back_work = "rollback";
 
@@ -53,6 +54,7 @@ struct PostgresLedgerStore::Statements {
         all = {{begin_read, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"},
                {begin_write, "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"},
                {lock_writer, "SELECT id FROM ledger_writer WHERE id = 1 FOR UPDATE"},
+               {mark_for_purge, "INSERT INTO purge_mark DEFAULT VALUES"},
                {commit_work, "COMMIT"},
                {roll_back_work, "ROLLBACK"}};
         const std::string page =
@@ -345,6 +347,8 @@ Status PostgresLedgerStore::commit(const LedgerBatch& batch) noexcept {
                 {names.put.c_str(), {encode_bytea_array(keys), encode_bytea_array(values)}});
         if (!erased.empty()) calls.push_back({names.erase.c_str(), {encode_bytea_array(erased)}});
     }
+    if (std::any_of(batch.begin(), batch.end(), [](const auto& each) { return each.destroys; }))
+        calls.push_back({mark_for_purge, {}});
     calls.push_back({commit_work, {}});
     const std::size_t last = calls.size() - 1;
     bool committed = false;

@@ -93,6 +93,7 @@ Status Service::start() {
                                        "the ledger's rows do not add up to its balances; restore a "
                                        "backup or run with support"}});
     if (!status) return status;
+    purger_ = std::make_unique<storage::PurgeThread>(store_.purge);
     if (Status served = serve_metrics(); !served) return served;
     log::info(
         "central_serving",
@@ -142,6 +143,7 @@ void Service::stop() {
     (void)server_->flush(farewell);
     centre_.reset();
     server_.reset();
+    purger_.reset();
     store_.close();
     log::info("stopped");
 }

@@ -8,6 +8,7 @@
 #include "replication/central/program/config.h"
 #include "replication/central/program/metrics_server.h"
 #include "replication/nats/nats_transport_server.h"
+#include "storage/purge_thread.h"
 
 namespace nodex::central {
 
@@ -39,6 +40,7 @@ class Service {
 
     Config config_;
     replication::OpenedLedgerStore store_;
+    std::unique_ptr<storage::PurgeThread> purger_;
     std::unique_ptr<replication::NatsTransportServer> server_;
     std::unique_ptr<replication::CentralThread> centre_;
     std::unique_ptr<MetricsServer> metrics_;
