@@ -87,6 +87,7 @@ void BodyFetcher::referred(std::uint64_t number, const Result<std::string>& payl
     const Result<ReferenceReply> reply =
         payload ? decode_reference_reply(*payload) : Result<ReferenceReply>(payload.error());
     if (!reply) return finish(number, outcome_of(BodyOutcome::unavailable));
+    if (reply->refused) return finish(number, outcome_of(BodyOutcome::refused));
     if (reply->state == ReferenceState::unknown)
         return finish(number, outcome_of(BodyOutcome::unknown));
     if (reply->state == ReferenceState::deleted)

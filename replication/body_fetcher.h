@@ -22,6 +22,7 @@ enum class BodyKind : std::uint8_t { answer, sent };
 enum class BodyOutcome : std::uint8_t {
     read,
     unknown,      // no such request, or its bodies have expired
+    refused,      // the centre tells no POP but those of operators
     absent,       // the request has no body of that kind
     deleted,      // by an operator
     shredded,     // the account's key of then is destroyed

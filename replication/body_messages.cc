@@ -39,7 +39,8 @@ Result<ReferenceRequest> decode_reference_request(Bytes bytes) noexcept {
     return request;
 }
 
-// state u8 account u64 owner u16, twice: id[16] bytes u64 digest[32] version u32 expires_ms i64
+// state u8 account u64 owner u16, twice: id[16] bytes u64 digest[32] version u32 expires_ms i64;
+// refused u8, when it is
 std::string encode(const ReferenceReply& reply) {
     std::string target;
     ByteWriter writer(target);
@@ -48,6 +49,7 @@ std::string encode(const ReferenceReply& reply) {
     writer.integer(reply.owner);
     write_body(writer, reply.answer);
     write_body(writer, reply.sent);
+    if (reply.refused) writer.integer(std::uint8_t{1});
     return target;
 }
 Result<ReferenceReply> decode_reference_reply(Bytes bytes) noexcept {
@@ -58,7 +60,10 @@ Result<ReferenceReply> decode_reference_reply(Bytes bytes) noexcept {
     reply.owner = reader.integer<PopId>();
     reply.answer = read_body(reader);
     reply.sent = read_body(reader);
-    if (!reader.ok()) return malformed();
+    const bool told = !reader.finished();
+    const auto refused = told ? reader.integer<std::uint8_t>() : std::uint8_t{0};
+    if (!reader.ok() || refused > 1) return malformed();
+    reply.refused = refused == 1;
     return reply;
 }
 

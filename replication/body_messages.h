@@ -27,6 +27,9 @@ struct ReferenceReply {
     PopId owner{};
     storage::SealedBody answer;  // id zero: there is none
     storage::SealedBody sent;    // same; what the client sent
+    // Nothing is told to this POP: it is none of the operators'. The state is `unknown` then, which
+    // is what a POP of before this field reads.
+    bool refused = false;
 };
 
 // pop.<holder>.<asker>.body

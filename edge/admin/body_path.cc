@@ -22,6 +22,10 @@ BodyAnswer answer_of(replication::BodyOutcome outcome) noexcept {
         case BodyOutcome::read: return {200, "read", ""};
         case BodyOutcome::unknown:
             return {404, "not_found", "No such request, or its bodies have expired."};
+        case BodyOutcome::refused:
+            return {403, "not_an_operators_pop",
+                    "The centre tells this POP of no bodies: ask at a POP whose [[pop]] has admin = "
+                    "true in nodex-central's file, or give it to this one and reload the centre."};
         case BodyOutcome::absent: return {404, "no_body", "That request has no such body."};
         case BodyOutcome::deleted: return {410, "body_deleted", "An operator has deleted it."};
         case BodyOutcome::shredded:

@@ -226,7 +226,11 @@ std::optional<std::string> Central::State::answer_service(const OpenedMessage& m
             const Result<ReferenceRequest> request = decode_reference_request(message.payload);
             if (!request) return malformed();
             // A body's id is what another POP asks for before it hands its chunks over.
-            if (!may_administer(from.pop)) return encode(ReferenceReply{});
+            if (!may_administer(from.pop)) {
+                ReferenceReply refusal;
+                refusal.refused = true;
+                return encode(refusal);
+            }
             return payload_of(where_are_bodies(request->request));
         }
         case MessageType::query_request:

@@ -158,6 +158,21 @@ def a_kill_in_the_middle_of_a_deletion_is_followed_by_its_end(folder):
             assert client.send(client.chat_request(body, key)).status == 410, victim
 
 
+@test
+def a_pop_that_is_none_of_the_operators_says_where_to_ask(folder):
+    with Cluster(config=READERS) as cluster:
+        one, two = cluster.pops
+        _, request, answer, _ = said(one)
+        until(lambda: fetched(two, request)[0] == 200, 60, "the POPs know each other")
+        cluster.central.config["pop"][1]["admin"] = False
+        cluster.central.write_config()
+        cluster.central.reload()
+        assert code(two, request) == (403, "not_an_operators_pop")
+        ended, out, err = nodex(two, "admin", "body", "get", request)
+        assert ended == REFUSED and not out and "admin = true" in err, (ended, out, err)
+        assert fetched(one, request)[2] == answer
+
+
 def wrapped_keys(central, account):
     """The account's body keys, as the ledger's write-ahead log has them: row 'k' and the account's number, and a value that ends with
     the newest key, wrapped (72 octets)."""

@@ -36,6 +36,13 @@ TEST(BodyMessages, AreDecodedAsTheyWereEncodedAndLieAboutNothing) {
                          size < reference.size());
             EXPECT_FALSE(size < reply.size() && decode_body_reply(Bytes(reply).substr(0, size)));
         }
+    EXPECT_FALSE(decoded->refused);
+    EXPECT_FALSE(decode_reference_reply(reference + '\0')->refused);
+    EXPECT_TRUE(decode_reference_reply(reference + '\1')->refused);
+    EXPECT_FALSE(decode_reference_reply(reference + '\2'));
+    ReferenceReply refusal;
+    refusal.refused = true;
+    EXPECT_TRUE(decode_reference_reply(encode(refusal))->refused);
     std::string lying = encode(BodyReply{});
     lying.back() = '\x7f';
     EXPECT_FALSE(decode_body_reply(lying));

@@ -79,18 +79,24 @@ TEST_F(CentralTest, TellsWhereBodiesAreToThePopsOfOperatorsOnly) {
     settlement.sealed_answer.expires_ms = INT64_MAX;
     ASSERT_TRUE(world.ledger.ship(PopId{1}, 1, {1, {}, {storage::encode(settlement)}},
                                   world.clock.wall_ms()));
-    const auto state = [&](unsigned pop) {
-        std::optional<ReferenceState> told;
+    const auto ask = [&](unsigned pop) {
+        std::optional<ReferenceReply> told;
         world.pops[pop]->core->link().request("reference", MessageType::reference_request,
                                               encode(ReferenceRequest{settlement.request_id}),
                                               5 * second, [&](const Result<std::string>& payload) {
-                                                  told = decode_reference_reply(*payload)->state;
+                                                  told = *decode_reference_reply(*payload);
                                               });
         NX_ASSERT(world.until([&] { return told.has_value(); }));
         return *told;
     };
-    EXPECT_EQ(state(0), ReferenceState::known);
-    EXPECT_EQ(state(1), ReferenceState::unknown);
+    EXPECT_EQ(ask(0).state, ReferenceState::known);
+    EXPECT_FALSE(ask(0).refused);
+    const ReferenceReply refusal = ask(1);
+    EXPECT_TRUE(refusal.refused);
+    EXPECT_EQ(refusal.state, ReferenceState::unknown);
+    EXPECT_TRUE(refusal.answer.id.is_zero());
+    operators({PopId{2}});
+    EXPECT_EQ(ask(1).state, ReferenceState::known);
 }
 
 // A correction has no reference that could tell it from its copy.
