@@ -74,7 +74,8 @@ struct Agent::State {
                 options.heartbeat_ns,  options.ship_delay_ns,
                 options.lease_slice,   {options.copies_bytes_max, options.copies_retention_ms},
                 options.answer_ttl_ms, PlantedBug::none,
-                options.pop_name,      options.version};
+                options.pop_name,      options.version,
+                options.copies_awaited};
     }
 
     Transport& transport;
@@ -111,6 +112,7 @@ struct Agent::State {
     void begin_query(CentralQuery& query);
     void begin_read(RemoteRead& read);
     void begin_fetch(BodyFetch& fetch);
+    void begin_copy(CopyAsk& copy);
     std::uint64_t next_number() noexcept;
     void query_done(CentralQuery& query, Result<std::string> payload);
     void finish_all();
@@ -141,6 +143,8 @@ struct AgentAccess {
             return agent.begin_claim(static_cast<ClaimAsk&>(operation));
         if (operation.kind_ == AgentOperation::Kind::fetch)
             return agent.begin_fetch(static_cast<BodyFetch&>(operation));
+        if (operation.kind_ == AgentOperation::Kind::copy)
+            return agent.begin_copy(static_cast<CopyAsk&>(operation));
         agent.begin_query(static_cast<CentralQuery&>(operation));
     }
     static void send(AgentOperation& operation, Agent::State& agent, Mailbox& reply_to,
@@ -298,6 +302,15 @@ void Agent::State::begin_fetch(BodyFetch& fetch) {
     });
 }
 
+// The news of what is asked for are there: they were recorded before its owner was told.
+void Agent::State::begin_copy(CopyAsk& copy) {
+    if (listening) appended();
+    core.peers().waits().ask(copy.ask, [&copy](CopyWaits::Word word) {
+        copy.copied = word == CopyWaits::Word::copied;
+        AgentAccess::send_back(copy);
+    });
+}
+
 // Without other POPs the commit thread need not tell what it writes.
 void Agent::State::listen_for_peers() {
     if (listening || !core.peers().wants_news()) return;
@@ -316,6 +329,9 @@ void Agent::State::tell_peer_stats() {
     stats.copies_dropped.store(peers.sender().dropped_count(), relaxed);
     stats.copies_lag_bytes.store(peers.sender().lag_bytes(), relaxed);
     stats.copies_kept_bytes.store(peers.taker().kept_bytes(), relaxed);
+    stats.copy_waits_copied.store(peers.waits().copied_count(), relaxed);
+    stats.copy_waits_alone.store(peers.waits().alone_count(), relaxed);
+    stats.copy_waits_behind.store(peers.waits().behind() ? 1 : 0, relaxed);
     stats.copy_messages_dropped.store(peers.taker().dropped_count(), relaxed);
     stats.peer_messages_refused.store(peers.link().refused_count(), relaxed);
     stats.peers.store(peers.roster().count(), relaxed);
@@ -396,6 +412,7 @@ void Agent::State::finish_all() {
     if (listening) commits.appends().stop_listening();
     core.leases().stop();
     core.peers().remote().stop();
+    core.peers().waits().stop();
     core.claims().stop();
     core.bodies().stop();
     while (!queries.empty())
@@ -472,6 +489,10 @@ void Agent::fetch(BodyFetch& fetch, Mailbox& reply_to, storage::OperationDone do
 
 void Agent::claim(ClaimAsk& claim, Mailbox& reply_to, storage::OperationDone done) noexcept {
     AgentAccess::send(claim, *state_, reply_to, done);
+}
+
+void Agent::copy(CopyAsk& copy, Mailbox& reply_to, storage::OperationDone done) noexcept {
+    AgentAccess::send(copy, *state_, reply_to, done);
 }
 
 AgentStats& Agent::stats() noexcept {

@@ -12,6 +12,7 @@
 #include "edge/base/mailbox.h"
 #include "replication/body_fetcher.h"
 #include "replication/claims.h"
+#include "replication/copy_waits.h"
 #include "replication/directory.h"
 #include "replication/peer_messages.h"
 #include "replication/transport.h"
@@ -27,7 +28,7 @@ class AgentOperation {
     virtual ~AgentOperation() { NX_ASSERT(!in_flight_); }
 
   protected:
-    enum class Kind : std::uint8_t { ask, query, read, claim, fetch };
+    enum class Kind : std::uint8_t { ask, query, read, claim, fetch, copy };
     explicit AgentOperation(Kind kind) noexcept;
 
   private:
@@ -119,6 +120,14 @@ class BodyFetch final : public AgentOperation {
     FetchedBody body;                  // out
 };
 
+// The buddy's word on a stream's copy (copy_waits.h). Ends within limits::copy_wait_max.
+class CopyAsk final : public AgentOperation {
+  public:
+    CopyAsk() noexcept : AgentOperation(Kind::copy) {}
+    CopyWaits::Ask ask;   // in
+    bool copied = false;  // out; false: the buddy does not keep up, show it all the same
+};
+
 struct AgentStats {
     std::atomic<std::uint64_t> shipped_records{0}, applied_records{0}, ship_failures{0},
         lease_requests{0}, lease_asks{0}, claim_requests{0}, outbox_depth{0};
@@ -131,6 +140,8 @@ struct AgentStats {
     std::atomic<std::uint64_t> remote_reads{0}, remote_reads_of_copies{0}, remote_reads_failed{0},
         reads_served{0}, copies_finished{0}, copies_dropped{0}, copies_lag_bytes{0},
         copies_kept_bytes{0}, copy_messages_dropped{0}, peer_messages_refused{0}, peers{0};
+    // CopyWaits: asks answered with either word; whether it is behind.
+    std::atomic<std::uint64_t> copy_waits_copied{0}, copy_waits_alone{0}, copy_waits_behind{0};
     std::atomic<Nanoseconds> last_contact_ns{0};  // of Clock::now_ns; 0: never
     // LeaseKeeper::Totals, once a second.
     std::atomic<Nano> lease_headroom{0}, lease_granted{0}, lease_settled{0};
@@ -152,6 +163,7 @@ struct AgentOptions {
     std::int64_t copies_retention_ms = 26 * 3'600'000;         // as RocksOptions::body_retention_s
     std::uint32_t answer_ttl_ms =
         86'400'000;  // how long an answer is kept, and so its key taken at every POP
+    bool copies_awaited = false;  // durability.stream "buddy": CopyAsk has a meaning
 };
 
 class Agent {
@@ -179,6 +191,7 @@ class Agent {
     void read(RemoteRead& read, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void claim(ClaimAsk& claim, Mailbox& reply_to, storage::OperationDone done) noexcept;
     void fetch(BodyFetch& fetch, Mailbox& reply_to, storage::OperationDone done) noexcept;
+    void copy(CopyAsk& copy, Mailbox& reply_to, storage::OperationDone done) noexcept;
     [[nodiscard]] std::shared_ptr<const Directory> directory()
         const noexcept;  // takes a lock: at start and on change only
     // `changed` runs on the agent's thread after every new snapshot; it posts mail to the loops.

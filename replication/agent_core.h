@@ -31,6 +31,7 @@ class AgentCore {
         PlantedBug planted_bug = PlantedBug::none;
         std::string name = "pop";  // what operators are shown
         std::string version;       // same
+        bool copies_awaited = false;  // clients see what the buddy has (CopyWaits)
     };
     AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
               Random& random, const Options& options, FeedFollower::Published published);

@@ -171,9 +171,23 @@ void AnswerReads::look(std::uint64_t number) {
         CommitPort::Durable::reads);
 }
 
+// What is behind is told as if it were still to come.
+void AnswerReads::withhold(const ReadRequest& request, ReadReply& reply) const {
+    const bool there = reply.state == ReadState::running || reply.state == ReadState::finished;
+    if (!shown_most_ || request.owner != self_ || !there) return;
+    const std::optional<std::uint32_t> most = shown_most_(reply.request);
+    if (!most) return;
+    const std::uint32_t shown = std::max(*most, request.from_chunk) - request.from_chunk;
+    if (reply.chunks.size() > shown) reply.chunks.resize(shown);
+    reply.state = ReadState::running;
+    reply.answer.reset();
+    reply.chunks_count = request.from_chunk + static_cast<std::uint32_t>(reply.chunks.size());
+}
+
 void AnswerReads::looked(std::uint64_t number, Result<ReadReply> reply) {
     Read& read = reads_.find(number)->second;
     read.looking = false;
+    if (reply) withhold(read.request, *reply);
     const bool nothing_new = reply && reply->state == ReadState::running && reply->chunks.empty();
     if (!nothing_new || clock_.now_ns() >= read.until_ns) return finish(number, std::move(reply));
     // From here on news find this read; those that came during its first look did not.
@@ -210,6 +224,14 @@ void AnswerReads::appended(const storage::AppendNews& news) {
         for (const auto& [body, number] : by_body_) woken.push_back(number);
     std::sort(woken.begin(), woken.end());
     woken.erase(std::unique(woken.begin(), woken.end()), woken.end());
+    for (const std::uint64_t number : woken) wake(number);
+}
+
+void AnswerReads::progressed(const RequestId& request) {
+    ++news_count_;
+    std::vector<std::uint64_t> woken;
+    const auto [first, last] = by_request_.equal_range(request);
+    for (auto each = first; each != last; ++each) woken.push_back(each->second);
     for (const std::uint64_t number : woken) wake(number);
 }
 

@@ -28,7 +28,14 @@ class AnswerReads {
     // The process of that POP that has been heard of lately, if any.
     using Live = std::function<std::optional<std::uint64_t>(PopId owner)>;
 
+    // Most chunks that others may be told of an answer of this POP; nothing: all.
+    using ShownMost = std::function<std::optional<std::uint32_t>(const RequestId& request)>;
+
     AnswerReads(PeerLink& link, CommitPort& commits, Clock& clock, Live live);
+    // Before the first read: what clients here may not see yet is kept from others too.
+    void show_at_most(ShownMost most) { shown_most_ = std::move(most); }
+    // More of that answer may be shown.
+    void progressed(const RequestId& request);
 
     // For another POP, or for this one when it has the copies itself. `done` runs later, once; an
     // error is the store's. At limits::reads_held_max nothing is held: the reply says "running"
@@ -52,6 +59,7 @@ class AnswerReads {
         RequestId running;        // registered: whose progress is waited for
         BodyId body;
     };
+    void withhold(const ReadRequest& request, ReadReply& reply) const;
     void look(std::uint64_t number);
     void looked(std::uint64_t number, Result<ReadReply> reply);
     void wake(std::uint64_t number);
@@ -61,6 +69,7 @@ class AnswerReads {
     Clock& clock_;
     const PopId self_;
     const Live live_;
+    ShownMost shown_most_;
     std::uint64_t last_number_ = 0;
     std::uint64_t news_count_ = 0;
     std::uint64_t served_count_ = 0;

@@ -56,7 +56,7 @@ bool CopySender::has_work(const Copy& copy) noexcept {
 void CopySender::queue(Copy& copy) {
     if (copy.queued || !has_work(copy)) return;
     if (ready_.empty() && backoff_ns_ == 0)
-        send_at_ns_ = clock_.now_ns() + limits::buddy_batch_delay;
+        send_at_ns_ = clock_.now_ns() + (awaited_ ? 0 : limits::buddy_batch_delay);
     copy.queued = true;
     ready_.push_back(copy.open.request_id);
 }
@@ -84,9 +84,11 @@ void CopySender::appended(const storage::AppendNews& news) {
     }
     for (const RequestId& request : news.ended) {
         const auto found = copies_.find(request);
-        if (found != copies_.end() && !found->second.answer) drop(request);  // released
+        if (found != copies_.end() && !found->second.answer)
+            drop(request, Ending::given_up);  // released
     }
     if (news.overflowed) look_again();
+    if (awaited_) pump();
 }
 
 // Finds by the store what news did not tell: what runs, and how what we copied has ended.
@@ -250,7 +252,7 @@ void CopySender::read_done(const Reading& reading) {
 bool CopySender::note_read(const Part& part, Copy& copy) {
     if (part.missing && copy.answer) {  // past its retention, or damaged: no whole copy any more
         ++dropped_count_;
-        drop(part.request);
+        drop(part.request, Ending::given_up);
         return false;
     }
     if (part.missing) copy.probe = false;
@@ -286,6 +288,7 @@ void CopySender::replied(const std::vector<Part>& parts, const Result<std::strin
     if (reply && reply->outcomes.size() == parts.size()) {
         backoff_ns_ = 0;
         for (std::size_t i = 0; i < parts.size(); ++i) take(parts[i], reply->outcomes[i]);
+        if (awaited_) pump();
         return;
     }
     backoff_ns_ = std::clamp(backoff_ns_ * 2, copy_backoff_first, copy_backoff_max);
@@ -306,7 +309,7 @@ void CopySender::take(const Part& part, const storage::BuddyCopies::Outcome& out
             acknowledge(copy, std::max(outcome.chunks_count, part.end), part.bytes);
             if (!part.answer) return;
             ++finished_count_;
-            return drop(part.request);
+            return drop(part.request, Ending::whole);
         case storage::CopyVerdict::gap:
             if (copy.goes_back == part.goes_back) go_back(copy, outcome.chunks_count);
             return;
@@ -314,7 +317,9 @@ void CopySender::take(const Part& part, const storage::BuddyCopies::Outcome& out
             if (copy.goes_back != part.goes_back) return;
             copy.opened = false;
             return go_back(copy, 0);
-        case storage::CopyVerdict::refused: ++dropped_count_; return drop(part.request);
+        case storage::CopyVerdict::refused:
+            ++dropped_count_;
+            return drop(part.request, Ending::given_up);
     }
 }
 
@@ -323,6 +328,23 @@ void CopySender::acknowledge(Copy& copy, std::uint32_t chunks, std::uint64_t byt
     const std::uint64_t counted = std::min(bytes, copy.bytes_here - copy.bytes_acked);
     copy.bytes_acked += counted;
     lag_bytes_ -= counted;
+    if (progressed_) progressed_(copy.open.request_id, copy.acked, Ending::none);
+}
+
+std::optional<std::uint32_t> CopySender::acknowledged(const RequestId& request) const {
+    const auto found = copies_.find(request);
+    return found == copies_.end() ? std::nullopt : std::optional(found->second.acked);
+}
+
+std::optional<std::uint32_t> CopySender::shown_most(const RequestId& request) const {
+    const auto found = copies_.find(request);
+    if (found == copies_.end() || found->second.alone) return std::nullopt;
+    return found->second.acked;
+}
+
+void CopySender::show_alone(const RequestId& request) {
+    const auto found = copies_.find(request);
+    if (found != copies_.end()) found->second.alone = true;
 }
 
 void CopySender::go_back(Copy& copy, std::uint32_t to) {
@@ -333,11 +355,14 @@ void CopySender::go_back(Copy& copy, std::uint32_t to) {
     queue(copy);
 }
 
-void CopySender::drop(const RequestId& request) {
+void CopySender::drop(const RequestId& request, Ending ending) {
     const auto found = copies_.find(request);
+    const RequestId ended = request;  // which may be the copy's own
+    const std::uint32_t chunks = found->second.stored;
     lag_bytes_ -= found->second.bytes_here - found->second.bytes_acked;
     by_body_.erase(found->second.open.answer);
     copies_.erase(found);
+    if (progressed_) progressed_(ended, chunks, ending);
 }
 
 }  // namespace nodex::replication

@@ -10,6 +10,7 @@
 // puts it back.
 #pragma once
 #include <deque>
+#include <functional>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -24,14 +25,30 @@ namespace nodex::replication {
 
 class CopySender {
   public:
-    // `life` names this process to its buddy.
-    CopySender(PeerLink& link, CommitPort& commits, Clock& clock, std::uint64_t life)
-        : link_(link), commits_(commits), clock_(clock), life_(life) {}
+    // How the copy of an answer ended: it is whole at the buddy, or will not be.
+    enum class Ending : std::uint8_t { none, whole, given_up };
+    using Progressed =
+        std::function<void(const RequestId& request, std::uint32_t chunks, Ending ending)>;
+
+    // `life` names this process to its buddy. `awaited`: clients wait for the copies, so nothing
+    // is gathered for limits::buddy_batch_delay before it is sent.
+    CopySender(PeerLink& link, CommitPort& commits, Clock& clock, std::uint64_t life, bool awaited)
+        : link_(link), commits_(commits), clock_(clock), life_(life), awaited_(awaited) {}
+
+    // Told whenever the buddy acknowledged something of an answer, and when its copy has ended.
+    void on_progress(Progressed progressed) { progressed_ = std::move(progressed); }
 
     // Who gets the copies from now on; 0: nobody. A change begins all running answers anew.
     void set_buddy(PopId buddy);
     void appended(const storage::AppendNews& news);
     void tick();
+
+    [[nodiscard]] bool has_buddy() const noexcept { return buddy_ != PopId{}; }
+    // Chunks of that answer that are at the buddy; nothing: it is not being copied (any more).
+    [[nodiscard]] std::optional<std::uint32_t> acknowledged(const RequestId& request) const;
+    // The same, as long as nobody else may be shown more; nothing: all there is.
+    [[nodiscard]] std::optional<std::uint32_t> shown_most(const RequestId& request) const;
+    void show_alone(const RequestId& request);  // clients have seen what may not be at the buddy
 
     [[nodiscard]] bool busy() const noexcept { return !ready_.empty() || in_flight_ > 0; }
     // Sealed bytes that are logged here and not yet known to be at the buddy.
@@ -53,6 +70,7 @@ class CopySender {
         bool ended = false;             // the answer was sent
         bool queued = false;            // in ready_
         bool probe = false;             // there may be chunks that no news told of: read to the end
+        bool alone = false;             // show_alone()
     };
     // What one message holds of one answer.
     struct Part {
@@ -83,7 +101,7 @@ class CopySender {
     void take(const Part& part, const storage::BuddyCopies::Outcome& outcome);
     void go_back(Copy& copy, std::uint32_t to);
     void acknowledge(Copy& copy, std::uint32_t chunks, std::uint64_t bytes);
-    void drop(const RequestId& request);
+    void drop(const RequestId& request, Ending ending);
     void look_again();
     void keep_alive();
 
@@ -91,6 +109,8 @@ class CopySender {
     CommitPort& commits_;
     Clock& clock_;
     const std::uint64_t life_;
+    const bool awaited_;
+    Progressed progressed_;
     PopId buddy_{};
     std::uint64_t buddy_changes_ = 0;  // replies of another buddy are dropped
     Copies copies_;

@@ -236,6 +236,9 @@ inline constexpr Nanoseconds buddy_batch_delay =
 inline constexpr unsigned buddy_batches_max = 16;  // unanswered; then copies lag
 inline constexpr Nanoseconds copy_sender_silence =
     5 * second;  // a POP that sends copies says something more often; then its copies are cut
+inline constexpr Nanoseconds copy_wait_max =
+    1 * second;  // an event waits that long to be at the buddy (durability.stream "buddy"); then it
+                 // goes to its client without, as those behind it until the buddy keeps up again
 inline constexpr std::size_t buddy_copies_max =
     32'768;  // answers being copied; a new one beyond it is not copied, and counted
 inline constexpr std::size_t buddy_inbox_bytes_max =

@@ -84,6 +84,10 @@ void read_storage(File& file, Config& target) {
                        {{"process", storage::Durability::process, "survives kill -9"},
                         {"power", storage::Durability::power, "survives power loss"}},
                        target.durability);
+        section.choice("stream",
+                       {{"local", false, "an event is shown when it is logged here"},
+                        {"buddy", true, "when another POP has it too"}},
+                       target.gateway.copies_first);
     }
     {
         Section section = file.section("storage");
@@ -235,6 +239,8 @@ void read_central(File& file, Config& target) {
     section.text("nats", target.central.nats);
     section.text("link_key", target.central.link_key_path);
     read_claims(section, target.gateway);
+    if (!section.present() && target.gateway.copies_first && file.problem().empty())
+        file.problem() = "durability.stream = \"buddy\" needs other POPs: there is no [central]";
     if (!section.present()) return;
     section.require("nats");
     section.require("link_key");

@@ -265,6 +265,15 @@ void add_peers(Page& page, const replication::AgentStats& agent) {
                read(agent.copies_lag_bytes));
     page.gauge("nodex_copies_kept_bytes", "Sealed chunks kept here for other POPs.",
                read(agent.copies_kept_bytes));
+    page.counter("nodex_stream_waits_copied_total",
+                 "Waits of streams for the buddy (durability.stream) that ended with its word.",
+                 read(agent.copy_waits_copied));
+    page.counter("nodex_stream_waits_alone_total",
+                 "Those that ended without: events went to clients before they were at the buddy.",
+                 read(agent.copy_waits_alone));
+    page.gauge("nodex_stream_waits_behind",
+               "1: the buddy was late, or there is none, and no stream waits for it.",
+               read(agent.copy_waits_behind));
     page.counter("nodex_copy_messages_dropped_total",
                  "Copies that came faster than they were written; their senders go back.",
                  read(agent.copy_messages_dropped));

@@ -233,6 +233,7 @@ Status Node::register_pop(const std::function<bool()>& stop_asked) {
     options.link_key = link_key_;
     options.copies_bytes_max = static_cast<std::uint64_t>(config_.copies_bytes_max);
     options.copies_retention_ms = config_.gateway.answer_retention_ms + 2 * 3'600'000;
+    options.copies_awaited = config_.gateway.copies_first;
     options.answer_ttl_ms = static_cast<std::uint32_t>(
         std::min<std::int64_t>(config_.gateway.answer_retention_ms, UINT32_MAX));
     replication::Transport& transport =
@@ -427,12 +428,14 @@ void Node::reload(const std::string& config_path) {
         loaded->tls_listeners != config_.tls_listeners ||
         loaded->plain_listeners != config_.plain_listeners ||
         loaded->data_dir != config_.data_dir || loaded->admin_socket != config_.admin_socket ||
-        loaded->durability != config_.durability || loaded->cores != config_.cores;
+        loaded->durability != config_.durability || loaded->cores != config_.cores ||
+        loaded->gateway.copies_first != config_.gateway.copies_first;
     if (fixed_changed)
         log::warning("reload_partial", {{"advice",
                                          "listeners, data_dir, admin_socket, durability and cores "
                                          "change with a restart only"}});
     loaded->gateway.version = config_.gateway.version;
+    loaded->gateway.copies_first = config_.gateway.copies_first;
     config_.gateway = loaded->gateway;
     config_.endpoints = loaded->endpoints;
     config_.certificates = loaded->certificates;

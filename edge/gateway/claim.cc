@@ -146,7 +146,7 @@ void Exchange::claim_done() noexcept {
                 return ask_who_has_it();
             return nobody_has_it();
         case storage::ClaimVerdict::running: return follow_running(claim_.outcome);
-        case storage::ClaimVerdict::finished: return follow_finished(claim_.outcome);
+        case storage::ClaimVerdict::finished: return await_copy();
         case storage::ClaimVerdict::mismatch: return refuse(api::Code::idempotency_key_reused);
     }
 }
@@ -174,6 +174,7 @@ void Exchange::start_run() noexcept {
         settings_->proceed_on_partition && key_->claims != replication::ClaimMode::strict;
     order.on_disconnect =
         on_disconnect_.value_or(key_given_ ? OnDisconnect::drain : OnDisconnect::cancel);
+    order.copies_first = settings_->copies_first && chat_.stream;
     order.generation = claim_.owner.generation;
     reserved_ = false;
     gateway_.metrics().paid_granted.add();

@@ -117,7 +117,7 @@ void Exchange::leave() noexcept {
 void Exchange::leave_join() noexcept {
     if (phase_ != Phase::leaving) return;
     if (claim_.in_flight() || read_.in_flight() || remote_.in_flight() || ask_.in_flight() ||
-        claim_ask_.in_flight() || query_operation_.in_flight())
+        claim_ask_.in_flight() || copy_ask_.in_flight() || query_operation_.in_flight())
         return;
     if (watch_.phase() != Watch::Phase::idle) return;
     log_request();

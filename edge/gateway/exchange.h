@@ -51,7 +51,8 @@ class Exchange final {
         reading,    // the body is arriving
         querying,   // a question to the centre is under way
         reserving,  // the agent asks the centre for money
-        claiming,   // B1 or a look-up is with the commit thread, or a look-up with the centre
+        claiming,   // B1 or a look-up is with the commit thread, or a look-up with the centre, or
+                    // what it found is on its way to the buddy
         running,    // our run delivers to us
         following,  // replaying or watching a stored answer
         answering,  // the response is being handed to the connection
@@ -113,6 +114,9 @@ class Exchange final {
     void ask_who_has_it() noexcept;
     void told_who_has_it() noexcept;
     void nobody_has_it() noexcept;
+    // copied.cc
+    void await_copy() noexcept;
+    void copy_told() noexcept;
     // reserve.cc
     void reserve() noexcept;
     void ask_centre() noexcept;
@@ -238,6 +242,7 @@ class Exchange final {
     replication::RemoteRead remote_;
     replication::LeaseAsk ask_;
     replication::ClaimAsk claim_ask_;
+    replication::CopyAsk copy_ask_;
     replication::CentralQuery query_operation_;
     Watch watch_;
 };

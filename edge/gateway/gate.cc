@@ -84,6 +84,7 @@ void Run::lose_claim() noexcept {
 void Run::leave_centre() noexcept {
     over_ = true;
     if (claim_ask_.in_flight()) return;  // centre_answered() comes back here
+    if (awaits_copies()) return;         // and so do chunks_copied() and end_copied()
     if (claimed_ && phase_ == Phase::releasing) {
         claimed_ = false;
         claim_ask_.what = replication::ClaimAsk::What::release;

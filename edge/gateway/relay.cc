@@ -1,5 +1,7 @@
 // Relay: provider events are numbered, logged durably, then delivered. The provider is paused when
 // the client or the disk is slower than it.
+#include <utility>
+
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
 #include "edge/gateway/run.h"
@@ -96,10 +98,24 @@ void Run::seal_pending() noexcept {
         const Bytes piece = Bytes(buffer_).substr(sealed_bytes_, limits::stored_chunk_bytes_max);
         gateway_.append_log().add(*this, *order_.writer, piece);
         sealed_bytes_ += piece.size();
+        logging_bytes_ += piece.size();
     }
 }
 
 void Run::append_done(std::size_t plaintext_bytes) noexcept {
+    NX_ASSERT(plaintext_bytes <= logging_bytes_);
+    logging_bytes_ -= plaintext_bytes;
+    if (order_.copies_first) {
+        uncopied_.push_back(plaintext_bytes);
+        await_copies();
+    } else {
+        show_chunk(plaintext_bytes);
+    }
+    if (phase_ == Phase::ending) settle_when_logged();
+}
+
+// To who listens: the next chunk may be seen.
+void Run::show_chunk(std::size_t plaintext_bytes) noexcept {
     NX_ASSERT(plaintext_bytes <= sealed_bytes_);
     ++chunks_durable_;
     if (client_ != nullptr) {
@@ -114,15 +130,15 @@ void Run::append_done(std::size_t plaintext_bytes) noexcept {
     for (Watch* watch = watches_; watch != nullptr; watch = watch->next)
         watch->publish(chunks_durable_);
     check_window();
-    if (phase_ == Phase::ending) settle_when_logged();
 }
 
 // The store failed: nothing can be promised any more. What was delivered stays delivered; recovery
 // settles it.
 void Run::append_failed(std::size_t plaintext_bytes) noexcept {
-    buffer_.erase(0, plaintext_bytes);
-    sealed_bytes_ -= plaintext_bytes;
-    if (sealed_bytes_ > 0 || phase_ == Phase::releasing) return;
+    logging_bytes_ -= plaintext_bytes;
+    if (logging_bytes_ > 0 || phase_ == Phase::releasing) return;
+    uncopied_.clear();  // nobody will see them: the answer has failed
+    buffer_.erase(0, std::exchange(sealed_bytes_, 0));
     if (!call_.idle()) call_.cancel();
     fail({api::Code::storage_unavailable, {}, {}, -1});
 }

@@ -1,7 +1,7 @@
 // Run: one paid execution of a model: the provider call, the answer log, the settlement. It may
 // outlive the client that started it (drain) and may be followed by others (joins, resumes) through
 // Watch. Files by stage: dispatch.cc, relay.cc, settle.cc; gate.cc for the centre's word on its
-// idempotency key.
+// idempotency key, copied.cc for the buddy's on its copies.
 #pragma once
 #include <bitset>
 #include <cstdint>
@@ -51,6 +51,7 @@ struct RunOrder {
     replication::ClaimMode claims = replication::ClaimMode::local;  // never `node`
     bool proceed_unanswered = true;  // without the centre's word: go on, else 503
     OnDisconnect on_disconnect = OnDisconnect::drain;
+    bool copies_first = false;     // a stream whose events are shown once the buddy has them
     std::uint32_t generation = 0;  // of the slot, as given in B1's Owner
 };
 
@@ -120,10 +121,21 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void seal_request() noexcept;
     void append_event(Bytes type, Bytes data) noexcept;
     void seal_pending() noexcept;
+    void show_chunk(std::size_t plaintext_bytes) noexcept;
     void check_window() noexcept;
     void lose_stream(api::Code code) noexcept;
     [[nodiscard]] bool client_or_watch() const noexcept {
         return client_ != nullptr || watches_ != nullptr;
+    }
+
+    // copied.cc
+    void await_copies() noexcept;
+    void chunks_copied() noexcept;
+    void await_end() noexcept;
+    void end_copied() noexcept;
+    void hand_over_when_copied() noexcept;
+    [[nodiscard]] bool awaits_copies() const noexcept {
+        return copy_ask_.in_flight() || end_ask_.in_flight();
     }
 
     // gate.cc
@@ -140,6 +152,7 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     void settle_when_logged() noexcept;
     void settle() noexcept;
     void settled() noexcept;
+    void hand_over() noexcept;
     void leave_place() noexcept;
     void fail(
         const api::ApiError& error) noexcept;  // before anything was delivered: release and answer
@@ -194,8 +207,15 @@ class Run final : public upstream::CallEvents, public http::SseEvents {
     // The answer.
     std::string buffer_;  // plaintext that is not durable yet (non-stream: the whole answer)
     std::string hidden_;  // an event's data without what the client did not ask for
-    std::size_t sealed_bytes_ = 0;  // of buffer_, sealed and on their way
-    std::uint32_t chunks_durable_ = 0;
+    std::size_t sealed_bytes_ = 0;      // of buffer_, sealed and on their way to be shown
+    std::size_t logging_bytes_ = 0;     // of these, on their way to the log
+    std::uint32_t chunks_durable_ = 0;  // and may be shown
+    // With order_.copies_first: chunks that are durable here and wait for the buddy, by the size of
+    // their plaintext.
+    std::vector<std::size_t> uncopied_;
+    bool settled_ = false;           // B4 is durable
+    replication::CopyAsk copy_ask_;  // for chunks_durable_ and uncopied_
+    replication::CopyAsk end_ask_;   // for the whole answer
     std::uint64_t events_ = 0;
     std::uint64_t logged_bytes_ = 0;  // plaintext since the start
     std::uint64_t output_text_bytes_ = 0;

@@ -31,6 +31,8 @@ struct Settings {
     bool only_pop = false;
     replication::ClaimMode claims = replication::ClaimMode::overlap;
     bool proceed_on_partition = true;  // without the centre's word: run all the same, or 503
+    // Events of streams go to clients once the buddy has their copies (durability.stream "buddy").
+    bool copies_first = false;
     std::string cors_origin = "*";     // Access-Control-Allow-Origin; "": no CORS fields
 };
 

@@ -31,7 +31,7 @@ void Run::end_in_error(api::Code code, storage::Outcome outcome) noexcept {
 
 void Run::settle_when_logged() noexcept {
     if (gate_ == Gate::shut) return;   // open_gate() comes back here
-    if (sealed_bytes_ == 0) settle();  // else append_done() does
+    if (logging_bytes_ == 0) settle();  // else append_done() does
 }
 
 storage::Settlement Run::settlement(const storage::Units& units,
@@ -75,7 +75,7 @@ void Run::settle() noexcept {
     finish_.chunks.clear();
     finish_.key_record =
         order_.writer->chunks_count() == 0 ? order_.writer->key_record() : std::string();
-    std::size_t sealed = 0;
+    std::size_t sealed = sealed_bytes_;  // what is in the log and waits for the buddy
     do {  // at least one chunk: the last one is marked as such, which shows that nothing was cut
           // off
         const Bytes piece = Bytes(buffer_).substr(sealed, limits::stored_chunk_bytes_max);
@@ -109,6 +109,7 @@ void Run::settle() noexcept {
     finish_.finish.settlement->sealed_request = std::exchange(sealed_request_, {});
     finish_.finish.settlement->sealed_request.expires_ms =
         finish_.finish.settlement->sealed_request.id.is_zero() ? 0 : answer.expires_ms;
+    if (order_.copies_first) await_end();
     finish_started_ns_ = gateway_.loop().now_ns();
     gateway_.shared().commits.submit(finish_, gateway_.loop().mailbox(),
                                      storage::when_done<&Run::settled>(this));
@@ -143,16 +144,22 @@ void Run::settled() noexcept {
         settlement.units[static_cast<std::size_t>(storage::Unit::cached_input)]);
     metrics.output_tokens.add(settlement.units[static_cast<std::size_t>(storage::Unit::output)] +
                               settlement.units[static_cast<std::size_t>(storage::Unit::reasoning)]);
-    if (client_ == nullptr) metrics.drained.add();
+    settled_ = true;
+    hand_over_when_copied();
+}
+
+// The end, to who listens.
+void Run::hand_over() noexcept {
+    if (client_ == nullptr) gateway_.metrics().drained.add();
     leave_watches(Watch::Leave::finished);
     if (Exchange* client = client_) {
         client_ = nullptr;
         if (order_.chat.stream) {
             client->deliver(buffer_);
-            client->run_finished(complete_, settlement.amount);
+            client->run_finished(complete_, finish_.finish.settlement->amount);
         } else {
             client->run_answered(200, finish_.finish.answer.content_type, buffer_,
-                                 settlement.amount);
+                                 finish_.finish.settlement->amount);
         }
     }
     leave_centre();
@@ -203,8 +210,8 @@ void Run::give_back_reservation(Nano actual) noexcept {
 // Back to the pool, keeping the memory of small buffers.
 void Run::retire() noexcept {
     constexpr std::size_t kept_bytes_max = 8'192;
-    NX_ASSERT(client_ == nullptr && watches_ == nullptr && sealed_bytes_ == 0);
-    NX_ASSERT(!claim_ask_.in_flight());
+    NX_ASSERT(client_ == nullptr && watches_ == nullptr && logging_bytes_ == 0);
+    NX_ASSERT(!claim_ask_.in_flight() && !awaits_copies());
     if (!call_.idle()) call_.cancel();
     enter(Phase::idle);
     const std::uint32_t generation = order_.generation;
@@ -214,7 +221,9 @@ void Run::retire() noexcept {
     endpoint_next_ = attempts_ = 0;
     provider_status_ = 0;
     gate_ = Gate::open;
-    claimed_ = over_ = false;
+    claimed_ = over_ = settled_ = false;
+    sealed_bytes_ = 0;
+    uncopied_.clear();
     held_since_ns_ = 0;
     head_sent_ = provider_done_ = paused_ = complete_ = false;
     sse_.reset();

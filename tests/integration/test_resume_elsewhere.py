@@ -1,9 +1,12 @@
 """A stream that is cut at one POP and resumed at another: the same bytes, or the delivered prefix and a visible end."""
+import contextlib
+import shutil
+
 from support.cluster import Cluster
 from support.pop import Stream, chat_body, unique
 from support.runner import test
 from support.waiting import until
-from support.wire import data_events
+from support.wire import Cut, data_events
 
 TOKENS = 40
 
@@ -144,3 +147,72 @@ def a_position_that_no_copy_has_is_told_and_may_be_asked_for_again():
         else:
             assert lost.status == 503 and lost.error["code"] == "position_lost", lost
             assert lost.field("retry-after") and lost.field("x-should-retry") == "true"
+
+
+def waits(pop):
+    """How often streams waited for the buddy in vain, and with success."""
+    metrics = pop.metrics()
+    return metrics["nodex_stream_waits_alone_total"], metrics["nodex_stream_waits_copied_total"]
+
+
+def until_streams_wait(pop, client):
+    """Who asks before the buddy is known goes on alone: until a whole stream has waited for it with success."""
+    def waited():
+        alone, copied = waits(pop)
+        answer = client.send(client.chat_request(chat_body("warm up", stream=True, tokens=2), unique()))
+        assert answer.status == 200, answer
+        now = waits(pop)
+        return now[0] == alone and now[1] > copied
+    until(waited, 60, "streams wait for the buddy")
+
+
+@test
+def what_a_client_has_seen_is_never_lost_with_its_pop_where_streams_wait_for_the_buddy():
+    for lost_after in (1, 7, 33, None):  # events; None: the end
+        with Cluster(config={"durability": {"stream": "buddy"}}) as cluster:
+            one = cluster.pops[0]
+            here, there = cluster.clients()
+            until_streams_wait(one, here)
+            alone, key = waits(one)[0], unique()
+            body = chat_body("never lost \u00e9", stream=True, tokens=40, pace_ms=15)
+            with Stream(here, here.chat_request(body, key)) as stream:
+                if lost_after is None:
+                    stream.rest()
+                else:
+                    stream.read_events(lost_after)
+                assert waits(one)[0] == alone, "the buddy kept up"
+                one.kill()
+                shutil.rmtree(one.data_dir)
+                with contextlib.suppress(OSError, Cut):
+                    stream.rest()  # what was on its way when its POP was lost
+                got, session = stream.body, stream.answer.field("x-nodex-session-id")
+            seen = data_events(got[:got.rfind(b"\n\n") + 2])
+            last = int(seen[-1].id[4:])
+            assert last == len(seen) >= (lost_after or 40)
+            rest = there.send(resume(there, body, key, last, session))
+            assert rest.status == 200 and "position_lost" not in rest.body.decode(), (last, rest)
+            events = data_events(rest.body)
+            assert [int(event.id[4:]) for event in events] == list(range(last + 1, last + 1 + len(events)))
+            if lost_after is None:
+                assert seen[-1].data == "[DONE]" and not events
+            else:
+                assert '"code":"upstream_lost"' in events[-1].data, rest
+            assert metric(cluster.pops[1], "nodex_positions_lost_total") == 0
+
+
+@test
+def a_buddy_that_is_away_stalls_no_stream_and_is_told_of():
+    with Cluster(config={"durability": {"stream": "buddy"}}) as cluster:
+        one, two = cluster.pops
+        here, _ = cluster.clients()
+        until_streams_wait(one, here)
+        two.kill()
+        body = chat_body("alone", stream=True, tokens=10)
+        for _ in range(3):
+            answer = here.send(here.chat_request(body, unique()))
+            assert answer.status == 200 and data_events(answer.body)[-1].data == "[DONE]", answer
+        assert waits(one)[0] >= 3 and metric(one, "nodex_stream_waits_behind") == 1
+        assert '"stream_copies_behind"' in one.edge_log()
+        two.restart()
+        until_streams_wait(one, here)
+        assert metric(one, "nodex_stream_waits_behind") == 0 and '"stream_copies_level"' in one.edge_log()

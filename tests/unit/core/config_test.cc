@@ -109,6 +109,12 @@ TEST(Config, RefusesNumbersOutOfRangeAndWrongTypes) {
     EXPECT_NE(problem_of(with_plain_listener("[limits]\nheartbeat_ms = 1\n"))
                   .find("limits.heartbeat_ms must be an integer from 10"),
               std::string::npos);
+    EXPECT_NE(problem_of(with_plain_listener("[durability]\nstream = \"two\"\n"))
+                  .find("durability.stream"),
+              std::string::npos);
+    EXPECT_NE(
+        problem_of(with_plain_listener("[durability]\nstream = \"buddy\"\n")).find("[central]"),
+        std::string::npos);
     EXPECT_NE(problem_of(with_plain_listener("[durability]\nlevel = \"none\"\n"))
                   .find("durability.level must be \"process\" (survives kill -9) or \"power\" "
                         "(survives power loss)"),

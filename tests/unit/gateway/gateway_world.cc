@@ -9,6 +9,7 @@ namespace {
 
 constexpr Bytes key_hash_text = "0123456789abcdef0123456789abcdef";
 constexpr Bytes idempotency_text = "fedcba9876543210fedcba9876543210";
+constexpr Bytes buddy_link_text = "00112233445566778899aabbccddeeff";
 
 SocketAddress edge_address(std::uint16_t port) {
     return upstream::address_of("127.0.0.1", port);
@@ -106,7 +107,12 @@ GatewayWorld::~GatewayWorld() = default;
 void GatewayWorld::SetUp() {
     open_centre();
     open_pop();
+    if (options_.buddy) open_buddy();
     ASSERT_TRUE(until([&] { return agent_->directory() != nullptr; }));
+    if (options_.buddy) {
+        ASSERT_TRUE(until([&] { return agent_->stats().peers.load() == 1; }));
+        wait(second);  // the other one knows us too
+    }
     ASSERT_TRUE(until([&] {
         return agent_->directory()->find_key(
                    crypto::hash_api_key(shared_->key_hash_secret, api_key_)) != nullptr;
@@ -142,6 +148,7 @@ void GatewayWorld::open_centre() {
     replication::CentralOptions centre;
     centre.key_hash_secret = secret;
     centre.link_keys.emplace_back(PopId{1}, crypto::SecretKey(idempotency_text));
+    if (options_.buddy) centre.link_keys.emplace_back(PopId{2}, crypto::SecretKey(buddy_link_text));
     centre.root_key = crypto::SecretKey::generate(random_);
     central_ = std::make_unique<replication::Central>(ledger_store_, network_.centre(),
                                                       loop_.clock(), random_, centre);
@@ -161,6 +168,7 @@ void GatewayWorld::open_pop() {
     replication::AgentOptions agent;
     agent.link_key = crypto::SecretKey(idempotency_text);
     agent.ship_delay_ns = 0;
+    agent.copies_awaited = options_.buddy;
     agent_ = std::make_unique<replication::Agent>(*transport_, *commits_, *journal_, *vault_,
                                                   loop_.clock(), random_, agent);
     shared_ = std::make_unique<Shared>(Shared{*commits_, *vault_, *agent_, sdk_retries_,
@@ -192,6 +200,25 @@ void GatewayWorld::open_pop() {
 
 // --- time
 
+void GatewayWorld::open_buddy() {
+    buddy_ = std::make_unique<Buddy>();
+    auto journal = storage::Journal::open(buddy_->store, random_);
+    ASSERT_TRUE(journal);
+    buddy_->journal = std::move(*journal);
+    auto vault = storage::Vault::open(folder_.path() + "/buddy.key", true, random_);
+    ASSERT_TRUE(vault);
+    buddy_->vault = std::move(*vault);
+    buddy_->commits = std::make_unique<storage::CommitThread>(
+        buddy_->store, *buddy_->journal, loop_.clock(), storage::Durability::power);
+    buddy_->transport = network_.connect(1);
+    replication::AgentOptions agent;
+    agent.pop = PopId{2};
+    agent.link_key = crypto::SecretKey(buddy_link_text);
+    buddy_->agent =
+        std::make_unique<replication::Agent>(*buddy_->transport, *buddy_->commits, *buddy_->journal,
+                                             *buddy_->vault, loop_.clock(), random_, agent);
+}
+
 // The tick keeps the loop from jumping over what the agent and the network still have to do.
 void GatewayWorld::step() {
     if (!tick_.armed())
@@ -202,6 +229,10 @@ void GatewayWorld::step() {
     network_.step();
     agent_->run_once();
     commits_->run_once();
+    if (buddy_ != nullptr) {
+        buddy_->agent->run_once();
+        buddy_->commits->run_once();
+    }
     central_->tick();
 }
 
@@ -373,6 +404,7 @@ void GatewayWorld::TearDown() {
         return quiet;
     }));
     agent_->stop();
+    if (buddy_ != nullptr) buddy_->agent->stop();
     loop_.timers().cancel(tick_);
     EXPECT_EQ(loop_.timers().armed_count(), 0u);
     acceptor_.reset();
@@ -380,6 +412,7 @@ void GatewayWorld::TearDown() {
     upstream_.reset();
     providers_.clear();
     agent_.reset();
+    if (buddy_ != nullptr) buddy_->agent.reset();
 }
 
 }  // namespace nodex::gateway

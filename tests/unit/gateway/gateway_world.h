@@ -58,6 +58,7 @@ struct WorldOptions {
     replication::KeySettings key;
     unsigned endpoints = 1;
     std::uint64_t seed = 7;
+    bool buddy = false;  // a second POP, which keeps copies; streams wait for it
 };
 
 class GatewayWorld : public ::testing::Test {
@@ -111,6 +112,8 @@ class GatewayWorld : public ::testing::Test {
     // The key is taken by another POP, whose request is not known here.
     void take_elsewhere(const std::string& key_text, const std::string& body);
     void change_settings(const std::function<void(Settings&)>& change);
+    // The buddy hears nothing and is not heard.
+    void cut_buddy_off(bool cut) { network_.cut(1, cut); }
     void quiet_end() { checks_at_end_ = false; }  // the store has failed: nothing can be released
 
     const WorldOptions options_;
@@ -127,6 +130,15 @@ class GatewayWorld : public ::testing::Test {
     std::unique_ptr<replication::Central> central_;
     std::unique_ptr<replication::Transport> transport_;
     std::unique_ptr<replication::Agent> agent_;
+    struct Buddy {
+        storage::SimStore store;
+        std::unique_ptr<storage::Journal> journal;
+        std::unique_ptr<storage::Vault> vault;
+        std::unique_ptr<storage::CommitThread> commits;
+        std::unique_ptr<replication::Transport> transport;
+        std::unique_ptr<replication::Agent> agent;
+    };
+    std::unique_ptr<Buddy> buddy_;
     SdkRetries sdk_retries_;
     std::unique_ptr<Shared> shared_;
     upstream::Resolver resolver_;
@@ -142,6 +154,7 @@ class GatewayWorld : public ::testing::Test {
   private:
     void open_centre();
     void open_pop();
+    void open_buddy();
     void tick() noexcept {}
 
     Timer tick_;

@@ -66,8 +66,9 @@ class PeerWorld {
         std::unique_ptr<AgentCore> core;
     };
 
-    explicit PeerWorld(unsigned pops, std::uint64_t seed = 1)
-        : random_(seed), network_(clock_, seed * 31 + 7) {
+    // `copies_awaited`: clients see what the buddy has.
+    explicit PeerWorld(unsigned pops, std::uint64_t seed = 1, bool copies_awaited = false)
+        : copies_awaited_(copies_awaited), random_(seed), network_(clock_, seed * 31 + 7) {
         Ledger ledger(ledger_store_);  // accounts up to the one that samples::request() names
         for (std::uint64_t account = 1; account <= raw(storage::samples::request(1).account);
              ++account)
@@ -112,6 +113,7 @@ class PeerWorld {
         options.link_key = link_keys_[number];
         options.heartbeat_ns = 200 * millisecond;
         options.copies = {copies_bytes_max, 26 * 3'600'000};
+        options.copies_awaited = copies_awaited_;
         pop.core =
             std::make_unique<AgentCore>(*pop.transport, *pop.commits, nullptr, clock_, random_,
                                         options, [](std::shared_ptr<const Directory>) {});
@@ -223,6 +225,7 @@ class PeerWorld {
     }
 
   private:
+    const bool copies_awaited_;
     SeededRandom random_;
     ManualClock clock_;
     SimNetwork network_;
