@@ -189,6 +189,7 @@ std::string encode(const ShipRequest& request) {
     writer.integer(request.first_sequence);
     writer.opaque(request.chain_before);
     write_strings(writer, request.records);
+    if (request.sent_ms == 0 && request.steady_from == 0) return target;
     writer.integer(request.sent_ms);
     writer.integer(request.steady_from);
     return target;

@@ -246,7 +246,7 @@ TEST(ResumeSim, WhatAClientHasSeenOutlivesItsPopWhereItWaitsForTheBuddy) {
 
 TEST(ResumeSim, AnEventThatIsShownBeforeItsCopyIsFound) {
     unsigned found = 0;
-    for (std::uint64_t seed = 1; seed <= 30; ++seed)
+    for (std::uint64_t seed = 1; seed <= 100; ++seed)
         found += !ResumeWorld(seed, ClientBug::none, Shown::logged_all_the_same).run().empty();
     EXPECT_GT(found, 3u);
 }
