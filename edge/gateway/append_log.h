@@ -2,6 +2,10 @@
 // operations take turns: while one is being written the other gathers, so one write carries
 // whatever a turn (or a slow disk) has collected. A chunk is handed to its client only after its
 // write (B3 of ARCHITECTURE.md, section 4).
+//
+// Between two writes is at least half a millisecond, so that a core with many streams pays for one
+// write and two changes of threads a tick of its timers, not for one every few events. A chunk that
+// comes alone waits for nothing, and the first of an answer never does: it takes along what has gathered.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -39,6 +43,7 @@ class AppendLog {
         return operations_[gathering_];
     }
     void gather(storage::BodyWriter& writer, Bytes plaintext, bool last);
+    void submit_when_due() noexcept;
     void submit() noexcept;
     void committed() noexcept;
 
@@ -49,8 +54,10 @@ class AppendLog {
     std::array<std::vector<Pending>, 2> pending_;
     std::size_t gathering_ = 0;
     bool flying_ = false;  // the other operation is with the commit thread
+    bool urgent_ = false;  // the first chunk of a body has gathered
     Nanoseconds submitted_ns_ = 0;
     TurnTask submit_task_;
+    Timer submit_timer_;
 };
 
 }  // namespace nodex::gateway

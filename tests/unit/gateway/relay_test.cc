@@ -39,6 +39,45 @@ TEST_F(Relay, AnEventIsInTheLogBeforeTheClientHasIt) {
     EXPECT_TRUE(answer_of(client).whole);
 }
 
+// At the same instant of simulated time: what waits would need a tick of the timers.
+TEST_F(Relay, AnEventOnItsOwnWaitsForNoOtherAndThoseBehindItShareAWrite) {
+    RawClient& client = send(chat(chat_body(true)));
+    provider_says(stream_head() + delta("first"));
+    const auto has = [&client](const char* text) {
+        return answer_of(client).body.find(text) != std::string::npos;
+    };
+    Channel& from = provider().peers.back()->channel;
+    const Histogram& writes = gateway_->metrics().append_ns;
+    const std::uint64_t before = writes.count();
+    const Nanoseconds began_ns = loop_.clock().now_ns();
+    from.write(delta("alone"));
+    ASSERT_TRUE(until([&] { return has("alone"); }));
+    EXPECT_EQ(loop_.clock().now_ns(), began_ns);
+    for (const char* text : {"second", "third", "fourth"}) {
+        from.write(delta(text));
+        step();
+    }
+    EXPECT_EQ(loop_.clock().now_ns(), began_ns) << "in turns of their own, but before the timers' tick";
+    ASSERT_TRUE(until([&] { return has("fourth"); }));
+    EXPECT_LE(loop_.clock().now_ns() - began_ns, 2 * millisecond);
+    EXPECT_EQ(writes.count() - before, 2u) << "one alone, three together";
+    provider_says(finish_event() + done_event() + last_chunk());
+    EXPECT_TRUE(answer_of(client).whole);
+}
+
+TEST_F(Relay, TheFirstEventOfAnAnswerIsWrittenAtOnceHoweverRecentTheLastWriteIs) {
+    RawClient& one = send(chat(chat_body(true), "key-1"));
+    provider_says(stream_head() + delta("first"));
+    RawClient& other = send(chat(chat_body(true), "key-2"));
+    ASSERT_EQ(calls(), 2u);
+    const Nanoseconds began_ns = loop_.clock().now_ns();
+    provider().peers.front()->channel.write(delta("again"));
+    ASSERT_TRUE(until([&] { return answer_of(one).body.find("again") != std::string::npos; }));
+    provider().peers.back()->channel.write(stream_head() + delta("opening"));
+    ASSERT_TRUE(until([&] { return answer_of(other).body.find("opening") != std::string::npos; }));
+    EXPECT_EQ(loop_.clock().now_ns(), began_ns);
+}
+
 TEST_F(Relay, ACutStreamEndsWithAnErrorEventAndNeverLooksComplete) {
     RawClient& client = send(chat(chat_body(true)));
     provider_says(stream_head() + delta("half"));
