@@ -141,6 +141,7 @@ Status Ledger::count_spending(LedgerTransaction& transaction, const storage::Set
 // end of its range, and then no settlement of any other POP could be applied.
 Result<Nano> Ledger::bookable_loss(LedgerTransaction& transaction, AccountId debit,
                                    AccountId credit, Nano amount) {
+    if (amount == 0) return Nano{0};
     constexpr Nano losses_max = INT64_MAX / 2;  // the other half is for what customers pay
     const std::pair<AccountId, Wide> moves[] = {{debit, -Wide{amount}}, {credit, Wide{amount}}};
     for (const auto& [id, delta] : moves) {
