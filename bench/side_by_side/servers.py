@@ -77,6 +77,7 @@ class Setting:
         self.load_processor = load_processor
         self.durability = durability
         self.cores = 1  # of nodex-edge
+        self.portkey_folder = work / "portkey"
         self.spawned = []
         self.chain = work / "secrets" / "tls.crt"
         self.key = work / "secrets" / "tls.key"
@@ -224,9 +225,9 @@ def start_portkey(setting):
     server = Server("portkey", "Portkey gateway 1.15.2 (Node.js, plain HTTP)")
     if not shutil.which("npm") or not shutil.which("node"):
         raise StartFailed("portkey skipped: npm or node is not installed")
-    start = setting.work / "portkey" / "node_modules/@portkey-ai/gateway/build/start-server.js"
+    start = setting.portkey_folder / "node_modules/@portkey-ai/gateway/build/start-server.js"
     if not start.exists():
-        install_portkey(setting.work / "portkey")
+        install_portkey(setting.portkey_folder)
     port = setting.take_port()
     server.spawn(setting, setting.server_processor, ["node", start, f"--port={port}", "--headless"],
                  environment=os.environ | {"NODE_ENV": "production"})

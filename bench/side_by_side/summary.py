@@ -77,3 +77,15 @@ def bars(summary):
         rows.append({"name": name, "case": case, "value": value, "first_bar": first_bar, "goal": goal,
                      "met": met, "noisy": is_noisy(summary, case, us, other)})
     return rows
+
+
+def joined(before, outcome, order):
+    """Two parts of one comparison, measured one after the other. `order`: names of all cases, as a full run has them."""
+    measured = {case["name"]: case for case in before["cases"] + outcome["cases"]}
+    return outcome | {
+        "about": before["about"] | {
+            "command": f"{before['about']['command']}`, `{outcome['about']['command']}",
+            "versions": before["about"]["versions"] | outcome["about"]["versions"]},
+        "skipped": before["skipped"] + outcome["skipped"], "memory": before["memory"] + outcome["memory"],
+        "cases": [measured[name] for name in order if name in measured],
+        "measurements": before["measurements"] + outcome["measurements"]}

@@ -52,6 +52,22 @@ class Summary(unittest.TestCase):
             [measurement("nodex", 190, **where), measurement("direct", 100, ["strangers"], **where)]))
         self.assertEqual([(row["value"], row["met"], row["noisy"]) for row in rows], [(90, "not met", True)])
 
+    def test_joins_two_parts_of_a_comparison(self):
+        def part(command, case, *servers):
+            return {"about": {"command": command, "commit": "c", "versions": {name: name for name in servers}},
+                    "date": "d", "skipped": [], "memory": [], "cases": [{"name": case}],
+                    "measurements": [measurement(name, 5, case=case) for name in servers]}
+
+        whole = summary.joined(part("first", "open-64", "nodex", "nginx"),
+                               part("second", "closed-64", "nodex"), ["closed-64", "open-1", "open-64"])
+        self.assertEqual([case["name"] for case in whole["cases"]], ["closed-64", "open-64"])
+        self.assertEqual(whole["about"]["command"], "first`, `second")
+        self.assertEqual(set(whole["about"]["versions"]), {"nodex", "nginx"})
+        self.assertEqual(len(whole["measurements"]), 3)
+        more = summary.joined(whole, part("third", "closed-64", "nodex"), ["closed-64", "open-64"])
+        self.assertEqual(len(summary.summarise(more["measurements"])["closed-64"]), 1)
+        self.assertEqual(summary.summarise(more["measurements"])["closed-64"]["nodex"]["rounds_kept"], 2)
+
     def test_the_table_says_when_not_to_trust(self):
         found = summary.summarise([measurement("nodex", 5, ["load processor saturated"])])
         case = {"title": "t", "metrics": ("server_cpu_us_per_request",)}
