@@ -82,7 +82,7 @@ def a_database_of_another_version_is_migrated_only_when_asked(folder):
         central, server = cluster.central, database.servers[0]
         assert central.program.terminate() == 0
         server.sql("DELETE FROM nodex.schema_version WHERE version > 1;"
-                   "DROP TABLE nodex.ledger_claim, nodex.ledger_kek, nodex.ledger_reference", DATABASE)
+                   "DROP TABLE nodex.ledger_claim, nodex.ledger_kek, nodex.ledger_reference, nodex.purge_mark", DATABASE)
         assert central.run().wait(20) == 3
         assert "run nodex-central --migrate once" in central.log(), central.log()
         assert central.run("--migrate").wait(20) == 0, central.log()
