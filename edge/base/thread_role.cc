@@ -14,7 +14,8 @@
 namespace nodex {
 namespace {
 
-// struct sched_attr of the kernel (include/uapi/linux/sched/types.h, version 0), which glibc has since 2.41.
+// struct sched_attr of the kernel (include/uapi/linux/sched/types.h, version 0), which glibc has
+// since 2.41.
 struct SchedulingAttributes {
     std::uint32_t size = sizeof(SchedulingAttributes);
     std::uint32_t policy = 0;
@@ -27,8 +28,8 @@ struct SchedulingAttributes {
 };
 static_assert(sizeof(SchedulingAttributes) == 48);
 
-// Longer than nearly every turn and every batch, so that these two do not cut each other short; far below the
-// 1.4 to 2.8 ms that the kernel gives to others (700 us, more with more processors).
+// Longer than nearly every turn and every batch, so that these two do not cut each other short; far
+// below the 1.4 to 2.8 ms that the kernel gives to others (700 us, more with more processors).
 constexpr Nanoseconds short_slice = 200 * microsecond;
 constexpr Nanoseconds kernels_own = 0;
 
@@ -36,8 +37,8 @@ void set_name(const char* name) noexcept {
     NX_ASSERT(pthread_setname_np(pthread_self(), name) == 0);
 }
 
-// The nice value stays what an operator made it. The class is set by a call of its own, because a filter may
-// know that one only.
+// The nice value stays what an operator made it. The class is set by a call of its own, because a
+// filter may know that one only.
 void schedule_as(int policy, Nanoseconds slice) noexcept {
     const sched_param none{};
     (void)pthread_setschedparam(pthread_self(), policy, &none);

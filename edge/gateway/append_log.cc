@@ -8,8 +8,8 @@ namespace nodex::gateway {
 namespace {
 
 constexpr std::size_t arena_bytes_kept_max = 1024 * 1024;
-// From one submission to the next. Ended by a timer, so by the wheel's next tick: a millisecond under load, one and a
-// half at the most.
+// From one submission to the next. Ended by a timer, so by the wheel's next tick: a millisecond
+// under load, one and a half at the most.
 constexpr Nanoseconds submit_interval = 500 * microsecond;
 
 }  // namespace

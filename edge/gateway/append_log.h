@@ -5,7 +5,8 @@
 //
 // Between two writes is at least half a millisecond, so that a core with many streams pays for one
 // write and two changes of threads a tick of its timers, not for one every few events. A chunk that
-// comes alone waits for nothing, and the first of an answer never does: it takes along what has gathered.
+// comes alone waits for nothing, and the first of an answer never does: it takes along what has
+// gathered.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -146,7 +146,7 @@ TEST(Messages, AShipRequestOfAnOlderPopTellsNoTimes) {
 }
 
 TEST(Messages, ALyingCountIsRefusedBeforeItCostsMemory) {
-    std::string ship = encode(ShipRequest{1, {}, {}});
+    std::string ship = encode(ShipRequest{1, {}, {}, 1, 1});
     ship.replace(ship.size() - 20, 4, "\xff\xff\xff\xff");
     EXPECT_FALSE(decode_ship_request(ship));
     std::string lease = encode(LeaseRequest{1, false, {}});
