@@ -33,7 +33,7 @@ def processor_time(rows):
     lines = ["## CPU of nodex-edge, us a request", "",
              "Closed loop of 64, not streamed, every request under a key of its own; centre 20 ms away; medians "
              "[least-most]. Serving: loops, commits, log, RocksDB. Replicating: everything else but the centre "
-             "(agent, libnats). The nats-server beside the POP also carries the centre's side here.", "",
+             "(agent, libnats). The nats-server is the POP's own.", "",
              "| node | requests/s | serving | replicating | share | centre in the process | nats-server beside |",
              "|---|---|---|---|---|---|---|"]
     for kind in dict.fromkeys(row["kind"] for row in rows):
