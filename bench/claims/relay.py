@@ -21,8 +21,15 @@ class Relay:
         self.ready.wait()
 
     def close(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        asyncio.run_coroutine_threadsafe(self._stop(), self.loop)
         self.thread.join()
+
+    async def _stop(self):
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.loop.stop()
 
     def _run(self):
         asyncio.set_event_loop(self.loop)
