@@ -25,6 +25,10 @@ class Case:
     metrics: tuple  # of nodex-bench's JSON; "call.p50_us" is a timing
     stream: bool = False
 
+    @property
+    def closed_loop(self):
+        return not self.stream and "--rate" not in self.arguments
+
 
 def cases(rate):
     """The list of a full run."""

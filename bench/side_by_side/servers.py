@@ -30,6 +30,7 @@ class Server:
         self.title = title
         self.url = ""
         self.arguments = []  # of nodex-bench, besides the URL
+        self.closed_loop_only = False  # too slow for the fixed rates of the other cases
         self.process = None
         self.pids = []
 
@@ -223,6 +224,7 @@ def install_portkey(folder):
 def start_portkey(setting):
     """An LLM gateway in JavaScript; plain HTTP, so its figures are flattered by the missing TLS."""
     server = Server("portkey", "Portkey gateway 1.15.2 (Node.js, plain HTTP)")
+    server.closed_loop_only = True  # some hundred requests a second: above that only its queue is measured
     if not shutil.which("npm") or not shutil.which("node"):
         raise StartFailed("portkey skipped: npm or node is not installed")
     start = setting.portkey_folder / "node_modules/@portkey-ai/gateway/build/start-server.js"
