@@ -128,7 +128,7 @@ void CommitThread::run_once() noexcept {
 }
 
 void CommitThread::State::run() noexcept {
-    begin_writer_thread("nodex-commit");
+    begin_helper_thread("nodex-commit");
     for (;;) {
         const bool last_round = stopping.load(std::memory_order_acquire);
         drain();

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "edge/base/log.h"
-#include "edge/base/thread_role.h"
 #include "edge/core/config.h"
 #include "edge/core/init.h"
 #include "edge/core/node.h"
@@ -138,6 +137,5 @@ int main(int argc, char** argv) {
     if (arguments.rotate)
         return nodex::core::rotate_node_key(*config) ? EXIT_SUCCESS : exit_configuration;
     if (arguments.reinstall) return nodex::core::reinstall(*config) ? EXIT_SUCCESS : exit_start;
-    nodex::give_way_to_loops();
     return serve(std::move(*config), path, arguments.standalone, signals);
 }
