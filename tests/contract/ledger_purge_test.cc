@@ -12,7 +12,7 @@
 #include "tests/unit/replication/ledger_world.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace nodex::replication {
+namespace nodex::replication::ledger_purge_test {
 namespace {
 
 bool is_in_a_file_of(const std::filesystem::path& folder, const std::string& octets) {
@@ -161,4 +161,4 @@ TEST(LedgerPurgeInPostgres, WaitsForASnapshotOfBefore) {
 }
 
 }  // namespace
-}  // namespace nodex::replication
+}  // namespace nodex::replication::ledger_purge_test
