@@ -13,6 +13,7 @@ from support.waiting import until
 
 PORT = 5432
 USER, DATABASE = "nodex", "nodex"
+COPIES_MAX = 3
 TUNNEL_PORTS = (6432, 6433)  # of the loopback of each centre, one a server
 
 
@@ -84,9 +85,12 @@ class Postgres:
     def attach(self, standby):
         """A fresh standby of the primary, synchronous from when it has caught up."""
         primary = self.primary
-        shutil.rmtree(standby.data, ignore_errors=True)
-        standby.run("pg_basebackup", "-d", f"host={primary.host.address} port={PORT} user=postgres application_name={standby.host.name}",
-                    "-D", standby.data, "-R", "--no-sync", "-c", "fast")
+        for left in reversed(range(COPIES_MAX)):  # a busy machine may not keep up with wal_sender_timeout
+            shutil.rmtree(standby.data, ignore_errors=True)
+            copied = standby.run("pg_basebackup", "-d", f"host={primary.host.address} port={PORT} user=postgres "
+                                 f"application_name={standby.host.name}", "-D", standby.data, "-R", "--no-sync", "-c", "fast", check=left == 0)
+            if copied.returncode == 0:
+                break
         # Its own synchronous set stays empty: a promoted standby stands alone until another one is attached.
         standby.configure(listen_addresses=standby.host.address, unix_socket_directories=standby.folder,
                           synchronous_standby_names="", **standby.tls)
