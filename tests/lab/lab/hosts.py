@@ -162,11 +162,13 @@ class Service:
     def freeze(self):
         """SIGSTOP to the program and all its children: what a stalled hypervisor looks like."""
         for pid in self.family():
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
 
     def thaw(self):
         for pid in self.family():
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # a child that has ended since
+                os.kill(pid, signal.SIGCONT)
 
     def thaw_if_alive(self):
         if self.alive():
@@ -187,7 +189,7 @@ class Service:
             ["strace", "-q", "-f", "-o", "/dev/null", "-p", str(self.program.pid), "-e", f"trace={calls}",
              "-e", f"inject={calls}:delay_enter={delay_ms * 1000}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: self.program.status("TracerPid") != "0", 10, f"{self.name} is traced")
+        until(lambda: self.program.status("TracerPid") != "0", 60, f"{self.name} is traced")
 
     def quicken_disk(self):
         if self.tracer is not None:
