@@ -54,6 +54,14 @@ Result<unsigned> purge_marked(RocksStore& store) {
     return static_cast<unsigned>(marks.size());
 }
 
+PurgeThread::Pass purge_pass(RocksStore& store) {
+    return [&store]() -> Result<unsigned> {
+        Result<unsigned> purged = purge_marked(store);
+        if (!purged && store.failed()) return 0u;
+        return purged;
+    };
+}
+
 struct PurgeThread::State {
     explicit State(Pass given) : pass(std::move(given)) {}
     void run();
@@ -86,14 +94,6 @@ void PurgeThread::State::run() {
 PurgeThread::PurgeThread(Pass pass) : state_(std::make_unique<State>(std::move(pass))) {
     state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
-
-// A store that has failed has said so itself.
-PurgeThread::PurgeThread(RocksStore& store)
-    : PurgeThread([&store]() -> Result<unsigned> {
-          Result<unsigned> purged = purge_marked(store);
-          if (!purged && store.failed()) return 0u;
-          return purged;
-      }) {}
 
 PurgeThread::~PurgeThread() {
     {

@@ -33,12 +33,15 @@ class PurgeThread {
     using Pass = std::function<Result<unsigned>()>;
     // Begins at once, also with the marks of an earlier process. What `pass` uses outlives this.
     explicit PurgeThread(Pass pass);
-    explicit PurgeThread(RocksStore& store);
     ~PurgeThread();  // ends after the pass under way; before the store goes
 
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+// The pass over this store, which outlives it. No error of a store that has failed: it has said so
+// itself.
+PurgeThread::Pass purge_pass(RocksStore& store);
 
 }  // namespace nodex::storage

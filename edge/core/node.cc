@@ -175,7 +175,7 @@ Status Node::open_storage() {
     commits_ = std::make_unique<storage::CommitThread>(*store_, *journal_, system_clock(),
                                                        config_.durability);
     commits_->start();
-    purger_ = std::make_unique<storage::PurgeThread>(*store_);
+    purger_ = std::make_unique<storage::PurgeThread>(storage::purge_pass(*store_));
     return {};
 }
 

@@ -23,11 +23,7 @@ Result<OpenedLedgerStore> open_ledger_store(const LedgerStoreOptions& options, C
         return disk.error();
     }
     opened.disk = std::move(*disk);
-    opened.purge = [disk = opened.disk.get()]() -> Result<unsigned> {
-        Result<unsigned> purged = storage::purge_marked(*disk);
-        if (!purged && disk->failed()) return 0u;  // it has said so itself
-        return purged;
-    };
+    opened.purge = storage::purge_pass(*opened.disk);
     opened.ledger = std::make_unique<RocksLedgerStore>(*opened.disk, options.durability);
     return opened;
 }

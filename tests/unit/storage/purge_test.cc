@@ -102,7 +102,7 @@ TEST_F(PurgeTest, TheThreadBeginsWithWhatAnEarlierProcessLeft) {
         return found;
     };
     ASSERT_TRUE(marked());
-    { const PurgeThread thread(*store); }  // ends after the pass under way
+    { const PurgeThread thread(purge_pass(*store)); }  // ends after the pass under way
     // The pass had begun, or the thread was ended before it: then the mark is still there.
     EXPECT_TRUE(marked() || !on_disk('a'));
 }
