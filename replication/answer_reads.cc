@@ -60,6 +60,13 @@ bool another_request(const ReadRequest& request, const RequestId& found) noexcep
     return !request.request.is_zero() && request.request != found;
 }
 
+// The numbers of the reads that wait for `id`.
+template <class Index, class Id>
+void gather(const Index& index, const Id& id, std::vector<std::uint64_t>& numbers) {
+    const auto [first, last] = index.equal_range(id);
+    for (auto each = first; each != last; ++each) numbers.push_back(each->second);
+}
+
 }  // namespace
 
 Result<ReadReply> read_own_answer(const ReadRequest& request, std::int64_t now_ms, Journal& journal,
@@ -214,12 +221,8 @@ void AnswerReads::appended(const storage::AppendNews& news) {
     ++news_count_;
     if (by_body_.empty()) return;
     std::vector<std::uint64_t> woken;
-    const auto find = [&woken](const auto& index, const auto& id) {
-        const auto [first, last] = index.equal_range(id);
-        for (auto each = first; each != last; ++each) woken.push_back(each->second);
-    };
-    for (const auto& [body, appended] : news.appended) find(by_body_, body);
-    for (const RequestId& request : news.ended) find(by_request_, request);
+    for (const auto& [body, appended] : news.appended) gather(by_body_, body, woken);
+    for (const RequestId& request : news.ended) gather(by_request_, request, woken);
     if (news.overflowed)
         for (const auto& [body, number] : by_body_) woken.push_back(number);
     std::sort(woken.begin(), woken.end());
@@ -230,8 +233,7 @@ void AnswerReads::appended(const storage::AppendNews& news) {
 void AnswerReads::progressed(const RequestId& request) {
     ++news_count_;
     std::vector<std::uint64_t> woken;
-    const auto [first, last] = by_request_.equal_range(request);
-    for (auto each = first; each != last; ++each) woken.push_back(each->second);
+    gather(by_request_, request, woken);
     for (const std::uint64_t number : woken) wake(number);
 }
 
