@@ -27,7 +27,6 @@ constexpr Bytes rpc_prefix = "nx.v1.rpc.";
 // Between two looks at the clock: more, or less than nothing, and this process has not listened (it
 // was frozen, waited for its store, or the clock was set).
 constexpr std::int64_t attention_gap_ms = limits::pop_contact_interval / millisecond;
-constexpr std::int64_t window_lateness_ms = limits::message_lateness_max / millisecond;
 // How far ahead of our clock a POP's epoch is believed: a stolen link key may not use epochs up.
 constexpr std::uint64_t epoch_lead_max_s = 86'400;
 
@@ -362,7 +361,7 @@ void Central::State::attend() {
     const std::int64_t now_ms = clock.wall_ms();
     const std::int64_t gap_ms = now_ms - attended_ms;
     if (gap_ms < 0 || gap_ms >= attention_gap_ms) ledger.listens_from(now_ms);
-    if (attended_ms != 0 && gap_ms >= window_lateness_ms) ledger.was_away(attended_ms, now_ms);
+    if (attended_ms != 0) ledger.was_away(attended_ms, now_ms);
     attended_ms = now_ms;
 }
 

@@ -202,7 +202,7 @@ class Ledger {
     Result<ClaimReply> claim(PopId pop, std::uint32_t incarnation, const ClaimRequest& request,
                              std::int64_t now_ms);
     // This process did not read what it was sent between the two times: what it is handed now may
-    // have been sent as early (limits::message_lateness_max).
+    // have been sent as early. Nothing when they are less than limits::message_lateness_max apart.
     void was_away(std::int64_t from_ms, std::int64_t to_ms) noexcept;
     // Erases expired claims among no more than `claims_max`, from where the last call ended;
     // answers how many.
@@ -335,6 +335,10 @@ class Ledger {
                        const storage::Settlement& settlement, const std::string& place,
                        const ExecutionTimes& times, std::int64_t now_ms);
 
+    // And the key of its row; nothing: no such request, or its bodies have expired.
+    static Result<std::optional<ledger::Reference>> find_reference(LedgerTransaction& transaction,
+                                                                   const RequestId& request,
+                                                                   std::string& key);
     Result<std::vector<PopId>> waiting_for(LedgerTransaction& transaction, const RequestId& request,
                                            const std::vector<PopId>& pops);
     Status note_erased(LedgerTransaction& transaction, PopId pop,

@@ -1,4 +1,4 @@
-// Ledger: claims, so that an idempotency key runs once across POPs (replication.md 7.4).
+// Ledger: claims, so that an idempotency key runs once across POPs (replication/README.md, States).
 //
 //     free --acquire--> held(owner, attempt 1) --charge of the key--> done(owner) --expires--> free
 //     held --acquire of the owning POP--> held(its new request, attempt + 1): its journal decides

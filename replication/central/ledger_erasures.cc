@@ -6,6 +6,7 @@
 
 #include "edge/base/limits.h"
 #include "replication/central/ledger.h"
+#include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -14,24 +15,6 @@ using ledger::Erasure;
 using ledger::Reference;
 
 namespace {
-
-Error not_found() noexcept {
-    return {ErrorCode::not_found, ErrorSource::client};
-}
-
-Result<std::optional<Reference>> find_reference(LedgerTransaction& transaction,
-                                                const RequestId& request, std::string& key) {
-    const auto place =
-        transaction.get(LedgerTable::reference, ledger::reference_place_key(request));
-    if (!place) return place.error();
-    if (!*place) return std::optional<Reference>{};
-    ByteReader reader(**place);
-    const auto account = reader.integer<AccountId>();
-    const auto session = reader.opaque<SessionId>();
-    if (!reader.finished()) return Error{ErrorCode::corrupt, ErrorSource::storage};
-    key = ledger::reference_key(account, session, request);
-    return transaction.find<Reference>(LedgerTable::reference, key);
-}
 
 // Every POP that was ever registered.
 Result<std::vector<PopId>> all_pops(LedgerTransaction& transaction) {
@@ -55,7 +38,7 @@ Result<Ledger::Erasing> Ledger::erase_bodies(const RequestId& request, std::int6
         std::string key;
         Result<std::optional<Reference>> reference = find_reference(transaction, request, key);
         if (!reference) return reference.error();
-        if (!*reference) return not_found();
+        if (!*reference) return refused(ErrorCode::not_found);
         Erasing erasing{(*reference)->pop, true, {}};
         if ((*reference)->deleted) {
             Result<std::vector<PopId>> waiting = waiting_for(transaction, request, *pops);
@@ -83,7 +66,7 @@ Result<Ledger::Erasing> Ledger::erasing(const RequestId& request) {
             std::string key;
             const auto reference = find_reference(transaction, request, key);
             if (!reference) return reference.error();
-            if (!*reference) return not_found();
+            if (!*reference) return refused(ErrorCode::not_found);
             Erasing erasing{(*reference)->pop, (*reference)->deleted, {}};
             Result<std::vector<PopId>> waiting = waiting_for(transaction, request, *pops);
             if (!waiting) return waiting.error();

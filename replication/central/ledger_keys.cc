@@ -125,7 +125,7 @@ Result<Model> Ledger::set_model(const ModelEntry& given, std::int64_t now_ms,
             Result<std::optional<Model>> found =
                 transaction.find<Model>(LedgerTable::price, "m" + **number);
             if (!found) return found.error();
-            if (!*found) return Error{ErrorCode::corrupt, ErrorSource::storage};
+            if (!*found) return corrupt();
             model = std::move(**found);
             entry.number = model.entry.number;
             entry.created_s = model.entry.created_s;

@@ -50,19 +50,25 @@ void Ledger::note_reference(LedgerTransaction& transaction, PopId pop, std::uint
                     ledger::encode(reference));
 }
 
+Result<std::optional<Reference>> Ledger::find_reference(LedgerTransaction& transaction,
+                                                        const RequestId& request,
+                                                        std::string& key) {
+    const auto place =
+        transaction.get(LedgerTable::reference, ledger::reference_place_key(request));
+    if (!place) return place.error();
+    if (!*place) return std::optional<Reference>{};
+    ByteReader reader(**place);
+    const auto account = reader.integer<AccountId>();
+    const auto session = reader.opaque<SessionId>();
+    if (!reader.finished()) return corrupt();
+    key = ledger::reference_key(account, session, request);
+    return transaction.find<Reference>(LedgerTable::reference, key);
+}
+
 Result<std::optional<Reference>> Ledger::reference(const RequestId& request) {
-    using Found = Result<std::optional<Reference>>;
-    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& transaction) -> Found {
-        Result<std::optional<std::string>> place =
-            transaction.get(LedgerTable::reference, ledger::reference_place_key(request));
-        if (!place) return place.error();
-        if (!*place) return std::optional<Reference>{};
-        ByteReader reader(**place);
-        const auto account = reader.integer<AccountId>();
-        const auto session = reader.opaque<SessionId>();
-        if (!reader.finished()) return corrupt();
-        return transaction.find<Reference>(LedgerTable::reference,
-                                           ledger::reference_key(account, session, request));
+    return run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& transaction) {
+        std::string key;
+        return find_reference(transaction, request, key);
     });
 }
 

@@ -1,4 +1,4 @@
-// Ledger: shipped settlements (replication.md 7.5), the only place where a customer is charged.
+// Ledger: shipped settlements (replication/README.md, Shipping), the only place where a customer is charged.
 // Strictly the next sequence number of one (POP, incarnation), on the chain it has, and at most one
 // charge a business request (ledger_uses.cc).
 #include <algorithm>

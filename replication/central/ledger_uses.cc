@@ -26,6 +26,7 @@ constexpr std::int64_t drift_over(std::int64_t duration_ms) noexcept {
 }  // namespace
 
 void Ledger::was_away(std::int64_t from_ms, std::int64_t to_ms) noexcept {
+    if (to_ms - from_ms < lateness_ms) return;
     const bool again = from_ms - back_ms_ < lateness_ms;  // what waited then may wait still
     away_from_ms_ = again ? std::min(away_from_ms_, from_ms) : from_ms;
     back_ms_ = to_ms;
