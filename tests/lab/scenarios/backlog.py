@@ -17,23 +17,33 @@ LEVEL_SECONDS_PER_100_000, NOTICED_SECONDS = 5, 8  # the promise, and what findi
 def run(lab):
     victim = lab.pops[0]
     lab.traffic(clients=3)
-    purse = lab.purses.open(balance="500")
-    lab.warm(purse, 1, victim)
-    leave_out(lab, purse)
-    load = bench(lab, victim, purse.api_key, WARM_SECONDS + CUT_SECONDS + 2)
-    lab.run_for(WARM_SECONDS)
+    _, load = begin_load(lab, victim, WARM_SECONDS + CUT_SECONDS + 2)
     with lab.fault(f"{victim.name} cut off at {RATE} calls a second"):
         lab.cut_off(victim)
         lab.run_for(CUT_SECONDS)
         depth = lab.outbox(victim)
         lab.wan.heal()
-    healed = lab.now()
-    bound = NOTICED_SECONDS + LEVEL_SECONDS_PER_100_000 * depth / 100_000
-    lab.drained(f"from the heal, with {depth:.0f} in the outbox,", [victim], since=healed, bound=bound)
+    level(lab, victim, depth, lab.now())
     told = json.loads(load.communicate()[0])
     lab.check("the POP served on without the centre", depth > RATE * CUT_SECONDS * 0.8,
               f"{depth:.0f} settlements waited; failures: {told['failures']}")
     lab.run_for(3)
+
+
+def begin_load(lab, victim, seconds):
+    """A customer with `RATE` calls a second at `victim` for so long, until its lease there has grown; the customer and the load."""
+    purse = lab.purses.open(balance="500")
+    lab.warm(purse, 1, victim)
+    leave_out(lab, purse)
+    load = bench(lab, victim, purse.api_key, seconds)
+    lab.run_for(WARM_SECONDS)
+    return purse, load
+
+
+def level(lab, victim, depth, healed):
+    """Waits until the ledger has applied the `depth` settlements that waited, within the promise."""
+    bound = NOTICED_SECONDS + LEVEL_SECONDS_PER_100_000 * depth / 100_000
+    lab.drained(f"from the heal, with {depth:.0f} in the outbox,", [victim], since=healed, bound=bound)
 
 
 def leave_out(lab, purse):

@@ -2,7 +2,7 @@
 import json
 
 from lab.scenario import scenario
-from scenarios.backlog import LEVEL_SECONDS_PER_100_000, NOTICED_SECONDS, RATE, WARM_SECONDS, bench, leave_out
+from scenarios.backlog import RATE, WARM_SECONDS, begin_load, level
 
 CUT_SECONDS = 600
 
@@ -14,11 +14,7 @@ CUT_SECONDS = 600
 def run(lab):
     victim = lab.pops[0]
     lab.traffic(clients=3, pause=0.5)
-    purse = lab.purses.open(balance="500")
-    lab.warm(purse, 1, victim)
-    leave_out(lab, purse)
-    load = bench(lab, victim, purse.api_key, WARM_SECONDS + CUT_SECONDS + 30)
-    lab.run_for(WARM_SECONDS)
+    purse, load = begin_load(lab, victim, WARM_SECONDS + CUT_SECONDS + 30)
     with lab.fault(f"{victim.name} cut off for ten minutes at {RATE} calls a second"):
         lab.cut_off(victim)
         lab.run_for(CUT_SECONDS)
@@ -28,8 +24,7 @@ def run(lab):
         lab.wan.heal()
     healed = lab.now()
     lab.check("what its leases do not cover is refused clearly", late.last.result == "503 budget_unavailable", late.last.result)
-    bound = NOTICED_SECONDS + LEVEL_SECONDS_PER_100_000 * depth / 100_000
-    lab.drained(f"from the heal, with {depth:.0f} in the outbox,", [victim], since=healed, bound=bound)
+    level(lab, victim, depth, healed)
     lab.first_answer(victim, healed, "from the heal to the first answer there")
     told = json.loads(load.communicate()[0])
     lab.check("it served what its leases covered, a minute's spending", depth > RATE * 30, f"{depth:.0f} settlements waited")
