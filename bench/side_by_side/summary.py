@@ -2,7 +2,7 @@
 
 import statistics
 
-# performance.md, section 4: metric, case, the server compared with, first bar, goal. "ratio": ours / theirs;
+# The goals: metric, case, the server compared with, first bar, goal. "ratio": ours / theirs;
 # "added": ours - theirs, in the metric's unit. Ours is nodex (standalone, so its CPU has the ledger's in it), or what is
 # named last.
 BARS = (
