@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "tools/nodex/times.h"
+
 namespace nodex::cli {
 
 namespace {
@@ -27,6 +29,15 @@ bool is_amount(std::string_view text) {
 std::string wrong(const Field& field, std::string_view value, std::string_view wanted) {
     return std::string(field.option) + " is '" + std::string(value) + "', wanted " +
            std::string(wanted);
+}
+
+std::variant<Json, std::string> json_of_time(const Field& field, const std::string& value) {
+    const bool may_be_never = field.form == Form::time_or_never;
+    if (may_be_never && value == "never") return Json::number("0");
+    const std::optional<std::int64_t> seconds = unix_seconds(value);
+    if (!seconds)
+        return wrong(field, value, std::string(time_forms) + (may_be_never ? ", or never" : ""));
+    return Json::number(std::to_string(*seconds));
 }
 
 std::variant<Json, std::string> json_of(const Field& field,
@@ -56,6 +67,8 @@ std::variant<Json, std::string> json_of(const Field& field,
             for (const std::string& item : values) list.push(Json::string(item));
             return list;
         }
+        case Form::time:
+        case Form::time_or_never: return json_of_time(field, value);
     }
     return Json();
 }

@@ -20,6 +20,8 @@ enum class Form : std::uint8_t {
     amount_or_none,  // the same, or "none" for null
     yes_no,          // "yes" or "no", a boolean
     list,            // repeated, an array of strings
+    time,            // as times.h reads it, sent as seconds since 1970
+    time_or_never,   // the same, or "never" for 0
 };
 
 struct Field {

@@ -36,8 +36,8 @@ constexpr Field key_policy{"policy", "--policy", Form::text, false,
                            "idempotency keys: required, sdk (default) or generate"};
 constexpr Field key_models{"models", "--model", Form::list, false,
                            "may be repeated; all when left out"};
-constexpr Field key_expiry{"expires_at", "--expires-at", Form::identifier, false,
-                           "unix time in seconds"};
+constexpr Field key_expiry{"expires_at", "--expires-at", Form::time_or_never, false,
+                           "a day, a time in UTC, unix seconds, or never"};
 constexpr Field key_rpm{"rpm", "--rpm", Form::whole, false, "requests a minute"};
 constexpr Field key_tpm{"tpm", "--tpm", Form::whole, false, "tokens a minute"};
 constexpr Field key_concurrency{"concurrency", "--concurrency", Form::whole, false,
@@ -84,8 +84,8 @@ constexpr std::array usage_list{
     account,
     Field{"key_id", "--key-id", Form::identifier, false, "only this key"},
     Field{"model", "--model", Form::text, false, "only this model"},
-    Field{"from", "--from", Form::identifier, false, "unix time in seconds"},
-    Field{"to", "--to", Form::identifier, false, "unix time in seconds"},
+    Field{"from", "--from", Form::time, false, "a day, a time in UTC, or unix seconds"},
+    Field{"to", "--to", Form::time, false, "the same; rows before it"},
     Field{"limit", "--limit", Form::whole, false, "rows a page"},
     Field{"cursor", "--cursor", Form::text, false, "next_cursor of the page before"}};
 
@@ -122,7 +122,8 @@ constexpr std::array commands{
             "1 -12.50 --reason \"refund of May\"", balance_adjust, false},
     Command{"balance", "show", "balance, held and spent", "1", only_account, false},
     Command{"key", "create", "make an API key; it is shown once",
-            "1 production --budget 50 --budget-period month --rpm 600", key_create, false},
+            "1 production --budget 50 --budget-period month --rpm 600 --expires-at 2027-12-31",
+            key_create, false},
     Command{"key", "list", "an account's keys", "1", key_page, false},
     Command{"key", "update", "change what is named, keep the rest", "7 --budget none --rpm 1200",
             key_update, false},
@@ -134,7 +135,8 @@ constexpr std::array commands{
             false},
     Command{"catalog", "list", "models and prices", "", {}, false},
     Command{"catalog", "show", "one model", "gpt-5.4", only_model, false},
-    Command{"usage", "list", "what an account was charged for", "1 --limit 100", usage_list, false},
+    Command{"usage", "list", "what an account was charged for", "1 --from 2026-11-01 --limit 100",
+            usage_list, false},
     Command{"session", "list", "an account's sessions: requests and what they cost", "1",
             session_list, false},
     Command{"session", "show", "the requests of a session, and where their bodies are",

@@ -8,6 +8,7 @@
 #include "tools/nodex/body.h"
 #include "tools/nodex/customer.h"
 #include "tools/nodex/pops.h"
+#include "tools/nodex/times.h"
 
 namespace nodex::cli {
 
@@ -94,6 +95,11 @@ void add_bodies(Grammar& grammar) {
         ->required();
 }
 
+// The command's example as typed after `nodex`.
+std::string as_typed(const Command& command) {
+    return "admin " + std::string(command.group) + " " + command.verb + " " + command.example;
+}
+
 void add_admin(Grammar& grammar) {
     grammar.admin = grammar.app.add_subcommand("admin", "operate the node behind --admin");
     grammar.admin->require_subcommand(1);
@@ -106,18 +112,29 @@ void add_admin(Grammar& grammar) {
         if (group == nullptr || group->get_name() != command.group) {
             group = grammar.admin->add_subcommand(command.group, help_of_group(command.group));
             group->require_subcommand(1);
+            group->footer(footer_of(as_typed(command)));
         }
         AdminEntry& entry = grammar.entries.emplace_back();
         entry.command = &command;
         entry.parser = group->add_subcommand(command.verb, command.help);
-        entry.parser->footer(footer_of("admin " + std::string(command.group) + " " + command.verb +
-                                       " " + command.example));
+        entry.parser->footer(footer_of(as_typed(command)));
         for (const Field& field : command.fields) entry.typed.push_back({&field, {}});
         for (Typed& typed : entry.typed) add_field(*entry.parser, typed);
         if (command.destroys)
             entry.parser->add_flag("--yes", entry.confirmed, "do it: there is no way back")
                 ->required();
     }
+}
+
+// Turns what a person typed into the seconds that the API takes.
+CLI::Validator time_value() {
+    return {[](std::string& text) {
+                const std::optional<std::int64_t> seconds = unix_seconds(text);
+                if (!seconds) return "wanted " + std::string(time_forms);
+                text = std::to_string(*seconds);
+                return std::string();
+            },
+            "TIME"};
 }
 
 void add_customer(Grammar& grammar) {
@@ -140,12 +157,14 @@ void add_customer(Grammar& grammar) {
     parsers.balance = app.add_subcommand("balance", "what is left");
     parsers.balance->footer(footer_of("balance"));
     parsers.usage = app.add_subcommand("usage", "what was charged");
-    parsers.usage->add_option("--from", grammar.usage_from, "unix time in seconds");
-    parsers.usage->add_option("--to", grammar.usage_to, "unix time in seconds");
+    parsers.usage->add_option("--from", grammar.usage_from, "a day, a time in UTC, or unix seconds")
+        ->transform(time_value());
+    parsers.usage->add_option("--to", grammar.usage_to, "the same; rows before it")
+        ->transform(time_value());
     parsers.usage->add_option("--model", grammar.usage_model, "only this model");
     parsers.usage->add_option("--limit", grammar.usage_limit, "rows a page");
     parsers.usage->add_option("--cursor", grammar.usage_cursor, "next_cursor of the page before");
-    parsers.usage->footer(footer_of("usage --model gpt-5.4 --limit 100"));
+    parsers.usage->footer(footer_of("usage --from 2026-11-01 --model gpt-5.4 --limit 100"));
     parsers.status = app.add_subcommand("status", "the node, its link and its providers");
     parsers.status->add_flag("--pops", grammar.pops,
                              "every POP as the centre knows it; asked through --admin");

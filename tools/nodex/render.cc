@@ -2,8 +2,11 @@
 #include "tools/nodex/render.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <utility>
+
+#include "tools/nodex/readable.h"
 
 namespace nodex::cli {
 
@@ -61,25 +64,17 @@ bool is_list_of_scalars(const Json& value) {
                        [](const Json& item) { return item.is_scalar(); });
 }
 
-std::string joined(const Json& list) {
-    if (list.items().empty()) return "none";
-    std::string text;
-    for (const Json& item : list.items()) text += (text.empty() ? "" : ", ") + item.text();
-    return text;
-}
-
 // Appends the scalars below `value`; lists of objects are the caller's.
 void flatten(const Json& value, const std::string& prefix, Cells& cells) {
     for (const JsonMember& member : value.members()) {
         const std::string_view name = member.name;
         if (name.ends_with("_nano") && value.find(name.substr(0, name.size() - 5)) != nullptr)
             continue;
-        const std::string full =
-            printable(prefix.empty() ? member.name : prefix + "." + member.name, false);
-        if (member.value.is_scalar())
-            cells.emplace_back(full, printable(member.value.text(), false));
-        else if (is_list_of_scalars(member.value))
-            cells.emplace_back(full, printable(joined(member.value), false));
+        if (is_noise(member)) continue;
+        const std::string own = readable_name(member);
+        const std::string full = printable(prefix.empty() ? own : prefix + "." + own, false);
+        if (member.value.is_scalar() || is_list_of_scalars(member.value))
+            cells.emplace_back(full, printable(readable(member), false));
         else if (member.value.kind() == Json::Kind::object)
             flatten(member.value, full, cells);
     }
@@ -133,9 +128,7 @@ std::string table(const Json& list) {
     return target;
 }
 
-std::string name_value_lines(const Json& value) {
-    Cells cells;
-    flatten(value, "", cells);
+std::string name_value_lines(const Cells& cells) {
     std::size_t width = 0;
     for (const auto& [name, text] : cells) width = std::max(width, columns(name));
     std::string target;
@@ -145,6 +138,24 @@ std::string name_value_lines(const Json& value) {
         append_line(target, line + text);
     }
     return target;
+}
+
+constexpr std::array paging{"has_more", "next_cursor", "first_id", "last_id"};
+
+bool is_of_paging(std::string_view name) {
+    return std::find(paging.begin(), paging.end(), name) != paging.end();
+}
+
+// How to get the rows after these; nothing when there are none. Lists are paged by a cursor, or by
+// the identifier that stands first in a row.
+std::string page_after(const Json& value, const Json& list) {
+    const std::string_view cursor = value.text_of("next_cursor");
+    if (!cursor.empty()) return "--cursor " + printable(cursor, false);
+    if (value.text_of("has_more") != "true" || list.items().empty()) return {};
+    const Json& last = list.items().back();
+    return last.members().empty()
+               ? std::string()
+               : "--after " + printable(last.members().front().value.text(), false);
 }
 
 }  // namespace
@@ -166,13 +177,15 @@ std::string printable(std::string_view text, bool lines) {
 std::string people(const Json& value) {
     if (value.is_scalar()) return printable(value.text(), true) + '\n';
     const Json* list = list_of_objects(value);
-    if (list == nullptr) {
-        std::string lines = name_value_lines(value);
-        return lines.empty() ? "nothing\n" : lines;
-    }
+    Cells beside;
+    flatten(value, "", beside);
+    if (list == nullptr) return beside.empty() ? "nothing\n" : name_value_lines(beside);
+    const std::string more = page_after(value, *list);
+    std::erase_if(beside, [](const auto& cell) { return is_of_paging(cell.first); });
     std::string text = list->items().empty() ? "nothing\n" : table(*list);
-    const std::string rest = name_value_lines(value);
-    return rest.empty() ? text : text + '\n' + rest;
+    if (!beside.empty()) text += '\n' + name_value_lines(beside);
+    if (!more.empty()) text += "\nThere is more: " + more + '\n';
+    return text;
 }
 
 }  // namespace nodex::cli

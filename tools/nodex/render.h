@@ -14,9 +14,10 @@ namespace nodex::cli {
 std::string printable(std::string_view text, bool lines);
 
 // An object whose members hold one array of objects: a table with a column for each scalar, after
-// it the other scalars. Any other object: a line for each scalar, nested names joined by a dot.
-// Amounts that the server gives both as integer nano-units and as a decimal (`x_nano` beside `x`)
-// are shown once, decimal. Ends with a line feed.
+// it the other scalars, and how to ask for the next page when there is one. Any other object: a
+// line for each scalar, nested names joined by a dot. Scalars as readable.h shows them. Amounts
+// that the server gives both as integer nano-units and as a decimal (`x_nano` beside `x`) are shown
+// once, decimal. Ends with a line feed.
 std::string people(const Json& value);
 
 }  // namespace nodex::cli

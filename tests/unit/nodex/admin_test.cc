@@ -74,6 +74,17 @@ TEST(AdminCommands, RefuseAnAmountThatIsNone) {
         EXPECT_NE(args_of({{amount, {bad}}}).find("wanted a decimal"), std::string::npos) << bad;
 }
 
+TEST(AdminCommands, TakeATimeAsADayAsATimeAndAsSeconds) {
+    const Field* expiry = field_of("key", "update", "--expires-at");
+    const Field* from = field_of("usage", "list", "--from");
+    EXPECT_EQ(args_of({{expiry, {"2026-11-27"}}}), R"({"expires_at":1795737600})");
+    EXPECT_EQ(args_of({{expiry, {"never"}}}), R"({"expires_at":0})");
+    EXPECT_EQ(args_of({{from, {"2026-11-27T09:49:19Z"}}}), R"({"from":1795772959})");
+    EXPECT_EQ(args_of({{from, {"1795772959"}}}), R"({"from":1795772959})");
+    EXPECT_NE(args_of({{from, {"never"}}}).find("wanted a day"), std::string::npos);
+    EXPECT_NE(args_of({{expiry, {"soon"}}}).find("or never"), std::string::npos);
+}
+
 TEST(AdminCommands, TakeABudgetAwayByTheWordNone) {
     const Field* budget = field_of("key", "update", "--budget");
     EXPECT_EQ(args_of({{budget, {"none"}}}), R"({"budget":null})");

@@ -25,7 +25,7 @@ TEST(Render, ShowsAnObjectAsLinesWithNestedNames) {
     EXPECT_EQ(shown(R"({"balance":"12.5","key":{"spent":"0.1","budget":null}})"),
               "balance     12.5\n"
               "key.spent   0.1\n"
-              "key.budget\n");
+              "key.budget  none\n");
 }
 
 TEST(Render, ShowsAnAmountOnceAndAsADecimal) {
@@ -38,7 +38,30 @@ TEST(Render, JoinsAListOfNamesAndSaysWhenThereIsNone) {
 }
 
 TEST(Render, ShowsWhatStandsBesideATableBelowIt) {
-    EXPECT_EQ(shown(R"({"data":[{"id":"a"}],"has_more":true})"), "id\na\n\nhas_more  true\n");
+    EXPECT_EQ(shown(R"({"pops":[{"pop":1}],"epoch":7,"has_more":false})"), "pop\n1\n\nepoch  7\n");
+}
+
+TEST(Render, SaysHowToAskForTheNextPageAndNothingWhenThereIsNone) {
+    EXPECT_EQ(shown(R"({"data":[{"id":"a"}],"has_more":true,"next_cursor":"c7"})"),
+              "id\na\n\nThere is more: --cursor c7\n");
+    EXPECT_EQ(shown(R"({"accounts":[{"account":3},{"account":9}],"has_more":true})"),
+              "account\n3\n9\n\nThere is more: --after 9\n");
+    EXPECT_EQ(shown(R"({"data":[{"id":"a"}],"has_more":false,"next_cursor":null})"), "id\na\n");
+    EXPECT_EQ(shown(R"({"data":[{"id":"a"}],"next_cursor":""})"), "id\na\n");
+}
+
+TEST(Render, ShowsTimesAsDates) {
+    EXPECT_EQ(shown(R"({"created":1795772959,"settled_ms":1795772977457,"expires_at":0})"),
+              "created     2026-11-27 09:49:19Z\n"
+              "settled     2026-11-27 09:49:37Z\n"
+              "expires_at  never\n");
+    EXPECT_EQ(shown(R"({"created":99999999999999999999})"), "created  99999999999999999999\n");
+    EXPECT_EQ(shown(R"({"created":"soon"})"), "created  soon\n");
+}
+
+TEST(Render, SaysNoneWhereNothingLimits) {
+    EXPECT_EQ(shown(R"({"rpm":60,"tpm":0,"models":[],"budget":null,"object":"key"})"),
+              "rpm     60\ntpm     none\nmodels  all\nbudget  none\n");
 }
 
 TEST(Render, CutsALongCellAtACharacter) {
