@@ -3,7 +3,6 @@ import glob
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 
@@ -84,19 +83,12 @@ class Server:
 
     # --- faults ---
 
-    def family(self):
-        """The postmaster and its children: all of the server."""
-        with open(f"/proc/{self.program.pid}/task/{self.program.pid}/children", encoding="ascii") as file:
-            return [self.program.pid, *map(int, file.read().split())]
-
     def freeze(self):
-        """SIGSTOP to all of it; connections stay open and nothing answers."""
-        for pid in self.family():
-            os.kill(pid, signal.SIGSTOP)
+        """The postmaster and its children."""
+        self.program.freeze()
 
     def thaw(self):
-        for pid in self.family():
-            os.kill(pid, signal.SIGCONT)
+        self.program.thaw()
 
     def kill(self):
         """kill -9 of the postmaster; its children end when they notice."""

@@ -1,5 +1,6 @@
 """The programs under test as processes: started in a folder of their own, watched, and always ended."""
 import atexit
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,6 +62,26 @@ class Program:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def family(self):
+        """The process and its descendants, parents first."""
+        found = [self.pid]
+        for pid in found:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+                found += [int(child) for child in file.read().split()]
+        return found
+
+    def freeze(self):
+        """SIGSTOP to all of it: connections stay open and nothing answers, as with a stalled hypervisor."""
+        self._signal_family(signal.SIGSTOP)
+
+    def thaw(self):
+        self._signal_family(signal.SIGCONT)
+
+    def _signal_family(self, number):
+        for pid in self.family():
+            with contextlib.suppress(ProcessLookupError):  # a child that has ended since
+                os.kill(pid, number)
 
     def wait(self, seconds):
         """The exit status; fails when the process has not ended by then."""

@@ -5,7 +5,6 @@ import fcntl
 import glob
 import os
 import shlex
-import signal
 import socket
 import struct
 import subprocess
@@ -160,27 +159,15 @@ class Service:
         return self.program.terminate(seconds)
 
     def freeze(self):
-        """SIGSTOP to the program and all its children: what a stalled hypervisor looks like."""
-        for pid in self.family():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        """The program and all its children stand still."""
+        self.program.freeze()
 
     def thaw(self):
-        for pid in self.family():
-            with contextlib.suppress(ProcessLookupError):  # a child that has ended since
-                os.kill(pid, signal.SIGCONT)
+        self.program.thaw()
 
     def thaw_if_alive(self):
         if self.alive():
             self.thaw()
-
-    def family(self):
-        """The process and its descendants, parents first."""
-        found = [self.program.pid]
-        for pid in found:
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-                found += [int(child) for child in file.read().split()]
-        return found
 
     def slow_disk(self, delay_ms):
         """Every fsync and fdatasync takes `delay_ms` longer, until quicken_disk()."""

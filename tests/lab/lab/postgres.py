@@ -3,25 +3,17 @@
 Failover is the database's own: pg_promote on the standby. The old primary needs no other fencing than the synchronous
 commit that it waits for: nobody acknowledges it any more, so it acknowledges nothing either.
 """
-import glob
 import os
 import pwd
 import shutil
 
 from lab.hosts import Service
+from support.postgres import DATABASE, USER, binaries
 from support.waiting import until
 
 PORT = 5432
-USER, DATABASE = "nodex", "nodex"
 COPIES_MAX = 3
 TUNNEL_PORTS = (6432, 6433)  # of the loopback of each centre, one a server
-
-
-def binaries():
-    """Debian keeps each version's programs in a folder of its own; the newest is taken."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-    assert found, "PostgreSQL is not installed; run deploy/install_packages lab"
-    return found[-1]
 
 
 class Server:
