@@ -8,7 +8,9 @@ from support import programs
 
 RATE = 150
 WARM_SECONDS, CUT_SECONDS = 65, 40  # a lease holds a minute's spending at most, so it takes a minute to grow
-LEVEL_SECONDS_PER_100_000, NOTICED_SECONDS = 5, 8  # the promise, and what finding the line again may take
+LEVEL_SECONDS_PER_100_000 = 5         # the promise, from when the line is found
+NOTICED_SECONDS = 8                   # finding it: the leaf's pause and its attempts, TLS, interest
+ROUND_TRIPS_SECONDS = 1               # until the first of the outbox is answered; of a short outbox it is most
 
 
 @scenario("A POP is cut off while it answers 150 calls a second; then it ships all of it",
@@ -32,9 +34,7 @@ def run(lab):
 
 def begin_load(lab, victim, seconds):
     """A customer with `RATE` calls a second at `victim` for so long, until its lease there has grown; the customer and the load."""
-    purse = lab.purses.open(balance="500")
-    lab.warm(purse, 1, victim)
-    leave_out(lab, purse)
+    purse = customer_of_the_load(lab, victim)
     load = bench(lab, victim, purse.api_key, seconds)
     lab.run_for(WARM_SECONDS)
     return purse, load
@@ -42,22 +42,33 @@ def begin_load(lab, victim, seconds):
 
 def level(lab, victim, depth, healed):
     """Waits until the ledger has applied the `depth` settlements that waited, within the promise."""
-    bound = NOTICED_SECONDS + LEVEL_SECONDS_PER_100_000 * depth / 100_000
-    lab.drained(f"from the heal, with {depth:.0f} in the outbox,", [victim], since=healed, bound=bound)
+    lab.measure("from the heal until the centre is heard", lambda: heard_since(lab, victim, healed), since=healed, bound=NOTICED_SECONDS)
+    found = lab.now()
+    lab.drained(f"from then, with {depth:.0f} in the outbox,", [victim], since=found,
+                bound=ROUND_TRIPS_SECONDS + LEVEL_SECONDS_PER_100_000 * depth / 100_000)
 
 
-def leave_out(lab, purse):
+def heard_since(lab, pop, moment):
+    age = (pop.metrics() or {}).get("nodex_central_contact_age_seconds", -1)
+    return 0 <= age < lab.now() - moment
+
+
+def customer_of_the_load(lab, victim):
     """The load generator keeps no history of what it spends: the ledger's own proof covers this account, and it alone."""
+    purse = lab.purses.open(balance="500")
+    lab.warm(purse, 1, victim)
     lab.purses.all.remove(purse)
     lab.history.operations = [one for one in lab.history.operations if one.account != purse.account]
+    return purse
 
 
-def bench(lab, pop, api_key, seconds):
+def bench(lab, pop, api_key, seconds, *, rate=RATE, tokens=2, connections=64):
     """nodex-bench from the customers' host of the first POP, at a fixed rate."""
     command = [*lab.world.client_host(0).wrapper, programs.find(lab.settings.build, "nodex-bench"),
                "--url", f"https://localhost:{pop.address.rsplit(':', 1)[1]}/v1/chat/completions", "--connect", pop.address,
-               "--ca", lab.world.authority.ca_file, "--key", api_key, "--model", "sim", "--unique-keys", "--max-tokens", "2",
-               "--prompt", "[[nodex: tokens=2 first_token_ms=5 pace_ms=1]] w", "--rate", str(RATE), "--connections", "64",
+               "--ca", lab.world.authority.ca_file, "--key", api_key, "--model", "sim", "--unique-keys",
+               "--max-tokens", str(tokens), "--prompt", f"[[nodex: tokens={tokens} first_token_ms=5 pace_ms=1]] w",
+               "--rate", str(rate), "--connections", str(connections),
                "--duration", str(seconds), "--warmup", "1", "--json", "-"]
     log = open(os.path.join(lab.world.folder, "bench.log"), "wb")
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
