@@ -135,11 +135,12 @@ LeaseKeeper::Totals LeaseKeeper::totals() const noexcept {
 }
 
 // More than four times what is needed lay free for a minute: the rest goes back. Durable before it
-// is told: a POP that forgot what it had returned would spend it a second time.
+// is told: a POP that forgot what it had returned would spend it a second time. A centre that is
+// not heard could lend it to nobody, and here it is all that there is until the link returns.
 void LeaseKeeper::give_back_idle(const LeaseKey& scope, Slot& slot, Nanoseconds now_ns) {
     const Nano needed = target(slot);
     const Nano available = slot.current->available();
-    if (available <= 0 || available / 4 < needed) {
+    if (available <= 0 || available / 4 < needed || !link_.linked(options_.heartbeat_ns)) {
         slot.idle_since_ns = 0;
         return;
     }

@@ -73,6 +73,18 @@ TEST_F(FailoverTest, ACentreThatNobodyServesIsFoundAgainAtOnce) {
     check_ledger();
 }
 
+// Nobody can use what a POP gives back while it is cut off, and it gets nothing else to spend.
+TEST_F(FailoverTest, WhatLiesIdleGoesBackWhenTheCentreIsHeardAndNotBefore) {
+    const auto headroom = [&] { return pop().core->leases().totals().headroom; };
+    world.network.cut(0, true);
+    const Nano lent = headroom();
+    wait(300 * second);
+    EXPECT_EQ(headroom(), lent);
+    world.network.cut(0, false);
+    EXPECT_TRUE(world.until([&] { return headroom() < lent / 2; }, 90 * second));
+    check_ledger();
+}
+
 // The line is slower than anything it was before: what is repeated because it was believed lost
 // must not grow with the time that it lasts.
 TEST_F(FailoverTest, ASlowLineIsNotFilledWithRepetitions) {
