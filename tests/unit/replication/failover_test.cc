@@ -34,6 +34,8 @@ struct FailoverTest : PayingPop {
     void wait(Nanoseconds time) {
         world.until([] { return false; }, time);
     }
+    Nano headroom() { return pop().core->leases().totals().headroom; }
+    Nano held() { return (*world.ledger.account(account))->held; }
     // More than the lease has: the centre must be asked.
     void ask_for_more_than_there_is() {
         pop().core->leases().ask(
@@ -75,13 +77,23 @@ TEST_F(FailoverTest, ACentreThatNobodyServesIsFoundAgainAtOnce) {
 
 // Nobody can use what a POP gives back while it is cut off, and it gets nothing else to spend.
 TEST_F(FailoverTest, WhatLiesIdleGoesBackWhenTheCentreIsHeardAndNotBefore) {
-    const auto headroom = [&] { return pop().core->leases().totals().headroom; };
     world.network.cut(0, true);
     const Nano lent = headroom();
     wait(300 * second);
     EXPECT_EQ(headroom(), lent);
     world.network.cut(0, false);
     EXPECT_TRUE(world.until([&] { return headroom() < lent / 2; }, 90 * second));
+    check_ledger();
+}
+
+// With nothing left a lease was left out of the heartbeats, and so was what had emptied it.
+TEST_F(FailoverTest, AReturnThatEmptiesALeaseIsToldUntilTheCentreHasHeardOfIt) {
+    ASSERT_TRUE(world.until([&] { return headroom() == 0; }, 3'600 * second));
+    world.network.cut(0, true);
+    wait(5 * second);
+    EXPECT_GT(held(), 0);
+    world.network.cut(0, false);
+    EXPECT_TRUE(world.until([&] { return held() == 0; }, 5 * second));
     check_ledger();
 }
 
