@@ -7,15 +7,17 @@ from lab.scenario import scenario
 from support import programs
 
 RATE = 150
-WARM_SECONDS, CUT_SECONDS = 65, 40  # a lease holds a minute's spending at most, so it takes a minute to grow
-LEVEL_SECONDS_PER_100_000 = 5         # the promise, from when the line is found
-NOTICED_SECONDS = 8                   # finding it: the leaf's pause and its attempts, TLS, interest
-ROUND_TRIPS_SECONDS = 1               # until the first of the outbox is answered; of a short outbox it is most
+WARM_SECONDS, CUT_SECONDS = 65, 25  # a lease holds a minute's spending, and half of it at least; it takes a minute to grow
+# The promise, from when the line is found: what the stores' own goals are, 20,000 and 5,000 settlements a second.
+LEVEL_SECONDS_PER_100_000 = {"rocksdb": 5, "postgres": 20}
+NOTICED_SECONDS = 8                 # finding it: the leaf's pause and its attempts, TLS, interest
+WINDOW_SECONDS = 3                  # one batch, then two, four...: round trips until the window is full; of a short outbox it is most
 
 
 @scenario("A POP is cut off while it answers 150 calls a second; then it ships all of it",
           row="WAN partition of a POP: the outbox grows",
-          promise="it goes on serving; after the heal the centre is level in under 5 s for each 100,000 settlements, once the line is found")
+          promise="it goes on serving; after the heal the centre is level in under 5 s for each 100,000 settlements (RocksDB; 20 s PostgreSQL), "
+                  "once the line is found")
 def run(lab):
     victim = lab.pops[0]
     lab.traffic(clients=3)
@@ -45,7 +47,7 @@ def level(lab, victim, depth, healed):
     lab.measure("from the heal until the centre is heard", lambda: heard_since(lab, victim, healed), since=healed, bound=NOTICED_SECONDS)
     found = lab.now()
     lab.drained(f"from then, with {depth:.0f} in the outbox,", [victim], since=found,
-                bound=ROUND_TRIPS_SECONDS + LEVEL_SECONDS_PER_100_000 * depth / 100_000)
+                bound=WINDOW_SECONDS + LEVEL_SECONDS_PER_100_000[lab.settings.store] * depth / 100_000)
 
 
 def heard_since(lab, pop, moment):

@@ -14,7 +14,7 @@ TOKENS_BEFORE, TOKENS_WITHIN = 8, 2
 @scenario(f"A POP is cut off for ten minutes while it is asked {RATE} times a second",
           row="WAN partition of a POP, longer than its leases last",
           promise="it serves what its leases cover, then refuses with budget_unavailable; after the heal the centre is level in under 5 s "
-                  "for each 100,000 settlements, once the line is found, and it serves again")
+                  "for each 100,000 settlements (RocksDB; 20 s PostgreSQL), once the line is found, and it serves again")
 def run(lab):
     victim = lab.pops[0]
     lab.traffic(clients=3, pause=0.5)
