@@ -10,6 +10,8 @@
 #include <array>
 #include <atomic>
 #include <filesystem>
+#include <mutex>
+#include <shared_mutex>
 
 #include "edge/base/codec.h"
 #include "edge/base/log.h"
@@ -137,11 +139,16 @@ struct RocksStore::State {
     Status fail(ErrorCode code, const std::string& detail);
     Status check_space(std::uint64_t bytes) noexcept;
     void sample_space() noexcept;
+    Result<Written> write(const Batch& batch, const rocksdb::WriteOptions& how);
     Status check_schema();
+    Status compact(Family family);
     void log_read_failure(Family family, const rocksdb::Status& status);
 
     RocksOptions options;
     std::unique_ptr<rocksdb::DB> database;
+    // Shared by whoever may wait in RocksDB, or keeps its writers waiting; owned alone, and only
+    // tried, by try_write().
+    std::shared_mutex writers;
     std::array<rocksdb::ColumnFamilyHandle*, families_count>
         handles{};  // owned until destroyed by ~RocksStore
     std::atomic<ErrorCode> failure{ErrorCode::none};
@@ -253,36 +260,53 @@ Result<std::optional<std::string>> RocksStore::get(Family family, Bytes key) noe
     return std::optional<std::string>(std::in_place, value.data(), value.size());
 }
 
+// Writers that may wait are shared owners: RocksDB queues them and merges their syncs.
 Status RocksStore::write(const Batch& batch, Durability durability) noexcept {
-    State& state = *state_;
-    if (const ErrorCode failure = state.failure.load(std::memory_order_acquire);
-        failure != ErrorCode::none)
-        return storage_error(failure);
-    if (const Status space = state.check_space(batch.bytes()); !space) return space;
+    rocksdb::WriteOptions how;
+    how.sync = durability == Durability::power;
+    const std::shared_lock lock(state_->writers);
+    const Result<Written> written = state_->write(batch, how);
+    return written ? Status{} : Status(written.error());
+}
+
+// Who may not wait is the only owner, or goes away: nobody is before it in RocksDB's queue.
+Result<Written> RocksStore::try_write(const Batch& batch) noexcept {
+    rocksdb::WriteOptions how;
+    how.no_slowdown = true;
+    const std::unique_lock lock(state_->writers, std::try_to_lock);
+    if (!lock.owns_lock()) return Written::not_now;
+    return state_->write(batch, how);
+}
+
+// `not_now` only with no_slowdown: RocksDB would have had the writer wait for its flushes or merges.
+Result<Written> RocksStore::State::write(const Batch& batch, const rocksdb::WriteOptions& how) {
+    if (const ErrorCode failed = failure.load(std::memory_order_acquire);
+        failed != ErrorCode::none)
+        return storage_error(failed);
+    if (const Status space = check_space(batch.bytes()); !space) return space.error();
     // Keeps its memory from write to write. Per thread, because the centre writes beside the commit
-    // thread when both live in one process, and RocksDB merges their writes into one sync.
+    // thread when both live in one process.
     thread_local rocksdb::WriteBatch changes;
     changes.Clear();
     for (std::size_t i = 0; i < batch.count(); ++i) {
         const Batch::Change change = batch.change(i);
-        rocksdb::ColumnFamilyHandle* const handle = state.handle(change.family);
+        rocksdb::ColumnFamilyHandle* const family = handle(change.family);
         rocksdb::Status added;
         switch (change.kind) {
             case Batch::Kind::put:
-                added = changes.Put(handle, slice_of(change.key), slice_of(change.value));
+                added = changes.Put(family, slice_of(change.key), slice_of(change.value));
                 break;
-            case Batch::Kind::erase: added = changes.Delete(handle, slice_of(change.key)); break;
+            case Batch::Kind::erase: added = changes.Delete(family, slice_of(change.key)); break;
             case Batch::Kind::erase_range:
-                added = changes.DeleteRange(handle, slice_of(change.key), slice_of(change.value));
+                added = changes.DeleteRange(family, slice_of(change.key), slice_of(change.value));
                 break;
         }
         NX_ASSERT(added.ok());
     }
-    rocksdb::WriteOptions how;
-    how.sync = durability == Durability::power;
-    const auto status = state.database->Write(how, &changes);
-    if (!status.ok()) return state.fail(code_of(status), status.ToString());
-    return {};
+    const auto status = database->Write(how, &changes);
+    if (how.no_slowdown && status.IsIncomplete()) return Written::not_now;
+    if (!status.ok()) return fail(code_of(status), status.ToString()).error();
+    return Written::yes;
 }
 
 Status RocksStore::State::fail(ErrorCode code, const std::string& detail) {
@@ -358,9 +382,10 @@ bool RocksStore::low_on_space() const noexcept {
 Status RocksStore::purge(Family family) noexcept {
     const std::vector<rocksdb::ColumnFamilyHandle*> all(state_->handles.begin(),
                                                         state_->handles.end());
+    const std::shared_lock lock(state_->writers);  // a flush begins in the queue of writers
     const auto flushed = state_->database->Flush(rocksdb::FlushOptions(), all);
     if (!flushed.ok()) return storage_error(code_of(flushed));
-    if (const Status merged = compact(family); !merged) return merged;
+    if (const Status merged = state_->compact(family); !merged) return merged;
     // Files that nobody needs any more are deleted here, not some time later.
     const auto held = state_->database->DisableFileDeletions();
     const auto freed = state_->database->EnableFileDeletions(true);
@@ -368,10 +393,14 @@ Status RocksStore::purge(Family family) noexcept {
 }
 
 Status RocksStore::compact(Family family) noexcept {
+    const std::shared_lock lock(state_->writers);  // it flushes first
+    return state_->compact(family);
+}
+
+Status RocksStore::State::compact(Family family) {
     rocksdb::CompactRangeOptions how;
     how.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-    const auto status =
-        state_->database->CompactRange(how, state_->handle(family), nullptr, nullptr);
+    const auto status = database->CompactRange(how, handle(family), nullptr, nullptr);
     if (!status.ok()) return storage_error(code_of(status));
     return {};
 }

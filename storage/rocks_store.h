@@ -41,6 +41,7 @@ class RocksStore final : public Store {
     Result<std::optional<std::string>> get(Family family, Bytes key) noexcept override;
     Status write(const Batch& batch,
                  Durability durability) noexcept override;  // any number of threads
+    Result<Written> try_write(const Batch& batch) noexcept override;
     Status scan(Family family, Bytes from, Bytes to,
                 const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override;
     Status scan_backwards(

@@ -43,6 +43,11 @@ void SimStore::apply(Tables& tables, const Batch& batch) {
 }
 
 Status SimStore::write(const Batch& batch, Durability durability) noexcept {
+    if (during_write_) during_write_();
+    return write_now(batch, durability);
+}
+
+Status SimStore::write_now(const Batch& batch, Durability durability) noexcept {
     const std::lock_guard lock(mutex_);
     if (failed_) return Error{write_error_, ErrorSource::storage};
     const bool fails = armed_ && writes_until_failure_ == 0;
@@ -59,6 +64,16 @@ Status SimStore::write(const Batch& batch, Durability durability) noexcept {
         ++synced_writes_count_;
     }
     return {};
+}
+
+Result<Written> SimStore::try_write(const Batch& batch) noexcept {
+    if (during_write_) during_write_();
+    {
+        const std::lock_guard lock(mutex_);
+        if (busy_) return Written::not_now;
+    }
+    if (const Status written = write_now(batch, Durability::process); !written) return written.error();
+    return Written::yes;
 }
 
 // A copy of the range: the visitor may call get() or take its time without holding the lock.
@@ -120,6 +135,15 @@ void SimStore::set_low_on_space(bool low) noexcept {
     low_on_space_ = low;
 }
 
+void SimStore::on_write(std::function<void()> during) {
+    during_write_ = std::move(during);
+}
+
+void SimStore::set_busy(bool busy) noexcept {
+    const std::lock_guard lock(mutex_);
+    busy_ = busy;
+}
+
 bool SimStore::corrupt_value(Family family, Bytes key, std::size_t octet) noexcept {
     const std::lock_guard lock(mutex_);
     bool found_any = false;
@@ -138,6 +162,7 @@ void SimStore::restart() noexcept {
     failed_ = false;
     reads_fail_ = false;
     low_on_space_ = false;
+    busy_ = false;
 }
 
 void SimStore::crash_process() noexcept {

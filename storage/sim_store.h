@@ -4,6 +4,7 @@
 // in order.
 #pragma once
 #include <array>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -17,6 +18,7 @@ class SimStore final : public Store {
   public:
     Result<std::optional<std::string>> get(Family family, Bytes key) noexcept override;
     Status write(const Batch& batch, Durability durability) noexcept override;
+    Result<Written> try_write(const Batch& batch) noexcept override;
     Status scan(Family family, Bytes from, Bytes to,
                 const std::function<bool(Bytes key, Bytes value)>& visit) noexcept override;
     Status scan_backwards(
@@ -32,6 +34,10 @@ class SimStore final : public Store {
     void fail_write_after(std::uint64_t writes, ErrorCode error, bool reaches_disk) noexcept;
     void fail_reads(bool fail) noexcept;
     void set_low_on_space(bool low) noexcept;
+    // Runs inside each write and each try, before it has an effect: what takes time there.
+    void on_write(std::function<void()> during);
+    // While true it is as if another writer were inside: try_write() answers `not_now`.
+    void set_busy(bool busy) noexcept;
     // Flips one octet of a stored value; false when there is no such key or the value is empty.
     bool corrupt_value(Family family, Bytes key, std::size_t octet = 0) noexcept;
 
@@ -49,6 +55,7 @@ class SimStore final : public Store {
     using Table = std::map<std::string, std::string, std::less<>>;
     using Tables = std::array<Table, static_cast<std::size_t>(Family::count)>;
     using Rows = std::vector<std::pair<std::string, std::string>>;
+    Status write_now(const Batch& batch, Durability durability) noexcept;
     static void apply(Tables& tables, const Batch& batch);
     Result<Rows> rows(Family family, Bytes from, Bytes to) const noexcept;
     void restart() noexcept;
@@ -66,6 +73,8 @@ class SimStore final : public Store {
     bool failed_ = false;
     bool reads_fail_ = false;
     bool low_on_space_ = false;
+    bool busy_ = false;
+    std::function<void()> during_write_;  // set before threads write
 };
 
 }  // namespace nodex::storage

@@ -1,6 +1,6 @@
 // Store: ordered key-value families with atomic batches. Two implementations, RocksStore and
-// SimStore, held to one contract test. Used by one writer thread (the commit thread); reads are
-// thread-safe.
+// SimStore, held to one contract test. Thread-safe; who keeps order among writers is above it
+// (group_commit.h; the centre).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -118,6 +118,9 @@ class Batch {
     std::uint64_t number_ = next_number();
 };
 
+// What became of a write that was only tried.
+enum class Written : std::uint8_t { yes, not_now };
+
 class Store {
   public:
     virtual ~Store() = default;
@@ -127,6 +130,10 @@ class Store {
     // the store is opened anew (a failed fsync is not retried: what the kernel dropped cannot be
     // known).
     virtual Status write(const Batch& batch, Durability durability) noexcept = 0;
+    // The same at `process`, by a thread that may not wait for other writers, nor for a store that is
+    // behind with its own work. `not_now`: nothing was written; the store is as it was. What remains
+    // is the time that the operating system takes for it.
+    virtual Result<Written> try_write(const Batch& batch) noexcept = 0;
     // Visits [from, to) in key order until the visitor answers false. Empty `to`: to the end of the
     // family.
     virtual Status scan(Family family, Bytes from, Bytes to,

@@ -18,6 +18,8 @@ class StoreWorld {
     virtual ~StoreWorld() = default;
     virtual Store& store() = 0;
     virtual void reopen() = 0;  // closes without warning and opens again
+    virtual void hold_writer() = 0;     // another one is inside from now on
+    virtual void release_writer() = 0;  // and goes away
 };
 
 struct StoreWorldFactory {
@@ -156,6 +158,33 @@ TEST_P(StoreContract, KeepsBothDurabilitiesAcrossAReopen) {
     EXPECT_EQ(get(Family::idem, "power"), "2");
     EXPECT_EQ(get(Family::body, "chunk").size(), 100'000u);
     EXPECT_FALSE(world->store().failed());
+}
+
+TEST_P(StoreContract, ATriedWriteIsAWrite) {
+    batch.put(Family::meta, "key", "value");
+    batch.erase_range(Family::outbox, "a", "b");
+    const Result<Written> tried = world->store().try_write(batch);
+    ASSERT_TRUE(tried.has_value());
+    EXPECT_EQ(*tried, Written::yes);
+    EXPECT_EQ(get(Family::meta, "key"), "value");
+    world->reopen();
+    EXPECT_EQ(get(Family::meta, "key"), "value");
+}
+
+TEST_P(StoreContract, ATriedWriteWaitsForNobodyAndMayBeWrittenLater) {
+    world->hold_writer();
+    batch.put(Family::meta, "key", "value");
+    const Result<Written> tried = world->store().try_write(batch);
+    ASSERT_TRUE(tried.has_value());
+    EXPECT_EQ(*tried, Written::not_now);
+    EXPECT_EQ(get(Family::meta, "key"), "(absent)");
+    EXPECT_FALSE(world->store().failed());
+    world->release_writer();
+    write();
+    EXPECT_EQ(get(Family::meta, "key"), "value");
+    batch.put(Family::meta, "key", "later");
+    EXPECT_EQ(*world->store().try_write(batch), Written::yes);
+    EXPECT_EQ(get(Family::meta, "key"), "later");
 }
 
 // RocksDB used a row's insert hint for an erased range and ended the process: the memory of one

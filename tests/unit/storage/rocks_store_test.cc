@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <set>
 
@@ -17,6 +19,37 @@
 
 namespace nodex::storage::rocks_store_test {
 namespace {
+
+// RocksDB's flushes do not run: all of their threads do something else.
+class FlushThreadsBusy {
+  public:
+    FlushThreadsBusy() {
+        rocksdb::Env* const env = rocksdb::Env::Default();
+        threads_ = env->GetBackgroundThreads(rocksdb::Env::Priority::HIGH);
+        NX_ASSERT(threads_ > 0);
+        for (int i = 0; i < threads_; ++i)
+            env->Schedule(&wait, this, rocksdb::Env::Priority::HIGH);
+        for (int seen = 0; (seen = inside_.load()) < threads_;) inside_.wait(seen);
+    }
+    void end() {
+        busy_.store(false);
+        busy_.notify_all();
+        for (int seen = 0; (seen = inside_.load()) > 0;) inside_.wait(seen);
+    }
+
+  private:
+    static void wait(void* self) {
+        auto& all = *static_cast<FlushThreadsBusy*>(self);
+        all.inside_.fetch_add(1);
+        all.inside_.notify_all();
+        all.busy_.wait(true);
+        all.inside_.fetch_sub(1);
+        all.inside_.notify_all();
+    }
+    std::atomic<bool> busy_{true};
+    std::atomic<int> inside_{0};
+    int threads_ = 0;
+};
 
 class RocksStoreTest : public ::testing::Test {
   protected:
@@ -247,6 +280,28 @@ TEST_F(RocksStoreTest, DropsExpiredRowsWhenFilesAreMerged) {
     EXPECT_TRUE(has(Family::idem, "unknown")) << "what is not understood is kept";
     EXPECT_FALSE(has(Family::dek, "expired"));
     EXPECT_TRUE(has(Family::dek, "alive"));
+}
+
+TEST_F(RocksStoreTest, ATriedWriteDoesNotWaitForFlushes) {
+    const auto store = open();
+    FlushThreadsBusy flushes;
+    const std::string mebibyte(1024 * 1024, 'x');
+    const auto key = [](int number) { return "row " + std::to_string(number); };
+    int written = 0;
+    for (bool taken = true; taken && written < 64; written += taken) {
+        batch.clear();
+        batch.put(Family::meta, key(written), mebibyte);
+        const Result<Written> tried = store->try_write(batch);
+        ASSERT_TRUE(tried.has_value());
+        taken = *tried == Written::yes;
+    }
+    EXPECT_GT(written, 8) << "a memtable and more";
+    EXPECT_LT(written, 64) << "RocksDB stalls writes at two full ones";
+    EXPECT_FALSE(store->failed());
+    EXPECT_FALSE((*store->get(Family::meta, key(written))).has_value());
+    flushes.end();
+    EXPECT_TRUE(store->write(batch, Durability::process).has_value()) << "who may wait does";
+    EXPECT_TRUE((*store->get(Family::meta, key(written))).has_value());
 }
 
 }  // namespace
