@@ -1,8 +1,8 @@
-// What each operation does on the commit thread. An operation that refuses has added nothing to the
+// What each operation does when it is committed. An operation that refuses has added nothing to the
 // batch: the verb that may refuse comes first, chunks after it (a batch is atomic, so their order
 // does not matter).
-#include "storage/commit_thread.h"
 #include "storage/keyspace.h"
+#include "storage/operation.h"
 
 namespace nodex::storage {
 
@@ -49,6 +49,13 @@ Status FinishOperation::apply(Journal& journal, Store&, Batch& batch, std::int64
         key = {};
     }
     return {};
+}
+
+// Open row, answer, settlement and two leases besides the chunks.
+Operation::Extent FinishOperation::extent() const noexcept {
+    Extent extent{5 + chunks.size(), key_record.size()};
+    for (const Chunk& chunk : chunks) extent.bytes += chunk.sealed.size();
+    return extent;
 }
 
 Status ReleaseOperation::apply(Journal& journal, Store&, Batch& batch, std::int64_t) {

@@ -127,6 +127,16 @@ inline constexpr std::int64_t retry_after_ms = 1'000;
 inline constexpr std::size_t stored_chunk_bytes_max = 64 * 1024;  // plaintext of one sealed chunk
 inline constexpr unsigned commit_batch_operations_max = 4'096;    // operations in one group commit
 inline constexpr std::size_t commit_batch_bytes_max = 8 * 1024 * 1024;
+// What a loop writes itself at the end of a turn (storage/loop_commits.h): half a millisecond on a
+// healthy machine. More goes to the commit thread.
+inline constexpr std::size_t inline_commit_rows_max = 256;
+inline constexpr std::size_t inline_commit_bytes_max = 256 * 1024;
+inline constexpr Nanoseconds inline_commit_ns_max =
+    1 * millisecond;  // one that took longer is slow: see storage/slow_writes.h
+inline constexpr Nanoseconds inline_pause_ns_max =
+    10 * second;  // for so long at most loops then leave their writes to the commit thread
+static_assert(inline_commit_bytes_max < commit_batch_bytes_max);
+static_assert(inline_commit_rows_max < commit_batch_operations_max);
 
 // --- replication (replication/README.md) ---
 inline constexpr unsigned ship_records_max = 256;

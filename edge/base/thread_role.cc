@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "edge/base/result.h"
 
@@ -16,6 +17,12 @@ void begin_helper_thread(const char* name) noexcept {
     begin_loop_thread(name);
     const sched_param none{};
     (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+}
+
+std::uint64_t thread_waits() noexcept {
+    rusage usage{};
+    NX_ASSERT(::getrusage(RUSAGE_THREAD, &usage) == 0);
+    return static_cast<std::uint64_t>(usage.ru_nvcsw);
 }
 
 }  // namespace nodex

@@ -1,5 +1,6 @@
 // What a thread is called and whom it gives way to. Called by a thread for itself, first thing.
 #pragma once
+#include <cstdint>
 
 namespace nodex {
 
@@ -12,5 +13,9 @@ void begin_loop_thread(const char* name) noexcept;
 // not push a loop off the processor they share. The loop ends its turn first, and the mail of that turn is
 // one batch instead of several. On an idle processor it starts as early as any other thread.
 void begin_helper_thread(const char* name) noexcept;
+
+// How often the calling thread has given its processor up by itself so far, to wait for a disk, a lock or an
+// event; not counted is when it was taken away. A system call.
+[[nodiscard]] std::uint64_t thread_waits() noexcept;
 
 }  // namespace nodex

@@ -182,6 +182,15 @@ double read(const std::atomic<std::int64_t>& value) noexcept {
 
 void add_commits(Page& page, const storage::CommitStats& commits) {
     page.counter("nodex_commit_batches_total", "Group commits.", read(commits.batches));
+    page.counter("nodex_commit_inline_batches_total",
+                 "Of them, written by a loop at the end of its turn.", read(commits.inline_batches));
+    auto handed_over =
+        page.family("nodex_commit_handed_over_total",
+                    "Turns whose writes a loop left to the commit thread, by reason.",
+                    Page::Kind::counter);
+    for (std::size_t i = 0; i < commits.handed_over.size(); ++i)
+        handed_over.add(read(commits.handed_over[i]),
+                        {{"reason", storage::name(static_cast<storage::HandOver>(i))}});
     page.counter("nodex_commit_operations_total", "Operations in group commits.",
                  read(commits.operations));
     page.counter("nodex_commit_bytes_total", "Bytes in group commits.", read(commits.bytes));

@@ -14,7 +14,7 @@ constexpr Nanoseconds submit_interval = 500 * microsecond;
 
 }  // namespace
 
-AppendLog::AppendLog(Loop& loop, storage::CommitThread& commits, Histogram& append_ns) noexcept
+AppendLog::AppendLog(Loop& loop, TurnCommits& commits, Histogram& append_ns) noexcept
     : loop_(loop), commits_(commits), append_ns_(append_ns) {}
 
 void AppendLog::gather(storage::BodyWriter& writer, Bytes plaintext, bool last) {
@@ -61,7 +61,7 @@ void AppendLog::submit() noexcept {
     urgent_ = false;
     loop_.timers().cancel(submit_timer_);
     submitted_ns_ = loop_.now_ns();
-    commits_.submit(gathering(), loop_.mailbox(), storage::when_done<&AppendLog::committed>(this));
+    commits_.submit(gathering(), storage::when_done<&AppendLog::committed>(this));
     gathering_ ^= 1;
 }
 

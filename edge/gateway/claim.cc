@@ -110,8 +110,7 @@ void Exchange::claim(bool look_up_only) noexcept {
         claim_.owner = {gateway_.core(), run_->slot(), gateway_.next_generation(run_->slot())};
     }
     enter(Phase::claiming);
-    gateway_.shared().commits.submit(claim_, gateway_.loop().mailbox(),
-                                     storage::when_done<&Exchange::claim_done>(this));
+    gateway_.commits().submit(claim_, storage::when_done<&Exchange::claim_done>(this));
 }
 
 void Exchange::refuse_claim(api::Code code) noexcept {

@@ -16,7 +16,7 @@
 #include "edge/gateway/watch.h"
 #include "edge/io/loop.h"
 #include "replication/agent.h"
-#include "storage/commit_thread.h"
+#include "storage/operation.h"
 
 namespace nodex::gateway {
 

@@ -78,8 +78,7 @@ void Exchange::follow_on() noexcept {
     read_.first = chunk_next_;
     read_.count = std::min(chunks_end - chunk_next_, chunks_per_read_max);
     read_.chunks.clear();
-    gateway_.shared().commits.submit(read_, gateway_.loop().mailbox(),
-                                     storage::when_done<&Exchange::read_done>(this));
+    gateway_.commits().submit(read_, storage::when_done<&Exchange::read_done>(this));
 }
 
 void Exchange::read_done() noexcept {

@@ -40,7 +40,8 @@ Gateway::Gateway(Loop& loop, std::uint16_t core, Shared& shared, upstream::Upstr
       directory_(std::move(directory)),
       peers_{},
       metrics_(std::make_unique<Metrics>()),
-      append_log_(loop, shared.commits, metrics_->append_ns) {}
+      commits_(loop, shared.commits),
+      append_log_(loop, commits_, metrics_->append_ns) {}
 
 Gateway::~Gateway() = default;
 

@@ -17,6 +17,7 @@
 #include "edge/gateway/run.h"
 #include "edge/gateway/sdk_retries.h"
 #include "edge/gateway/settings.h"
+#include "edge/gateway/turn_commits.h"
 #include "edge/upstream/upstream.h"
 #include "replication/agent.h"
 #include "storage/commit_thread.h"
@@ -81,6 +82,7 @@ class Gateway final : public RequestHandler {
     [[nodiscard]] Metrics& metrics() noexcept { return *metrics_; }
     [[nodiscard]] Random& random() noexcept { return random_; }
     [[nodiscard]] api::JsonReader& json() noexcept { return json_; }
+    [[nodiscard]] TurnCommits& commits() noexcept { return commits_; }
     [[nodiscard]] AppendLog& append_log() noexcept { return append_log_; }
     [[nodiscard]] const std::shared_ptr<const Settings>& settings() const noexcept {
         return settings_;
@@ -115,6 +117,7 @@ class Gateway final : public RequestHandler {
     std::vector<Gateway*> peers_;
     std::unique_ptr<Metrics> metrics_;
     api::JsonReader json_;
+    TurnCommits commits_;
     AppendLog append_log_;
     std::uint64_t requests_counter_ = 0;
     bool draining_ = false;

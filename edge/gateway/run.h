@@ -18,7 +18,7 @@
 #include "edge/upstream/upstream.h"
 #include "replication/agent.h"
 #include "replication/directory.h"
-#include "storage/commit_thread.h"
+#include "storage/operation.h"
 #include "storage/vault.h"
 
 namespace nodex::gateway {

@@ -111,8 +111,7 @@ void Run::settle() noexcept {
         finish_.finish.settlement->sealed_request.id.is_zero() ? 0 : answer.expires_ms;
     if (order_.copies_first) await_end();
     finish_started_ns_ = gateway_.loop().now_ns();
-    gateway_.shared().commits.submit(finish_, gateway_.loop().mailbox(),
-                                     storage::when_done<&Run::settled>(this));
+    gateway_.commits().submit(finish_, storage::when_done<&Run::settled>(this));
 }
 
 // Before the client has its end: it may send the next request at once.
@@ -172,8 +171,7 @@ void Run::fail(const api::ApiError& error) noexcept {
     gateway_.loop().timers().cancel(grace_);
     gateway_.loop().timers().cancel(drain_);
     release_.request_id = order_.open.request_id;
-    gateway_.shared().commits.submit(release_, gateway_.loop().mailbox(),
-                                     storage::when_done<&Run::released>(this));
+    gateway_.commits().submit(release_, storage::when_done<&Run::released>(this));
 }
 
 void Run::released() noexcept {

@@ -1,7 +1,7 @@
 // Everything at once, from a seed: clients that send, repeat, resume and leave; providers that answer in
-// pieces, wrongly or not at all; a network that splits and resets; a centre that is cut off. Whatever
-// comes of it, the world's end proves that nothing is left reserved, open, armed or unbalanced, and
-// that no answer looked complete that was not.
+// pieces, wrongly or not at all; a network that splits and resets; a centre that is cut off; a store that
+// is busy. Whatever comes of it, the world's end proves that nothing is left reserved, open, armed or
+// unbalanced, and that no answer looked complete that was not.
 #include "tests/unit/gateway/gateway_world.h"
 
 namespace nodex::gateway {
@@ -11,6 +11,7 @@ WorldOptions options_of(std::uint64_t seed) {
     WorldOptions options;
     options.seed = seed;
     options.only_pop = seed % 2 == 0;
+    if (seed / 2 % 2 == 0) options.durability = storage::Durability::process;
     options.endpoints = 1 + static_cast<unsigned>(seed % 3);
     options.balance = seed % 5 == 0 ? 1'000 : 10 * nano_per_unit;
     if (seed % 4 == 0) options.key.limits = {.tokens_per_minute = 2'000, .concurrency = 3};
@@ -131,6 +132,7 @@ TEST_P(Chaos, LeavesNothingBehind) {
             case 2: client_acts(); break;
             case 3: client_leaves(); break;
             case 4: network_.cut(0, roll(3) == 0); break;
+            case 5: store_.set_busy(roll(2) == 0); break;
             default: provider_acts(); break;
         }
         for (unsigned turns = roll(6); turns > 0; --turns) step();

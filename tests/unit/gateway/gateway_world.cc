@@ -163,7 +163,7 @@ void GatewayWorld::open_pop() {
     ASSERT_TRUE(vault);
     vault_ = std::move(*vault);
     commits_ = std::make_unique<storage::CommitThread>(store_, *journal_, loop_.clock(),
-                                                       storage::Durability::power);
+                                                       options_.durability);
     transport_ = network_.connect(0);
     replication::AgentOptions agent;
     agent.link_key = crypto::SecretKey(idempotency_text);

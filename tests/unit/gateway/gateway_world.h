@@ -58,6 +58,7 @@ struct WorldOptions {
     replication::KeySettings key;
     unsigned endpoints = 1;
     std::uint64_t seed = 7;
+    storage::Durability durability = storage::Durability::power;
     bool buddy = false;  // a second POP, which keeps copies; streams wait for it
 };
 

@@ -1,6 +1,6 @@
 // Crashes of every kind under random work. Per seed:
 //   1. a random mix of claims, chunks, ends, releases and truncations goes through the commit
-//   thread
+//   thread, or through a loop that writes by itself unless the store is busy
 //   2. at a random write the disk fails, before or after the change reached it
 //   3. the process crashes or the power fails, keeping a random part of what was not synced
 //   4. the journal is opened again, recovered, and held against what clients were told
@@ -12,7 +12,7 @@
 #include <set>
 
 #include "edge/crypto/crypto.h"
-#include "storage/commit_thread.h"
+#include "storage/loop_commits.h"
 #include "storage/sim_store.h"
 #include "tests/unit/storage/samples.h"
 
@@ -40,9 +40,10 @@ class CrashWorld {
         if (::testing::Test::HasFailure()) return;
         end_recovered();
         CommitThread commits(store_, *journal_, clock_, durability_);
+        LoopCommits of_loop(commits, loop_);
         store_.fail_write_after(random_.below(25), ErrorCode::storage_failed,
                                 random_.below(2) == 0);
-        while (!commits.failed()) step(commits);
+        while (!commits.failed()) step(commits, of_loop);
         crash();
     }
 
@@ -51,13 +52,19 @@ class CrashWorld {
     // step.
     enum class Told : std::uint8_t { claimed, ended, released };
 
-    void step(CommitThread& commits) {
+    void step(CommitThread& commits, LoopCommits& of_loop) {
         std::deque<ClaimOperation> claims;
         std::deque<FinishOperation> finishes;
         std::deque<ReleaseOperation> releases;
         std::set<std::uint64_t> busy;
+        const bool on_loop = random_.below(2) == 0;
+        store_.set_busy(random_.below(4) == 0);
         const auto submit = [&](Operation& operation) {
-            commits.submit(operation, loop_, when_done<&Ignore::done>(&ignore_));
+            const OperationDone done = when_done<&Ignore::done>(&ignore_);
+            if (on_loop)
+                of_loop.submit(operation, done);
+            else
+                commits.submit(operation, loop_, done);
         };
         for (std::uint64_t i = random_.below(6); i > 0; --i) {
             const std::uint64_t number = ++last_number_;
@@ -91,6 +98,7 @@ class CrashWorld {
         };
         // Only what was acknowledged may be applied by the ledger, so it comes in a batch of its
         // own.
+        of_loop.end_turn();
         commits.run_once();
         loop_.deliver();
         for (ClaimOperation& claim : claims)
@@ -101,6 +109,7 @@ class CrashWorld {
             if (release.status()) told_[number_of(release.request_id)] = Told::released;
         if (random_.below(4) != 0) return;
         submit(truncation);
+        of_loop.end_turn();
         commits.run_once();
         loop_.deliver();
     }

@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "storage/loop_commits.h"
 #include "storage/rocks_store.h"
 #include "tests/unit/storage/samples.h"
 #include "tests/unit/storage/temporary_directory.h"
@@ -15,7 +16,7 @@ namespace nodex::storage {
 namespace {
 
 // Claims and finishes requests through a journal, for ever, and tells every acknowledged one.
-[[noreturn]] void serve(const RocksOptions& options, std::uint64_t first, int told) {
+[[noreturn]] void serve_by_hand(const RocksOptions& options, std::uint64_t first, int told) {
     auto store = RocksStore::open(options);
     auto journal = Journal::open(**store);
     Batch writes;
@@ -31,10 +32,45 @@ namespace {
     }
 }
 
+struct NoWaker final : Waker {
+    void wake() noexcept override {}
+};
+struct NoNews {
+    void ignore() {}
+};
+
+// The same through a loop that commits by itself.
+[[noreturn]] void serve_on_a_loop(const RocksOptions& options, std::uint64_t first, int told) {
+    auto store = RocksStore::open(options);
+    auto journal = Journal::open(**store);
+    CommitThread thread(**store, **journal, system_clock(), Durability::process);
+    NoWaker waker;
+    Mailbox mailbox(waker);
+    LoopCommits commits(thread, mailbox);
+    NoNews news;
+    ClaimOperation claim;
+    FinishOperation finish;
+    const auto commit = [&](Operation& operation) {
+        commits.submit(operation, when_done<&NoNews::ignore>(&news));
+        commits.end_turn();
+        thread.run_once();  // what could not be written at once
+        mailbox.deliver();
+        return operation.status().has_value();
+    };
+    for (std::uint64_t number = first;; ++number) {
+        claim.request = samples::request(number);
+        finish.finish = samples::finish(claim.request, 1);
+        const bool ok = commit(claim) && (number % 3 == 0 || commit(finish));
+        if (!ok || ::write(told, &number, sizeof number) != sizeof number) ::_exit(1);
+    }
+}
+
 // A child that serves once it is told to, until its own progress says when it is killed.
 class Victim {
   public:
-    Victim(const RocksOptions& options, std::uint64_t kill_after) : kill_after_(kill_after) {
+    using Serve = void (*)(const RocksOptions&, std::uint64_t first, int told);
+    Victim(const RocksOptions& options, std::uint64_t kill_after, Serve serve)
+        : kill_after_(kill_after) {
         NX_ASSERT(::pipe(go_.data()) == 0);
         NX_ASSERT(::pipe(told_.data()) == 0);
         child_ = ::fork();
@@ -82,7 +118,9 @@ TEST(RocksStoreKill, KeepsEveryAcknowledgedOperationAcrossKill9) {
     RocksOptions options;
     options.path = directory.path() + "/data";
     options.clock = &clock;
-    std::array<Victim, 3> victims{Victim(options, 1), Victim(options, 37), Victim(options, 400)};
+    std::array<Victim, 4> victims{Victim(options, 1, serve_on_a_loop), Victim(options, 37, serve_by_hand),
+                                  Victim(options, 210, serve_on_a_loop),
+                                  Victim(options, 400, serve_by_hand)};
     for (Victim& victim : victims) {
         const std::vector<std::uint64_t> acknowledged = victim.run();
         const auto store = RocksStore::open(options);
