@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Each header compiles alone: usage headers.py COMPILER [FLAGS...]. A header that needs another one included
-before it works only by luck. What was found sound is remembered in the build directory by the digest of the
-header and of all our headers that it reaches: the run after a small change takes seconds, not a minute a core."""
+before it works only by luck. One that begins a source of the build is compiled alone by the build. Of the others, what
+was found sound is remembered in the build directory by the digest of the header and of all our headers that it reaches."""
 import concurrent.futures
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,19 +17,41 @@ FLAGS = ["-std=c++20", "-fsyntax-only", "-x", "c++", "-fno-exceptions", "-fno-rt
 
 
 REMEMBERED = "sound-headers"  # in a build directory: a line a digest
+COMMANDS = "compile_commands.json"  # there as well: what the build compiles
 
 
-def digest_of(path, compiler):
+def includes(text):
+    """(ours, foreign) of each include; one of the two is None."""
+    return [match.groups() for match in map(layers.INCLUDE.match, text.splitlines()) if match]
+
+
+def begun_with(sources, read=tree.read):
+    """The headers that come first in one of the sources."""
+    return {found[0][0] for found in (includes(read(source)) for source in sources) if found}
+
+
+def sources_of_the_build():
+    """Of this repository, relative to its root. None in a unity build, whose sources are generated, or outside of any."""
+    try:
+        with open(COMMANDS, encoding="utf-8") as file:
+            commands = json.load(file)
+    except OSError:
+        return []
+    ours = set(tree.files(".cc"))
+    paths = (os.path.relpath(os.path.join(command["directory"], command["file"]), tree.ROOT) for command in commands)
+    return sorted(ours.intersection(paths))
+
+
+def digest_of(path, compiler, read=tree.read):
     """Of everything of ours that decides whether the header compiles."""
     waiting, reached = [path], set()
     while waiting:
         reached.add(name := waiting.pop())
-        matches = filter(None, map(layers.INCLUDE.match, tree.read(name).splitlines()))
-        waiting += [target for target in (match.group(2) for match in matches)
-                    if target and target not in reached and os.path.exists(os.path.join(tree.ROOT, target))]
+        waiting += [ours for ours, _ in includes(read(name))
+                    if ours and ours not in reached and os.path.exists(os.path.join(tree.ROOT, ours))]
     digest = hashlib.sha256(repr([compiler, FLAGS, path]).encode())
     for name in sorted(reached):
-        digest.update(tree.read(name).encode())
+        digest.update(read(name).encode())
     return digest.hexdigest()
 
 
@@ -55,6 +78,8 @@ def problem_of(path, compiler):
 def main():
     # Headers of ours only: a private header with a third-party include is compiled by its folder's own build.
     paths = [path for path in tree.files(".h") if not has_foreign_include(path)]
+    built = begun_with(sources_of_the_build())
+    paths = [path for path in paths if path not in built]
     compiler = sys.argv[1:] or ["g++"]
     digests = {path: digest_of(path, compiler) for path in paths}
     sound = remembered()
@@ -67,12 +92,8 @@ def main():
 
 
 def has_foreign_include(path):
-    for line in tree.read(path).splitlines():
-        match = layers.INCLUDE.match(line)
-        target = match.group(2) if match else None
-        if target and not layers.STANDARD.fullmatch(target) and not layers.SYSTEM.fullmatch(target):
-            return True
-    return False
+    return any(foreign and not layers.STANDARD.fullmatch(foreign) and not layers.SYSTEM.fullmatch(foreign)
+               for _, foreign in includes(tree.read(path)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import unittest
 
 import documents
 import functions
+import headers
 import layers
 import operations
 import tidy
@@ -35,6 +36,18 @@ class Layers(unittest.TestCase):
 
     def test_an_include_that_is_not_from_the_root_is_found(self):
         self.assertIsNotNone(layers.problem_of_ours("edge/tls/x.cc", "policy.h"))
+
+
+class Headers(unittest.TestCase):
+    def test_only_the_first_include_of_a_source_is_compiled_alone_by_the_build(self):
+        sources = {"a.cc": '// a\n#include "x/a.h"\n\n#include "x/b.h"\n', "c.cc": '#include <map>\n#include "x/c.h"\n', "d.cc": "int d;\n"}
+        self.assertEqual(headers.begun_with(sources, sources.get) - {None}, {"x/a.h"})
+
+    def test_a_change_in_a_header_that_is_reached_changes_the_digest(self):
+        texts = {"edge/base/ids.h": '#include "edge/base/bytes.h"\n', "edge/base/bytes.h": "int a;\n"}
+        before = headers.digest_of("edge/base/ids.h", ["g++"], texts.get)
+        texts["edge/base/bytes.h"] = "int b;\n"
+        self.assertNotEqual(before, headers.digest_of("edge/base/ids.h", ["g++"], texts.get))
 
 
 class Tidy(unittest.TestCase):
