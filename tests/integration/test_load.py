@@ -81,7 +81,7 @@ def declared_bodies_that_do_not_come_cost_no_memory():
             wire.close()
 
 
-@test
+@test(alone=True)
 def a_good_client_is_served_while_others_dawdle():
     with Pop() as pop:
         client = pop.client()
@@ -118,7 +118,7 @@ def connections(pop):
     return sum(value for name, value in pop.metrics().items() if name.startswith("nodex_connections"))
 
 
-@test(group="idle")
+@test(group="idle", alone=True)
 def idle_connections_are_held_in_little_memory(scale):
     count = scale.idle_connections
     raise_file_limit(count + 500)
@@ -141,7 +141,7 @@ def idle_connections_are_held_in_little_memory(scale):
         until(lambda: connections(pop) < 10, 20, "closed connections are gone")
 
 
-@test(group="streams")
+@test(group="streams", alone=True)
 def open_streams_are_held_in_little_memory(scale):
     count = scale.open_streams
     raise_file_limit(2 * count + 500)

@@ -1,7 +1,9 @@
 """A centre and its POPs for tests: the nats-servers that deploy/nats makes, nodex-central, and edges. Everything real."""
+import itertools
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -9,22 +11,40 @@ import subprocess
 import sys
 import tempfile
 
-from support import built, programs, toml
+from support import built, programs, toml, workers
 from support.pop import Client, Pop
 from support.waiting import until
 
 GENERATE = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "nats" / "generate"
 
 
+# Below what the kernel gives to those who name no port: a server that is killed finds its own free again.
+FIRST_PORT, END_PORT = 20_000, 32_000
+
+
+def ports_here():
+    """The ports of this process, which no other worker uses, in turn; from anywhere, because another run may go on beside this one."""
+    number, count = workers.place()
+    share = (END_PORT - FIRST_PORT) // count
+    begin = random.randrange(share)
+    return itertools.cycle(FIRST_PORT + number * share + (begin + each) % share for each in range(share))
+
+
+PORTS = ports_here()
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_addresses(count):
-    """Loopback addresses with ports that nobody had a moment ago, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return addresses
+    """Loopback addresses with ports that nobody has, all different."""
+    return [f"127.0.0.1:{port}" for port in itertools.islice(filter(is_free, PORTS), count)]
 
 
 def listens(address):

@@ -1,7 +1,10 @@
 """A small test runner: functions named by sentences, one shared node per file, nothing skipped silently.
 
     @test                       runs in every full run
-    @test(group="idle")         runs in a group of its own (see GROUPS), at the end
+    @test(group="kills")        takes long: begins first, and a run can name it
+    @test(alone=True)           runs at the end, when nothing else does: it measures what others would disturb
+
+Files run two at a time, each in a process of its own (workers.py).
 
 A test takes what it names as parameters: `pop` (a running provider and edge, shared by the file), `scale`
 (sizes of this run), `random` (seeded; the seed is printed when the test fails) and `folder` (empty, removed
@@ -19,26 +22,31 @@ import tempfile
 import time
 import traceback
 
-from support import programs
+from support import programs, workers
 
 TESTS = []
 
 
 class Test:
-    def __init__(self, function, group):
+    def __init__(self, function, group, alone):
         self.function = function
+        self.alone = alone
         self.file = pathlib.Path(inspect.getfile(function)).stem
         self.name = function.__name__
         self.group = group
         self.parameters = list(inspect.signature(function).parameters)
 
+    @property
+    def full_name(self):
+        return f"{self.file}.{self.name}"
 
-def test(function=None, *, group="main"):
+
+def test(function=None, *, group="main", alone=False):
     """Registers a test."""
     if function is None:
-        return lambda inner: test(inner, group=group)
+        return lambda inner: test(inner, group=group, alone=alone)
     assert len(function.__name__.split("_")) >= 3, f"{function.__name__} is no sentence"
-    TESTS.append(Test(function, group))
+    TESTS.append(Test(function, group, alone))
     return function
 
 
@@ -111,11 +119,34 @@ def load(folder):
 
 
 def select(options):
-    cases = [case for case in TESTS if options.match in f"{case.file}.{case.name}"]
+    names = set(filter(None, options.names.split(",")))
+    cases = [case for case in TESTS if options.match in case.full_name and (not names or case.full_name in names)]
     if options.group:
         cases = [case for case in cases if case.group == options.group]
-    # Heavy groups come last, so that a broken basis shows first.
-    return sorted(cases, key=lambda case: case.group != "main")
+    return cases
+
+
+def run_here(cases, make_session, options):
+    """How many failed, one after the other in this process."""
+    session = make_session(options.build)
+    scale = Scale(options.extended)
+    failed = 0
+    for case in cases:
+        started = time.monotonic()
+        failure = run_one(case, session, scale, options.seed)
+        print(f"{'not ok' if failure else 'ok'} {case.full_name} ({time.monotonic() - started:.1f} s)", flush=True)
+        if failure:
+            failed += 1
+            print("    " + failure.replace("\n", "\n    "), flush=True)
+    session.close()
+    programs.end_all()
+    return failed
+
+
+def run_beside(cases, options):
+    """How many failed, in several processes."""
+    command = [*workers.itself(), "--build", options.build, "--seed", options.seed, *(["--extended"] if options.extended else [])]
+    return workers.run(command, cases, options.workers)
 
 
 def main(folder, make_session):
@@ -123,7 +154,9 @@ def main(folder, make_session):
     parser.add_argument("--build", required=True, help="build directory with the programs")
     parser.add_argument("--count", help="file that receives 'passed failed'")
     parser.add_argument("--match", default="", help="only tests whose file.name has this text")
+    parser.add_argument("--names", default="", help="only these, file.name, with commas between")
     parser.add_argument("--group", default="", help="only this group")
+    parser.add_argument("--workers", type=int, default=2, help="how many files run at a time (2)")
     parser.add_argument("--seed", default=os.environ.get("NODEX_TEST_SEED", "1"), help="of the random tests")
     parser.add_argument("--extended", action="store_true", help="full sizes")
     parser.add_argument("--list", action="store_true", help="name the tests")
@@ -132,25 +165,15 @@ def main(folder, make_session):
     cases = select(options)
     if options.list:
         for case in cases:
-            print(f"{case.group:8} {case.file}.{case.name}")
+            print(f"{case.group:8} {case.full_name}")
         return 0
-    session = make_session(options.build)
-    scale = Scale(options.extended)
-    failures = []
-    for case in cases:
-        started = time.monotonic()
-        failure = run_one(case, session, scale, options.seed)
-        print(f"{'not ok' if failure else 'ok'} {case.file}.{case.name} ({time.monotonic() - started:.1f} s)", flush=True)
-        if failure:
-            failures.append(case)
-            print("    " + failure.replace("\n", "\n    "), flush=True)
-    session.close()
-    programs.end_all()
-    passed = len(cases) - len(failures)
+    one_file = len({case.file for case in cases}) <= 1
+    failed = run_here(cases, make_session, options) if options.names or one_file else run_beside(cases, options)
+    passed = len(cases) - failed
     if options.count:
-        pathlib.Path(options.count).write_text(f"{passed} {len(failures)}\n", encoding="ascii")
-    print(f"{passed} passed, {len(failures)} failed")
-    return 1 if failures or not cases else 0
+        pathlib.Path(options.count).write_text(f"{passed} {failed}\n", encoding="ascii")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not cases else 0
 
 
 if __name__ == "__main__":
