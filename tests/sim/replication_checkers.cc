@@ -168,7 +168,7 @@ void ReplicationWorld::check_uses(const std::vector<RequestId>& charged) {
         if (is_first) continue;
         ++seen_["charged_anew"];
         const Nanoseconds ended_ns = first.at(before->second)->ended_ns;
-        if (request == before->second || began_ns_.at(request) < ended_ns + kept_ns - slack_ns)
+        if (request == before->second || began_.at(request).at_ns < ended_ns + kept_ns - slack_ns)
             violated("I2: a use of a key is charged twice");
         before->second = request;
     }

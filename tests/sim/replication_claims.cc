@@ -84,37 +84,35 @@ void ReplicationWorld::check_claim(const ledger::Claim& before,
 
 // C1: of all executions of a key's use at most one had the centre's plain grant: a second one ran
 // without its word, after a presumed death, after the disk with the first one was lost, or at the
-// same POP by whose clock, which was set forward, the answer's time was over. A use lasts as long
-// as a claim is kept.
+// same POP by whose clock, which was set forward, the answer's time was over when it looked. A use
+// lasts as long as a claim is kept.
 void ReplicationWorld::check_executions() {
-    using Begun = std::pair<Nanoseconds, const SimExecution*>;
+    using Begun = std::pair<SimBegin, const SimExecution*>;
     std::map<IdempotencyId, std::map<RequestId, Begun>> plain;
     std::map<IdempotencyId, unsigned> all;
     for (const SimExecution& execution : executions_) {
         const storage::Settlement& settlement = execution.settlement;
         if (++all[settlement.idempotency] > 1) ++seen_["ran_twice"];
         if (!has_key(settlement.request_id) || histories_[execution.history].over) continue;
-        plain[settlement.idempotency].emplace(
-            settlement.request_id, Begun{began_ns_.at(settlement.request_id), &execution});
+        plain[settlement.idempotency].emplace(settlement.request_id,
+                                              Begun{began_.at(settlement.request_id), &execution});
     }
     for (const auto& [key, ran] : plain) {
         std::vector<Begun> in_order;
         for (const auto& [request, begun] : ran) in_order.push_back(begun);
         std::sort(in_order.begin(), in_order.end(),
-                  [](const Begun& a, const Begun& b) { return a.first < b.first; });
+                  [](const Begun& a, const Begun& b) { return a.first.at_ns < b.first.at_ns; });
         for (std::size_t i = 1; i < in_order.size(); ++i)
             check_apart(*in_order[i - 1].second, *in_order[i].second,
-                        in_order[i].first - in_order[i - 1].first);
+                        in_order[i].first.at_ns - in_order[i - 1].first.at_ns,
+                        in_order[i].first.pop_ms);
     }
 }
 
 void ReplicationWorld::check_apart(const SimExecution& first, const SimExecution& second,
-                                   Nanoseconds apart_ns) {
+                                   Nanoseconds apart_ns, std::int64_t looked_ms) {
     if (apart_ns >= sim_answers_kept_ms * millisecond - uses_slack_ns()) return;
-    // It looked after the request had come, and waited for money.
-    const std::int64_t by_its_clock_ms = second.settlement.created_ms -
-                                         first.settlement.settled_ms +
-                                         limits::lease_ask_deadline / millisecond;
+    const std::int64_t by_its_clock_ms = looked_ms - first.settlement.settled_ms;
     if (first.pop == second.pop && by_its_clock_ms >= sim_answers_kept_ms)
         ++seen_["freed_by_a_clock"];
     else

@@ -68,7 +68,7 @@ void ReplicationWorld::reserved(SimPop& pop, const storage::OpenRequest& asked, 
     request.ends_at_ns =
         clock_.now_ns() + static_cast<Nanoseconds>(random_.below(400)) * millisecond;
     request.fails = random_.below(3) == 0;
-    began_ns_.emplace(request.open.request_id, clock_.now_ns());
+    began_.emplace(request.open.request_id, SimBegin{clock_.now_ns(), pop.clock.wall_ms()});
     pop.running.push_back(request);
     ask_centre(pop, request.open);
 }

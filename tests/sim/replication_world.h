@@ -122,7 +122,8 @@ class ReplicationWorld {
     void check_claim(const ledger::Claim& before,
                      const std::optional<ledger::Claim>& after);  // C2, C3
     void check_executions();                                      // C1
-    void check_apart(const SimExecution& first, const SimExecution& second, Nanoseconds apart_ns);
+    void check_apart(const SimExecution& first, const SimExecution& second, Nanoseconds apart_ns,
+                     std::int64_t looked_ms);
     void check_marks(SimPop& pop);  // I6, I10
     void check_locks();             // L2
     void check_bodies();            // B1, B2, B3
@@ -157,7 +158,7 @@ class ReplicationWorld {
     std::map<RequestId, IdempotencyId> granted_;  // the centre, as it stands, gave them their key
     std::set<RequestId> presumed_;    // and took it from, or gave it after, a presumed death
     std::set<RequestId> gates_open_;  // may have logged something
-    std::map<RequestId, Nanoseconds> began_ns_;  // by the true time
+    std::map<RequestId, SimBegin> began_;
     std::vector<SimBody> bodies_;
     std::uint32_t shreds_ordered_ = 0;
     std::uint32_t shredded_below_ = 0;  // versions of the account's key

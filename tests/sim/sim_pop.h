@@ -58,6 +58,12 @@ struct SimExecution {
     Nanoseconds ended_ns = 0;  // by the true time
 };
 
+// When a request was free to run: its POP had looked for an answer, and reserved its money.
+struct SimBegin {
+    Nanoseconds at_ns = 0;    // by the true time
+    std::int64_t pop_ms = 0;  // by the POP's clock
+};
+
 // How long a POP keeps an answer: the shortest there is, so that clients use keys anew.
 inline constexpr std::int64_t sim_answers_kept_ms = limits::idempotency_ttl_min / millisecond;
 
