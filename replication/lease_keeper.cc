@@ -249,6 +249,12 @@ void LeaseKeeper::take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns
     if (entry.generation < lease.generation()) return;  // late: a newer one is open
     if (entry.generation > lease.generation())
         return open_generation(entry.scope, entry.generation);
+    // Before the grant, out of which it was given back.
+    if (options_.planted_bug != PlantedBug::forgotten_returns) {
+        lease.learn_returned(entry.returned_total);
+        Nano& durable = found->second.returned_durable;  // at the centre, if not here
+        durable = std::max(durable, entry.returned_total);
+    }
     // Counted from our own sending: the centre's term began later.
     const bool adds = options_.planted_bug == PlantedBug::delta_grants;
     lease.grant(entry.granted_total + (adds ? lease.granted() : 0),

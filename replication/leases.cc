@@ -64,6 +64,13 @@ void LeaseScope::grant(Nano granted_total, Nanoseconds expires_ns) noexcept {
         expires_ns_.store(expires_ns, std::memory_order_release);
 }
 
+void LeaseScope::learn_returned(Nano returned_total) noexcept {
+    const Nano before = returned_.load(std::memory_order_relaxed);
+    if (returned_total <= before) return;
+    available_.fetch_sub(returned_total - before, std::memory_order_acq_rel);
+    returned_.store(returned_total, std::memory_order_relaxed);
+}
+
 bool LeaseScope::take_back(Nano amount) noexcept {
     NX_ASSERT(amount > 0);
     if (!take(available_, amount)) return false;

@@ -28,6 +28,9 @@ class LeaseScope {
     void grant(Nano granted_total, Nanoseconds expires_ns) noexcept;
     // The agent only: nothing is reserved here any more; what is reserved ends as it would have.
     void expire() noexcept { expires_ns_.store(0, std::memory_order_release); }
+    // The agent only: what this generation gave back in all, as the centre has it; a lower or equal
+    // total changes nothing. More than we know of is what our disk forgot when it went back.
+    void learn_returned(Nano returned_total) noexcept;
     // The agent only: takes `amount` out of what is free, to give it back to the centre; false when
     // not free.
     [[nodiscard]] bool take_back(Nano amount) noexcept;

@@ -143,7 +143,7 @@ Result<LeaseRequest> decode_lease_request(Bytes bytes) noexcept {
 }
 
 // sent i64 feed_version u64 count u16 [kind u8 id u64 generation u32 granted i64 ttl_ms u32 state
-// u8]
+// u8] [returned i64] (as many, or none when all are 0)
 std::string encode(const LeaseReply& reply) {
     std::string target;
     ByteWriter writer(target);
@@ -157,6 +157,9 @@ std::string encode(const LeaseReply& reply) {
         writer.integer(entry.ttl_ms);
         writer.integer(entry.state);
     }
+    if (std::any_of(reply.entries.begin(), reply.entries.end(),
+                    [](const LeaseReply::Entry& entry) { return entry.returned_total != 0; }))
+        for (const LeaseReply::Entry& entry : reply.entries) writer.integer(entry.returned_total);
     return target;
 }
 Result<LeaseReply> decode_lease_reply(Bytes bytes) noexcept {
@@ -178,6 +181,9 @@ Result<LeaseReply> decode_lease_reply(Bytes bytes) noexcept {
         entry.ttl_ms = reader.integer<std::uint32_t>();
         entry.state = reader.enumerator(LeaseState::last);
     }
+    if (reader.ok() && !reader.rest().empty())
+        for (LeaseReply::Entry& entry : reply.entries)
+            entry.returned_total = read_amount(reader, valid);
     if (!reader.ok() || !valid) return malformed();
     return reply;
 }

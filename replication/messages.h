@@ -145,6 +145,9 @@ struct LeaseReply {
         Nano granted_total = 0;
         std::uint32_t ttl_ms = 0;  // counted by the POP from its own sending
         LeaseState state = LeaseState::open;
+        // What the centre was given back of this generation: a POP whose disk went back may have
+        // forgotten that it did. 0: nothing, or from a centre of before.
+        Nano returned_total = 0;
     };
     std::int64_t sent_ns = 0;
     std::uint64_t feed_version = 0;  // a lost hint is noticed here

@@ -9,7 +9,8 @@ enum class PlantedBug : std::uint8_t {
     none,
     delta_grants,  // POP: the grant of a reply is added to what it has, instead of being the new
                    // total
-    no_key_dedup,  // centre: a second execution of an idempotency key is charged too
+    forgotten_returns,   // POP: what its disk forgot that it gave back is spent again
+    no_key_dedup,        // centre: a second execution of an idempotency key is charged too
     new_use_by_arrival,  // centre: what arrives after the time of its key's answer is a new use
     no_sequence_check,   // centre: a shipped batch is applied wherever it starts
     truncate_on_send,    // POP: the outbox is truncated when it was sent, not when the ledger has

@@ -272,6 +272,7 @@ Result<LeaseReply::Entry> Ledger::lease_entry(LedgerTransaction& transaction, Po
     reply.scope = entry.scope;
     reply.generation = generation.number;
     reply.granted_total = generation.granted;
+    reply.returned_total = generation.returned;
     reply.ttl_ms = ttl_for_pop(generation.expires_ms, now_ms, lease_term_ms_);
     if (!holder->may_grow)
         reply.state = LeaseState::blocked;

@@ -6,6 +6,7 @@ namespace {
 
 constexpr Planted table[] = {
     {"delta_grants", PlantedBug::delta_grants},
+    {"forgotten_returns", PlantedBug::forgotten_returns},
     {"no_key_dedup", PlantedBug::no_key_dedup},
     {"new_use_by_arrival", PlantedBug::new_use_by_arrival},
     {"no_sequence_check", PlantedBug::no_sequence_check},

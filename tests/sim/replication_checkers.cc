@@ -70,10 +70,14 @@ void ReplicationWorld::check_leases(SimPop& pop) {
         const Nano used = lease->settled() + lease->reserved() + lease->returned();
         if (used > lease->granted()) violated("I4: more in use than granted");
         const auto stored = ledger_.lease_of(scope, pop.id(), pop.core->link().incarnation());
-        Nano granted = 0;
+        Nano granted = 0, returned = 0;
         if (stored && *stored)
             for (const ledger::Lease::Generation& generation : (*stored)->generations)
-                if (generation.number == lease->generation()) granted = generation.granted;
+                if (generation.number == lease->generation()) {
+                    granted = generation.granted;
+                    returned = generation.returned;
+                }
+        if (lease->returned() < returned) violated("I4: what was given back counts as free");
         if (lease->granted() > granted) violated("I4: a grant the centre does not know");
     }
 }

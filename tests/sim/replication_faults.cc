@@ -11,6 +11,7 @@ constexpr unsigned draws = 1'000;
 constexpr std::int64_t pop_clock_set_max_ms = 2 * 3'600'000;
 constexpr unsigned silent_steps = 50;
 constexpr unsigned idle_steps = 20;
+constexpr unsigned returning_steps = 240;  // of a second: needs are forgotten, then a minute passes
 // Each is shorter than what a reader takes for a pause, all of them longer than answers are kept.
 constexpr Nanoseconds outliving_step = limits::message_lateness_max * 5 / 6;
 constexpr auto outliving_steps =
@@ -24,6 +25,7 @@ const ReplicationWorld::Fault ReplicationWorld::table[] = {
     {"pop_disk_lost", 1, &ReplicationWorld::lose_disk},
     {"", 6, &ReplicationWorld::copy_disk},
     {"pop_disk_rolled_back", 4, &ReplicationWorld::roll_disk_back},
+    {"pop_forgets_returns", 1, &ReplicationWorld::forget_returns},
     {"pop_clock_set", 3, &ReplicationWorld::set_clock},
     {"centre_clock_set", 2, &ReplicationWorld::set_centre_clock},
     {"link_cut", 12, &ReplicationWorld::cut_link},
@@ -145,6 +147,15 @@ bool ReplicationWorld::roll_disk_back(SimPop& pop) {
     }
     start_pop(pop);
     return true;
+}
+
+// The copy lacks nothing but what the POP has given back since: no request ran meanwhile.
+bool ReplicationWorld::forget_returns(SimPop& pop) {
+    for (const auto& each : pops_) end_requests(*each, true);
+    for (unsigned i = 0; i < 5; ++i) step(200 * millisecond);  // what they cost is shipped
+    (void)copy_disk(pop);
+    for (unsigned i = 0; i < returning_steps && violation_.empty(); ++i) step(second);
+    return roll_disk_back(pop);
 }
 
 bool ReplicationWorld::set_clock(SimPop& pop) {

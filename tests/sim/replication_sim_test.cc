@@ -34,12 +34,26 @@ TEST(ReplicationSim, HoldsItsInvariantsOnEveryFixedSeed) {
                              "answers_outlived", "charged_anew"})
         EXPECT_GT(seen[what], 0u) << what
                                   << " never happened: the seeds prove less than they claim";
-    for (const char* what :
-         {"pop_killed", "pop_power_lost", "pop_disk_lost", "pop_disk_rolled_back", "pop_clock_set",
-          "centre_clock_set", "link_cut", "link_cut_one_way", "link_cut_until_reclaimed",
-          "link_cut_until_silent", "centre_killed", "centres_restarted", "centre_frozen",
-          "ledger_restored", "old_centre_woken", "message_dropped", "message_repeated",
-          "message_overtaken", "message_cut"})
+    for (const char* what : {"pop_killed",
+                             "pop_power_lost",
+                             "pop_disk_lost",
+                             "pop_disk_rolled_back",
+                             "pop_forgets_returns",
+                             "pop_clock_set",
+                             "centre_clock_set",
+                             "link_cut",
+                             "link_cut_one_way",
+                             "link_cut_until_reclaimed",
+                             "link_cut_until_silent",
+                             "centre_killed",
+                             "centres_restarted",
+                             "centre_frozen",
+                             "ledger_restored",
+                             "old_centre_woken",
+                             "message_dropped",
+                             "message_repeated",
+                             "message_overtaken",
+                             "message_cut"})
         EXPECT_GT(faults[what], 0u) << what << " was never done";
 }
 

@@ -63,6 +63,7 @@ class ReplicationWorld {
     bool lose_disk(SimPop& pop);
     bool copy_disk(SimPop& pop);
     bool roll_disk_back(SimPop& pop);
+    bool forget_returns(SimPop& pop);
     bool set_clock(SimPop& pop);
     bool set_centre_clock(SimPop& pop);
     bool cut_link(SimPop& pop);

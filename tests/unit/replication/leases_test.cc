@@ -72,6 +72,17 @@ TEST(LeaseScope, TakesBackOnlyWhatIsFree) {
     EXPECT_EQ(lease.available(), 0);
 }
 
+TEST(LeaseScope, WhatTheCentreWasGivenBackIsNotFreeAgain) {
+    LeaseScope lease(scope, 1, 10, 0);  // of a disk that has forgotten 60
+    lease.learn_returned(60);
+    lease.grant(100, 10 * second);
+    EXPECT_EQ(lease.available(), 30);
+    lease.learn_returned(60);
+    lease.learn_returned(40);  // late
+    EXPECT_EQ(lease.available(), 30);
+    EXPECT_EQ(lease.returned(), 60);
+}
+
 TEST(LeaseScope, ManyThreadsReserveExactlyWhatIsThere) {
     LeaseScope lease(scope, 1, 0, 0);
     lease.grant(1'000, 10 * second);

@@ -103,16 +103,34 @@ TEST(Messages, LeasesGoBothWays) {
     const Result<LeaseRequest> read = decode_lease_request(encode(request));
     ASSERT_TRUE(read);
     EXPECT_EQ(encode(*read), encode(request));
-    LeaseReply reply{5, 9, {{{LeaseKey::Kind::key, 4}, 2, 100, 600'000, LeaseState::exhausted}}};
+    LeaseReply reply{5,
+                     9,
+                     {{{LeaseKey::Kind::key, 4}, 2, 100, 600'000, LeaseState::exhausted, 0},
+                      {{LeaseKey::Kind::key, 5}, 2, 100, 600'000, LeaseState::open, 40}}};
     const Result<LeaseReply> read_reply = decode_lease_reply(encode(reply));
     ASSERT_TRUE(read_reply);
     EXPECT_EQ(encode(*read_reply), encode(reply));
+    EXPECT_EQ(read_reply->entries[0].returned_total, 0);
+    EXPECT_EQ(read_reply->entries[1].returned_total, 40);
+}
+
+TEST(Messages, ALeaseReplyOfACentreOfBeforeTellsNothingOfReturns) {
+    const LeaseReply reply{5, 9, {{{LeaseKey::Kind::key, 4}, 2, 100, 1, LeaseState::open, 40}}};
+    const std::string whole = encode(reply);
+    const Result<LeaseReply> before = decode_lease_reply(Bytes(whole).substr(0, whole.size() - 8));
+    ASSERT_TRUE(before);
+    EXPECT_EQ(before->entries[0].granted_total, 100);
+    EXPECT_EQ(before->entries[0].returned_total, 0);
+    EXPECT_FALSE(decode_lease_reply(Bytes(whole).substr(0, whole.size() - 1)));
 }
 
 TEST(Messages, ANegativeAmountIsMalformed) {
     LeaseRequest request{5, false, {{{LeaseKey::Kind::account, 4}, 2, -1, 0, 0, 0}}};
     EXPECT_FALSE(decode_lease_request(encode(request)));
-    LeaseReply reply{5, 9, {{{LeaseKey::Kind::account, 4}, 2, -1, 0, LeaseState::open}}};
+    LeaseReply reply{5, 9, {{{LeaseKey::Kind::account, 4}, 2, -1, 0, LeaseState::open, 0}}};
+    EXPECT_FALSE(decode_lease_reply(encode(reply)));
+    reply.entries[0].granted_total = 1;
+    reply.entries[0].returned_total = -1;
     EXPECT_FALSE(decode_lease_reply(encode(reply)));
 }
 
