@@ -131,6 +131,7 @@ def idle_connections_are_held_in_little_memory(scale):
         try:
             until(lambda: connections(pop) >= count, 60, f"{count} connections are open")
             each = (pop.edge.settled_kib() - before) / count
+            print(f"    {count} idle connections: {each:.1f} KiB each (at most {IDLE_KIB_MAX})", flush=True)
             assert each <= IDLE_KIB_MAX, f"{each:.1f} KiB for each of {count} idle connections"
             started = time.monotonic()
             assert client.get("/v1/models").status == 200
@@ -160,6 +161,7 @@ def open_streams_are_held_in_little_memory(scale):
         try:
             until(lambda: pop.provider.running() >= count, 90, f"{count} streams are open")
             each = (pop.edge.settled_kib() - before) / count
+            print(f"    {count} open streams: {each:.1f} KiB each (at most {STREAM_KIB_MAX})", flush=True)
             assert each <= STREAM_KIB_MAX, f"{each:.1f} KiB for each of {count} streams"
             holds(lambda: pop.provider.running() >= count * 0.99, 3, "the streams are held")
             assert client.chat("another one", tokens=1).status == 200
