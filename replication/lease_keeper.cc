@@ -21,7 +21,7 @@ void LeaseKeeper::load(const LeaseKey& scope, const storage::LeaseCounters& coun
                                                             counters.settled, counters.returned));
     slot.current = slot.generations.back().get();
     slot.returned_durable = counters.returned;
-    slot.returned_sent = slot.returned_told = 0;
+    slot.returned_told = 0;
     slot.settled_before = counters.settled;
     slot.grant_noted = counters.granted > 0;
 }
@@ -191,7 +191,7 @@ void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
     request.sent_ns = now_ns;
     auto place = slots_.lower_bound(heartbeat_from_);
     for (; place != slots_.end() && request.entries.size() < limits::lease_entries_max; ++place) {
-        auto& [scope, slot] = *place;
+        const auto& [scope, slot] = *place;
         const LeaseScope& lease = *slot.current;
         const Nano ahead = target(slot);
         // Before the first answer of this process the grant is unknown: the counters say whether
@@ -206,7 +206,6 @@ void LeaseKeeper::heartbeat(Nanoseconds now_ns) {
         const Nano want = low ? want_total(lease, ahead) : lease.granted();
         request.entries.push_back({scope, lease.generation(), want, lease.settled(),
                                    std::max<Nano>(lease.reserved(), 0), slot.returned_durable});
-        slot.returned_sent = slot.returned_durable;
     }
     heartbeat_from_ = place == slots_.end() ? LeaseKey{} : place->first;
     heartbeat_in_flight_ = true;
@@ -230,7 +229,6 @@ void LeaseKeeper::replied(std::uint64_t number, bool ask, Nanoseconds sent_ns,
         payload ? decode_lease_reply(*payload) : Result<LeaseReply>(payload.error());
     if (reply) {
         for (const LeaseReply::Entry& entry : reply->entries) take_entry(entry, sent_ns);
-        if (!ask) returns_arrived(*reply);
         feed_seen_(reply->feed_version);
     }
     if (ask && !reply && reply.error().code == ErrorCode::unavailable)
@@ -255,21 +253,13 @@ void LeaseKeeper::take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns
         Nano& durable = found->second.returned_durable;  // at the centre, if not here
         durable = std::max(durable, entry.returned_total);
     }
+    Nano& told = found->second.returned_told;
+    told = std::max(told, entry.returned_total);
     // Counted from our own sending: the centre's term began later.
     const bool adds = options_.planted_bug == PlantedBug::delta_grants;
     lease.grant(entry.granted_total + (adds ? lease.granted() : 0),
                 sent_ns + Nanoseconds{entry.ttl_ms} * millisecond);
     if (lease.granted() > 0 && !found->second.grant_noted) note_grant(entry.scope, found->second);
-}
-
-// A return that emptied a lease was once told by no heartbeat, as nothing was held any more: the
-// centre held the money for nobody until the term and the longest request were over.
-void LeaseKeeper::returns_arrived(const LeaseReply& heartbeat) {
-    for (const LeaseReply::Entry& entry : heartbeat.entries) {
-        const auto found = slots_.find(entry.scope);
-        if (found != slots_.end() && found->second.current->generation() == entry.generation)
-            found->second.returned_told = found->second.returned_sent;
-    }
 }
 
 // The process that follows this one must ask what it was granted, also when nothing of it was

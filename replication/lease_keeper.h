@@ -81,7 +81,6 @@ class LeaseKeeper {
         std::vector<std::unique_ptr<LeaseScope>>
             generations;                // all that ever were: reservations point to them
         Nano returned_durable = 0;      // what may be told: persisted before it is said
-        Nano returned_sent = 0;         // in the newest heartbeat
         Nano returned_told = 0;         // the centre has answered that it knows
         Nano largest_reservation = 0;   // of recent asks and samples; halves every minute
         Nano settled_before = 0;        // at the last sample
@@ -110,7 +109,6 @@ class LeaseKeeper {
     void replied(std::uint64_t number, bool ask, Nanoseconds sent_ns,
                  const Result<std::string>& payload);
     void take_entry(const LeaseReply::Entry& entry, Nanoseconds sent_ns);
-    void returns_arrived(const LeaseReply& heartbeat);
     void note_grant(const LeaseKey& scope, Slot& slot);
     void open_generation(const LeaseKey& scope, std::uint32_t generation);
     void settle_asks(std::uint64_t number, const LeaseReply* reply);
