@@ -93,6 +93,9 @@ struct Agent::State {
     bool listening = false;                // for what the commit thread appends
     std::vector<AgentOperation*> queries;  // sent and not answered; agent's thread
     std::uint64_t last_number = 0;         // of a question; same
+    // What this turn has answered, a chain a loop: one reply of the centre answers the claims of many
+    // requests, and each wake-up of a loop beside us on its processor would be two changes of threads.
+    std::vector<std::pair<Mailbox*, MailChain>> answers;
     bool outbox_awaited = false;           // same
 
     std::mutex mutex;  // guards what follows
@@ -114,6 +117,8 @@ struct Agent::State {
     void begin_fetch(BodyFetch& fetch);
     void begin_copy(CopyAsk& copy);
     std::uint64_t next_number() noexcept;
+    void answer(Mailbox& reply_to, Mail& mail);
+    void post_answers() noexcept;
     void query_done(CentralQuery& query, Result<std::string> payload);
     void finish_all();
     void outbox_grew() noexcept {
@@ -157,13 +162,28 @@ struct AgentAccess {
         agent.mailbox.mailbox().post(operation.link_);
     }
     static void send_back(AgentOperation& operation) {
-        NX_ASSERT(operation.in_flight_);
-        operation.agent_ = nullptr;
-        operation.reply_to_->post(operation.link_);
+        NX_ASSERT(operation.in_flight_ && operation.agent_ != nullptr);
+        auto& agent = *static_cast<Agent::State*>(std::exchange(operation.agent_, nullptr));
+        agent.answer(*operation.reply_to_, operation.link_);
     }
 };
 
 AgentOperation::AgentOperation(Kind kind) noexcept : link_(&AgentAccess::run, *this), kind_(kind) {}
+
+void Agent::State::answer(Mailbox& reply_to, Mail& mail) {
+    const auto found =
+        std::find_if(answers.begin(), answers.end(),
+                     [&reply_to](const auto& each) { return each.first == &reply_to; });
+    auto& entry =
+        found == answers.end() ? answers.emplace_back(&reply_to, MailChain()) : *found;
+    entry.second.add(mail);
+}
+
+// The mailboxes may be gone as soon as their mail has been read.
+void Agent::State::post_answers() noexcept {
+    for (auto& [reply_to, chain] : answers) reply_to->post(chain);
+    answers.clear();
+}
 
 void Agent::State::publish(std::shared_ptr<const Directory> next) {
     std::function<void(std::shared_ptr<const Directory>)> tell;
@@ -368,6 +388,7 @@ void Agent::State::turn(Nanoseconds wait_ns) {
     transport.expire();
     listen_for_peers();  // before the copies of what runs are begun
     core.tick();
+    post_answers();
     await_outbox();
     tell_stats();
     if (core.phase() == AgentCore::Phase::refused && !refused) {
@@ -423,6 +444,7 @@ void Agent::State::finish_all() {
         mailbox.run(busy_tick);
     }
     mailbox.run(0);
+    post_answers();
 }
 
 Agent::Agent(Transport& transport, storage::CommitThread& commits, storage::Journal&,
