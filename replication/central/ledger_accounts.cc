@@ -20,7 +20,7 @@ Result<Head> Ledger::load_head(LedgerTransaction& transaction) {
 }
 
 void Ledger::save_head(LedgerTransaction& transaction, const Head& head) {
-    transaction.put(LedgerTable::meta, ledger::head_key(), ledger::encode(head));
+    transaction.keep(LedgerTable::meta, ledger::head_key(), head);
 }
 
 Result<Account> Ledger::load_account(LedgerTransaction& transaction, AccountId id) {
@@ -34,7 +34,7 @@ Result<Account> Ledger::load_account(LedgerTransaction& transaction, AccountId i
 Status Ledger::save_account(LedgerTransaction& transaction, const Account& account) {
     NX_ASSERT(account.held >= 0);
     NX_ASSERT(ledger::is_house(account.id) || account.held <= account.posted);
-    transaction.put(LedgerTable::account, ledger::account_key(account.id), ledger::encode(account));
+    transaction.keep(LedgerTable::account, ledger::account_key(account.id), account);
     return {};
 }
 

@@ -39,7 +39,7 @@ Result<Key> Ledger::load_key(LedgerTransaction& transaction, KeyId id) {
 Status Ledger::save_key(LedgerTransaction& transaction, const Key& key) {
     NX_ASSERT(key.held >= 0);
     NX_ASSERT(!key.has_budget || key.free() >= 0);
-    transaction.put(LedgerTable::key, ledger::key_key(key.id), ledger::encode(key));
+    transaction.keep(LedgerTable::key, ledger::key_key(key.id), key);
     return {};
 }
 

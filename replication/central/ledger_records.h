@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "edge/base/codec.h"
@@ -281,6 +282,11 @@ std::string encode(const PopState&);
 std::string encode(const Claim&);
 std::string encode(const Head&);
 std::string encode(const BodyKeys&);
+// Those that every settlement of a batch reads and most write anew.
+template <class Record>
+inline constexpr bool is_shared_by_settlements =
+    std::is_same_v<Record, Account> || std::is_same_v<Record, Key> ||
+    std::is_same_v<Record, Lease> || std::is_same_v<Record, Head>;
 // corrupt(storage) for anything that encode() cannot have written.
 Status decode(Bytes, Account&) noexcept;
 Status decode(Bytes, Key&) noexcept;

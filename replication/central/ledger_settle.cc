@@ -111,7 +111,7 @@ Result<Nano> Ledger::consume(LedgerTransaction& transaction, const LeaseKey& sco
         generation->late_left -= late;
         covered = std::min(late, free);
     }
-    transaction.put(LedgerTable::lease, place, ledger::encode(lease));
+    transaction.keep(LedgerTable::lease, place, lease);
     return covered;
 }
 

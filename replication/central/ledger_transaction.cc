@@ -17,8 +17,8 @@ void LedgerTransaction::abort() noexcept {
     begun_ = false;
 }
 
-Result<const LedgerTransaction::Cell*> LedgerTransaction::load(LedgerTable table,
-                                                               const std::string& key) {
+Result<LedgerTransaction::Cell*> LedgerTransaction::load(LedgerTable table,
+                                                         const std::string& key) {
     Cells& rows = cells(table);
     if (const auto found = rows.find(key); found != rows.end()) return &found->second;
     if (const Status begun = ensure_begun(); !begun) return begun.error();
@@ -29,9 +29,10 @@ Result<const LedgerTransaction::Cell*> LedgerTransaction::load(LedgerTable table
 
 Result<std::optional<std::string>> LedgerTransaction::get(LedgerTable table,
                                                           const std::string& key) {
-    const Result<const Cell*> cell = load(table, key);
+    const Result<Cell*> cell = load(table, key);
     if (!cell) return cell.error();
-    return std::optional<std::string>((*cell)->value);
+    if (!(*cell)->value) return std::optional<std::string>{};
+    return std::optional<std::string>((*cell)->octets());
 }
 
 Status LedgerTransaction::prefetch(std::vector<LedgerPlace> places) {
@@ -93,10 +94,12 @@ Status LedgerTransaction::commit() {
     LedgerBatch batch;
     for (std::size_t table = 0; table < ledger_tables_count; ++table) {
         const std::size_t first = batch.size();
-        for (auto& [key, cell] : cells_[table])
-            if (cell.written)
-                batch.push_back({static_cast<LedgerTable>(table), key, std::move(cell.value),
-                                 cell.destroys});
+        for (auto& [key, cell] : cells_[table]) {
+            if (!cell.written) continue;
+            if (cell.unencoded) (void)cell.octets();
+            batch.push_back(
+                {static_cast<LedgerTable>(table), key, std::move(cell.value), cell.destroys});
+        }
         std::sort(batch.begin() + static_cast<std::ptrdiff_t>(first), batch.end(),
                   [](const LedgerChange& left, const LedgerChange& right) {
                       return left.key < right.key;

@@ -2,7 +2,12 @@
 // A savepoint undoes one settlement of a batch without losing those before it. Dropping the
 // transaction changes nothing. run_verb() runs a verb in one, again where another process was in
 // the way.
+//
+// The settlements of a shipped batch are mostly of one account and key. What each of them reads and
+// writes anew is kept as a record, read from its octets once and made into octets once, at the
+// commit; a savepoint takes the record back together with its octets.
 #pragma once
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +21,30 @@
 #include "replication/central/ledger_store.h"
 
 namespace nodex::replication {
+
+// A record of the ledger, of any type, immutable. Copies share it.
+class KeptRecord {
+  public:
+    KeptRecord() = default;
+    template <class Record>
+    explicit KeptRecord(Record record)
+        : record_(std::make_shared<const Record>(std::move(record))), encode_(&encode_as<Record>) {}
+    // Null: it is of another type, or none.
+    template <class Record>
+    [[nodiscard]] const Record* as() const noexcept {
+        const bool same = encode_ == &encode_as<Record>;
+        return same ? static_cast<const Record*>(record_.get()) : nullptr;
+    }
+    [[nodiscard]] std::string encode() const { return encode_(record_.get()); }
+
+  private:
+    template <class Record>
+    static std::string encode_as(const void* record) {
+        return ledger::encode(*static_cast<const Record*>(record));
+    }
+    std::shared_ptr<const void> record_;
+    std::string (*encode_)(const void* record) = nullptr;
+};
 
 class LedgerTransaction {
   public:
@@ -34,6 +63,13 @@ class LedgerTransaction {
     Status scan(LedgerTable table, Bytes from, Bytes to,
                 const std::function<bool(Bytes key, Bytes value)>& visit);
     void put(LedgerTable table, const std::string& key, std::string value);
+    // put() of a record for which find() will be asked again in this transaction.
+    template <class Record>
+    void keep(LedgerTable table, const std::string& key, const Record& record) {
+        Cell& cell = set(table, key, std::string());
+        cell.record = KeptRecord(record);
+        cell.unencoded = true;
+    }
     void erase(LedgerTable table, const std::string& key);
     // put(), and what stood there before is to leave the disk (LedgerChange::destroys).
     void destroy(LedgerTable table, const std::string& key, std::string value);
@@ -41,12 +77,15 @@ class LedgerTransaction {
     // Nothing when absent.
     template <class Record>
     Result<std::optional<Record>> find(LedgerTable table, const std::string& key) {
-        Result<const Cell*> cell = load(table, key);
+        Result<Cell*> cell = load(table, key);
         if (!cell) return cell.error();
         if (!(*cell)->value) return std::optional<Record>{};
+        if (const Record* kept = (*cell)->record.as<Record>()) return std::optional<Record>(*kept);
         Record record;
-        if (const Status decoded = ledger::decode(*(*cell)->value, record); !decoded)
+        if (const Status decoded = ledger::decode((*cell)->octets(), record); !decoded)
             return decoded.error();
+        if constexpr (ledger::is_shared_by_settlements<Record>)
+            (*cell)->record = KeptRecord(record);
         return std::optional<Record>(std::move(record));
     }
 
@@ -62,6 +101,12 @@ class LedgerTransaction {
         std::optional<std::string> value;
         bool written = false;
         bool destroys = false;
+        bool unencoded = false;  // `record` is the value, `value` not yet
+        KeptRecord record{};     // or empty
+        const std::string& octets() {
+            if (std::exchange(unencoded, false)) value = record.encode();
+            return *value;
+        }
     };
     struct Undo {
         LedgerTable table;
@@ -76,7 +121,7 @@ class LedgerTransaction {
 
     Cells& cells(LedgerTable table) noexcept { return cells_[static_cast<std::size_t>(table)]; }
     Status ensure_begun();
-    Result<const Cell*> load(LedgerTable table, const std::string& key);
+    Result<Cell*> load(LedgerTable table, const std::string& key);
     Cell& set(LedgerTable table, const std::string& key, std::optional<std::string> value);
     void abort() noexcept;
 

@@ -205,6 +205,43 @@ TYPED_TEST(LedgerStoreContract, ATransactionThatIsDroppedChangesNothing) {
     EXPECT_TRUE(only_read.commit());
 }
 
+// A record that settlements share is kept beside its octets: neither may ever be older than the other.
+TYPED_TEST(LedgerStoreContract, AKeptRecordIsItsOctetsAlsoBehindASavepoint) {
+    ledger::Account account;
+    account.id = AccountId{7};
+    account.name = "seven";
+    const std::string place = ledger::account_key(account.id);
+    const auto with = [&account](Nano posted) {
+        ledger::Account changed = account;
+        changed.posted = posted;
+        return changed;
+    };
+    ASSERT_TRUE(this->store().commit({{LedgerTable::account, place, ledger::encode(with(1))}}));
+    LedgerTransaction transaction(this->store());
+    const auto expect = [&](Nano posted) {
+        const auto found = transaction.find<ledger::Account>(LedgerTable::account, place);
+        ASSERT_TRUE(found.has_value() && found->has_value());
+        EXPECT_EQ((*found)->posted, posted);
+        EXPECT_EQ((*found)->name, "seven");
+        EXPECT_EQ(**transaction.get(LedgerTable::account, place), ledger::encode(with(posted)));
+    };
+    expect(1);
+    transaction.keep(LedgerTable::account, place, with(2));
+    const std::size_t savepoint = transaction.savepoint();
+    transaction.keep(LedgerTable::account, place, with(3));
+    expect(3);
+    transaction.roll_back(savepoint);
+    expect(2);
+    transaction.put(LedgerTable::account, place, ledger::encode(with(4)));
+    expect(4);
+    transaction.erase(LedgerTable::account, place);
+    EXPECT_FALSE(transaction.find<ledger::Account>(LedgerTable::account, place)->has_value());
+    transaction.roll_back(savepoint);
+    transaction.keep(LedgerTable::account, place, with(5));
+    ASSERT_TRUE(transaction.commit());
+    EXPECT_EQ(*this->get(LedgerTable::account, place), ledger::encode(with(5)));
+}
+
 TYPED_TEST(LedgerStoreContract, EveryTableExistsAndSurvivesARestart) {
     LedgerBatch batch;
     for (std::size_t table = 0; table < ledger_tables_count; ++table)
