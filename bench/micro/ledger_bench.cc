@@ -65,7 +65,9 @@ class Pop {
             ++sequence_;
             storage::Settlement settlement;
             const std::uint64_t number = std::uint64_t{id_} << 48 | sequence_;
-            std::memcpy(settlement.request_id.octets.data(), &number, sizeof number);
+            settlement.request_id.octets[0] = static_cast<std::uint8_t>(id_ >> 8);
+            settlement.request_id.octets[1] = static_cast<std::uint8_t>(id_);
+            std::memcpy(settlement.request_id.octets.data() + 8, &number, sizeof number);
             // A digest in production: its rows lie everywhere in the index.
             const std::uint64_t scattered = number * 0x9e37'79b9'7f4a'7c15;
             std::memcpy(settlement.idempotency.octets.data(), &scattered, sizeof scattered);

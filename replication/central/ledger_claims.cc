@@ -155,6 +155,9 @@ Result<ClaimReply::Entry> Ledger::claim_entry(LedgerTransaction& transaction, Po
     const Result<ledger::Account> account = load_account(transaction, entry.account);
     if (!account && account.error().code != ErrorCode::not_found) return account.error();
     if (!account || ledger::is_house(entry.account)) return ClaimReply::Entry{};
+    // A key is taken for a request of one's own only, also by whoever takes it over.
+    const bool takes = entry.op == ClaimOp::acquire || entry.op == ClaimOp::takeover;
+    if (takes && ledger::pop_of(entry.request) != pop) return ClaimReply::Entry{};
     const Result<std::optional<Claim>> standing =
         standing_claim(transaction, entry, message.ttl_ms, now_ms);
     if (!standing) return standing.error();

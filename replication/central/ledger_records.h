@@ -321,6 +321,10 @@ struct KeyBuilder {
         return *this;
     }
 };
+// Whose request that is: its id begins with the number of its POP (ids.h).
+inline PopId pop_of(const RequestId& request) noexcept {
+    return static_cast<PopId>(request.octets[0] << 8 | request.octets[1]);
+}
 inline std::string account_key(AccountId id) {
     return KeyBuilder().number(raw(id)).bytes;
 }

@@ -216,6 +216,10 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
     const storage::Reservation& reservation = settlement.reservation;
     if (settlement.amount < 0 || settlement.overrun < 0 || reservation.amount < 0)
         return refused(ErrorCode::malformed);
+    // What another POP ran only that one may tell of: told first by a thief, for nothing, it would
+    // never be charged, and its bodies would be looked for and deleted where they are not. The
+    // incarnation in the id decides nothing: a POP serves before it is registered anew.
+    if (ledger::pop_of(settlement.request_id) != pop) return refused(ErrorCode::malformed);
     const Result<ledger::Account> account = load_account(transaction, settlement.account);
     if (!account) return account.error();
     if (ledger::is_house(settlement.account)) return refused(ErrorCode::not_found);

@@ -267,7 +267,7 @@ TYPED_TEST(LedgerStoreContract, ALedgerIsTheSameInEveryStore) {
         Outbox outbox;
         for (std::uint64_t i = 1; i <= 5; ++i) {
             storage::Settlement settlement;
-            settlement.request_id = numbered<RequestId>(i);
+            settlement.request_id = request_of(PopId{1}, i);
             settlement.idempotency = numbered<IdempotencyId>(i % 3 + 1);
             settlement.account = account;
             settlement.reservation = {unit, 1, 0, 1};

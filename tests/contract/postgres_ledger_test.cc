@@ -62,7 +62,7 @@ struct Shipping {
     void spend(const std::vector<AccountId>& accounts, std::uint64_t count, Nano amount) {
         for (std::uint64_t i = 1; i <= count; ++i) {
             storage::Settlement settlement;
-            settlement.request_id = numbered<RequestId>(raw(pop) * 1'000'000 + i);
+            settlement.request_id = request_of(pop, i);
             settlement.idempotency = numbered<IdempotencyId>(i);
             settlement.account = accounts[i % accounts.size()];
             settlement.reservation = {amount, 1, 0, 1};

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "tests/sim/replication_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication {
 namespace {
@@ -17,7 +18,7 @@ void ReplicationWorld::client(SimPop& pop) {
     if (pop.directory == nullptr || pop.running.size() + pop.asking > running_max) return;
     storage::OpenRequest request;
     ++next_request_;
-    std::memcpy(request.request_id.octets.data(), &next_request_, sizeof next_request_);
+    request.request_id = request_of(pop.id(), next_request_);
     request.fingerprint.octets.fill(random_.below(20) == 0 ? 2 : 1);  // some have another body
     // Half of the clients repeat any key, half fight for the few that are new just now.
     const bool fresh = random_.below(2) == 0;

@@ -358,7 +358,7 @@ void GatewayWorld::take_elsewhere(const std::string& key_text, const std::string
     api::JsonReader reader;
     ASSERT_FALSE(api::check_json(reader, body));
     RequestId foreign;
-    foreign.octets[0] = 77;
+    foreign.octets[1] = static_cast<std::uint8_t>(raw(other));
     const replication::ClaimRequest::Entry entry{
         replication::ClaimOp::acquire,
         account_,

@@ -209,7 +209,7 @@ TEST_F(AgentTest, ASettledRequestReachesTheLedgerAndTheBalance) {
     LeaseScope* lease = asks[0].account;
 
     storage::ClaimOperation claim;
-    claim.request.request_id.octets[0] = 1;
+    claim.request.request_id.octets[1] = 1;
     claim.request.account = AccountId{1};
     claim.request.key = key->id;
     claim.request.idempotency.octets[0] = 5;

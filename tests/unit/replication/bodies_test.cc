@@ -5,6 +5,7 @@
 #include "replication/body_fetcher.h"
 #include "storage/keyspace.h"
 #include "tests/unit/replication/pop_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::bodies_test {
 namespace {
@@ -13,9 +14,7 @@ constexpr AccountId account{1};
 constexpr const char* text = "what the model said, twice: what the model said";
 
 RequestId request_id(std::uint64_t number) {
-    RequestId id;
-    std::memcpy(id.octets.data(), &number, sizeof number);
-    return id;
+    return request_of(PopId{1}, number);
 }
 
 TEST(BodyMessages, AreDecodedAsTheyWereEncodedAndLieAboutNothing) {

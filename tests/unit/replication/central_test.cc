@@ -9,6 +9,7 @@
 #include "edge/base/limits.h"
 #include "replication/body_messages.h"
 #include "tests/unit/replication/pop_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::central_test {
 namespace {
@@ -73,7 +74,7 @@ TEST_F(CentralTest, AThiefsCommandsAreLoggedEverMoreSeldom) {
 // With the id of a body another POP hands over its chunks, and every POP has the keys.
 TEST_F(CentralTest, TellsWhereBodiesAreToThePopsOfOperatorsOnly) {
     storage::Settlement settlement;
-    settlement.request_id.octets[15] = 5;
+    settlement.request_id = request_of(PopId{1}, 5);
     settlement.account = account;
     settlement.sealed_answer.id.octets[0] = 9;
     settlement.sealed_answer.expires_ms = INT64_MAX;

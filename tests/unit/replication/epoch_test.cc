@@ -4,6 +4,7 @@
 
 #include "edge/base/limits.h"
 #include "tests/unit/replication/paying_pop.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication {
 namespace {
@@ -167,7 +168,7 @@ TEST_F(EpochTest, ComingBackAfterARestoreIsNotedOnceAnEpoch) {
     ASSERT_TRUE(again);
     ASSERT_EQ(again->verdict, RegisterVerdict::accepted);
     storage::Settlement forged;
-    forged.request_id.octets[15] = 1;
+    forged.request_id = request_of(PopId{1}, 1);
     forged.account = account;
     forged.key = KeyId{1};
     forged.reservation = {50 * unit, 77, 0, 1};
@@ -189,7 +190,7 @@ TEST_F(EpochTest, ARecordOfAnotherDiskThatArrivesLateIsNoticedByItsPop) {
     storage::Settlement settlement;
     settlement.account = account;
     settlement.key = KeyId{1};
-    settlement.request_id.octets[0] = 200;
+    settlement.request_id = request_of(PopId{1}, 200);
     settlement.reservation = {unit, 1, 0, 1};
     ASSERT_TRUE(
         world.ledger.ship(PopId{1}, pop().core->link().incarnation(),

@@ -30,7 +30,7 @@ struct ClaimWorld : LedgerWorld {
                 account,
                 numbered<IdempotencyId>(9),
                 numbered<Fingerprint>(1),
-                numbered<RequestId>(request),
+                request_of(pop, request),
                 expect_attempt};
     }
     ClaimReply::Entry ask(PopId from, const ClaimRequest::Entry& asked) {
@@ -43,7 +43,10 @@ struct ClaimWorld : LedgerWorld {
     }
     ClaimReply::Entry ask(PopId from, ClaimOp op, std::uint64_t request,
                           std::uint16_t expect_attempt = 0) {
-        return ask(from, entry(op, request, expect_attempt));
+        ClaimRequest::Entry asked = entry(op, request, expect_attempt);
+        // Released is what the first POP holds, whoever says so.
+        if (op != ClaimOp::release) asked.request = request_of(from, request);
+        return ask(from, asked);
     }
     void hear_of(PopId from) {
         const std::uint32_t life = from == pop ? incarnation : other_incarnation;
@@ -59,7 +62,7 @@ TEST(LedgerClaims, AFreeKeyIsGrantedOnceAndTheNextPopHearsWhoHoldsIt) {
     EXPECT_EQ(held.result, ClaimResult::held);
     EXPECT_EQ(held.owner, world.pop);
     EXPECT_EQ(held.incarnation, world.incarnation);
-    EXPECT_EQ(held.request, numbered<RequestId>(1));
+    EXPECT_EQ(held.request, request_of(world.pop, 1));
     EXPECT_EQ(held.attempt, 1);
     EXPECT_EQ(held.age_ms, 250u);
     EXPECT_FALSE(held.owner_dead);
@@ -89,6 +92,7 @@ TEST(LedgerClaims, AnotherBodyUnderTheKeyIsAMismatch) {
     world.ask(world.pop, ClaimOp::acquire, 1);
     for (const ClaimOp op : {ClaimOp::acquire, ClaimOp::takeover, ClaimOp::query}) {
         ClaimRequest::Entry asked = world.entry(op, 2, 1);
+        asked.request = request_of(world.other, 2);
         asked.fingerprint = numbered<Fingerprint>(2);
         EXPECT_EQ(world.ask(world.other, asked).result, ClaimResult::mismatch);
     }
@@ -128,7 +132,7 @@ TEST(LedgerClaims, LateCopiesOfAnEndedRequestDoNotTouchTheOneThatFollowed) {
                                        {first, ttl_ms, {world.entry(op, 1)}}, world.now_ms));
     const ClaimReply::Entry held = world.ask(world.other, ClaimOp::acquire, 3);
     EXPECT_EQ(held.result, ClaimResult::held);
-    EXPECT_EQ(held.request, numbered<RequestId>(2));
+    EXPECT_EQ(held.request, request_of(world.pop, 2));
 }
 
 TEST(LedgerClaims, ALivingOwnerIsNotTakenOver) {
@@ -294,6 +298,23 @@ TEST(LedgerClaims, AnUnknownAccountIsRefusedBesideOthers) {
     ASSERT_TRUE(reply);
     EXPECT_EQ(reply->entries[0].result, ClaimResult::refused);
     EXPECT_EQ(reply->entries[1].result, ClaimResult::free);
+}
+
+// A thief of one POP's credential would have another one's requests stand for his.
+TEST(LedgerClaims, AKeyIsNotTakenForARequestOfAnotherPop) {
+    ClaimWorld world;
+    for (const ClaimOp op : {ClaimOp::acquire, ClaimOp::takeover})
+        EXPECT_EQ(world.ask(world.other, world.entry(op, 1)).result, ClaimResult::refused);
+    EXPECT_EQ(world.ask(world.other, world.entry(ClaimOp::query, 1)).result, ClaimResult::free);
+    EXPECT_EQ(world.ask(world.pop, ClaimOp::acquire, 1).result, ClaimResult::granted);
+    EXPECT_EQ(world.ask(world.other, world.entry(ClaimOp::acquire, 1)).result,
+              ClaimResult::refused);
+    // Dead, its key goes to a request of who takes it over, and to no other.
+    world.now_ms += silence_ms + 1;
+    world.hear_of(world.other);
+    EXPECT_EQ(world.ask(world.other, world.entry(ClaimOp::takeover, 1, 1)).result,
+              ClaimResult::refused);
+    EXPECT_EQ(world.ask(world.other, ClaimOp::takeover, 1, 1).result, ClaimResult::granted);
 }
 
 TEST(LedgerClaims, AnOldIncarnationHasNoSay) {

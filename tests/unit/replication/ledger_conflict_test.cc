@@ -67,7 +67,7 @@ struct Contested {
             ledger.lease(PopId{1}, incarnation, {0, true, {{scope, 1, 5 * unit, 0, 0, 0}}}, 3));
         for (std::uint64_t i = 1; i <= 4; ++i) {
             storage::Settlement settlement;
-            settlement.request_id = numbered<RequestId>(i);
+            settlement.request_id = request_of(PopId{1}, i);
             settlement.idempotency = numbered<IdempotencyId>(i);
             settlement.account = account;
             settlement.reservation = {unit, 1, 0, 1};

@@ -158,7 +158,7 @@ class Play {
     // Of keys and requests that settlements use too, at any time.
     void lie_about_claims() {
         for (std::uint64_t i = 0; i <= random_.below(4); ++i) {
-            const auto request = numbered<RequestId>(1 + random_.below(40));
+            const RequestId request = request_of(world_.pop, 1 + random_.below(40));
             truths_[request].lied = true;
             claim({static_cast<ClaimOp>(random_.below(4)), world_.account,
                    numbered<IdempotencyId>(1 + random_.below(12)),

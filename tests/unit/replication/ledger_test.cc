@@ -216,6 +216,47 @@ TEST(Ledger, ARecordThatCannotBeAppliedStopsTheBatchAndKeepsWhatCameBefore) {
     world.check();
 }
 
+// A thief of one POP's credential told what another one ran: for nothing, so that its own record
+// was taken for a repetition and never charged, with bodies that nobody would find or delete.
+TEST(Ledger, ARequestOfAnotherPopIsNotSettled) {
+    LedgerWorld world(10 * unit);
+    world.lease(world.account_scope(), 8 * unit);
+    const PopId thief{2};
+    const std::uint32_t life =
+        world.ledger.register_pop(thief, {numbered<InstallId>(6), 0, 0, {}, {}, 0, 1}, start_ms)
+            ->incarnation;
+    for (const std::uint64_t key : {0u, 1u}) {
+        const storage::Settlement owned = world.settlement(unit, unit, key);
+        storage::Settlement forged = owned;
+        forged.amount = 0;
+        forged.sealed_answer.id = numbered<BodyId>(66);
+        forged.sealed_answer.expires_ms = INT64_MAX;
+        Outbox outbox;
+        outbox.add(forged);
+        const auto reply = world.ledger.ship(thief, life, outbox.batch(1, 1), start_ms);
+        ASSERT_TRUE(reply);
+        EXPECT_EQ(reply->rejected, 1u);
+        EXPECT_EQ(reply->reason, RejectReason::malformed);
+        EXPECT_FALSE(*world.ledger.reference(forged.request_id));
+        EXPECT_EQ(world.settle(owned).rejected, 0u);
+    }
+    EXPECT_EQ(world.balance(), 8 * unit);
+    world.check();
+}
+
+// A POP serves before it is registered, and after its disk was replaced what it ran under the
+// incarnation of before is still its own.
+TEST(Ledger, ARequestOfAnotherIncarnationOfItsPopIsSettled) {
+    LedgerWorld world(10 * unit);
+    world.lease(world.account_scope(), 8 * unit);
+    for (const unsigned incarnation : {0u, 200u}) {
+        storage::Settlement owned = world.settlement(unit, unit, 0);
+        owned.request_id.octets[5] = static_cast<std::uint8_t>(incarnation);
+        EXPECT_EQ(world.settle(owned).rejected, 0u);
+    }
+    EXPECT_EQ(world.balance(), 8 * unit);
+}
+
 TEST(Ledger, AHouseAccountCannotBeChargedOrLeased) {
     LedgerWorld world(10 * unit);
     storage::Settlement forged = world.settlement(unit, unit, 1);

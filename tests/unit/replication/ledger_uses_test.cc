@@ -45,6 +45,7 @@ struct UsesWorld : LedgerWorld {
     // Has just ended, by the sender's clock.
     storage::Settlement run(const Sender& by) {
         storage::Settlement done = settlement(unit, unit, key_number);
+        done.request_id = request_of(by.pop, next_request);
         done.settled_ms = now_ms + by.clock_set_by_ms;
         done.created_ms = done.settled_ms - 1'000;
         done.sealed_answer.id = numbered<BodyId>(next_request);

@@ -5,6 +5,7 @@
 
 #include "replication/central/ledger.h"
 #include "replication/central/memory_ledger_store.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication {
 
@@ -73,7 +74,7 @@ struct LedgerWorld {
     storage::Settlement settlement(Nano reserved, Nano amount, std::uint64_t idempotency,
                                    std::uint32_t generation = 1, std::uint32_t key_generation = 0) {
         storage::Settlement settlement;
-        settlement.request_id = numbered<RequestId>(++next_request);
+        settlement.request_id = request_of(pop, ++next_request);
         settlement.account = account;
         settlement.key = key;
         if (idempotency != 0) settlement.idempotency = numbered<IdempotencyId>(idempotency);

@@ -2,6 +2,7 @@
 // gateway.
 #pragma once
 #include "tests/unit/replication/pop_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication {
 
@@ -43,7 +44,7 @@ struct PayingPop : testing::Test {
         ASSERT_EQ(*verdict, AskVerdict::reserved);
         open = {};
         ++requests;
-        std::memcpy(open.request_id.octets.data(), &requests, sizeof requests);
+        open.request_id = request_of(PopId{1}, requests);
         open.account = account;
         open.key = KeyId{1};
         open.reservation = {amount, lease->generation(), 0, 1};

@@ -18,6 +18,7 @@
 #include "storage/append_tap.h"
 #include "storage/keyspace.h"
 #include "storage/sim_store.h"
+#include "tests/unit/replication/request_ids.h"
 #include "tests/unit/storage/samples.h"
 
 namespace nodex::replication {
@@ -166,6 +167,7 @@ class PeerWorld {
     // --- a stream at `number`, as the gateway logs it; its chunks are any octets
     storage::OpenRequest open(unsigned number, std::uint64_t request) {
         storage::OpenRequest open = storage::samples::request(request);
+        open.request_id = request_of(id(number), request);
         open.reservation.account_generation = 0;
         open.created_ms = clock_.wall_ms();
         storage::Batch batch;

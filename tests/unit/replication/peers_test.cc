@@ -269,7 +269,7 @@ TEST_F(Peers, AKeyOfADeadOwnerIsNotTakenOverWhenSomethingOfItsAnswerIsKept) {
     world.run(500 * millisecond);
     world.kill(0);
     world.run(10 * second);
-    const auto word = claim(world, 2, open, storage::samples::id<RequestId>(99));
+    const auto word = claim(world, 2, open, request_of(PeerWorld::id(2), 99));
     EXPECT_EQ(word.result, ClaimResult::held);
     EXPECT_TRUE(word.owner_dead);
     EXPECT_EQ(word.owner, PeerWorld::id(0));
@@ -281,7 +281,7 @@ TEST_F(Peers, AKeyOfADeadOwnerThatDeliveredNothingIsTakenOver) {
     world.run(500 * millisecond);
     world.kill(0);
     world.run(10 * second);
-    const auto word = claim(world, 2, open, storage::samples::id<RequestId>(99));
+    const auto word = claim(world, 2, open, request_of(PeerWorld::id(2), 99));
     EXPECT_EQ(word.result, ClaimResult::granted);
 }
 

@@ -6,6 +6,7 @@
 #include "edge/base/limits.h"
 #include "replication/central/queries.h"
 #include "tests/unit/replication/pop_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::pop_report_test {
 namespace {
@@ -90,7 +91,7 @@ struct PopStates : testing::Test {
     void settle(std::int64_t settled_ms) {
         storage::OpenRequest open;
         ++requests;
-        std::memcpy(open.request_id.octets.data(), &requests, sizeof requests);
+        open.request_id = request_of(PopId{1}, requests);
         open.account = account;
         open.key = KeyId{1};
         storage::Batch batch;

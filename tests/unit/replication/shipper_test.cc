@@ -5,6 +5,7 @@
 
 #include "edge/base/limits.h"
 #include "tests/unit/replication/pop_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::shipper_test {
 namespace {
@@ -38,7 +39,7 @@ struct ShipperTest : testing::Test {
         for (unsigned i = 0; i < count; ++i) {
             storage::OpenRequest open;
             ++requests;
-            std::memcpy(open.request_id.octets.data(), &requests, sizeof requests);
+            open.request_id = request_of(PopId{1}, requests);
             open.account = account;
             NX_ASSERT(pop().journal->claim(open, {}, world.clock.wall_ms(), batch).has_value());
             storage::Finish done;
