@@ -316,7 +316,7 @@ void Agent::State::begin_read(RemoteRead& read) {
 }
 
 void Agent::State::begin_fetch(BodyFetch& fetch) {
-    core.bodies().fetch(fetch.request, fetch.kind, [&fetch](FetchedBody body) {
+    core.bodies().fetch({fetch.request, fetch.authority}, fetch.kind, [&fetch](FetchedBody body) {
         fetch.body = std::move(body);
         AgentAccess::send_back(fetch);
     });

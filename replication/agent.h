@@ -93,10 +93,10 @@ class ClaimAsk final : public AgentOperation {
 class CentralQuery final : public AgentOperation {
   public:
     CentralQuery() noexcept : AgentOperation(Kind::query) {}
-    std::string subject;  // in: "balance", "usage", "admin": the last token of nx.v1.rpc.*
-    std::string request;  // in: JSON object
+    std::string subject;  // in: "balance", "usage", "admin", "sealed": last token of nx.v1.rpc.*
+    std::string request;  // in: JSON object; sealed: octets that are the operator's and the centre's
     int status = 0;       // out: HTTP-like; 503 when the centre did not answer
-    std::string reply;    // out: JSON
+    std::string reply;    // out: JSON; sealed, with 200: octets
 };
 
 // An answer that another POP owns: its state, and sealed chunks from a position on. Read from the
@@ -117,6 +117,7 @@ class BodyFetch final : public AgentOperation {
     BodyFetch() noexcept : AgentOperation(Kind::fetch) {}
     RequestId request;                 // in
     BodyKind kind = BodyKind::answer;  // in
+    std::string authority;             // in: ReferenceRequest::authority
     FetchedBody body;                  // out
 };
 

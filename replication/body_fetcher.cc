@@ -68,14 +68,14 @@ void BodyFetcher::look(const BodyRequest& request, std::function<void(Result<Bod
         CommitPort::Durable::reads);
 }
 
-void BodyFetcher::fetch(const RequestId& request, BodyKind kind, Done done) {
+void BodyFetcher::fetch(const ReferenceRequest& request, BodyKind kind, Done done) {
     if (fetches_.size() >= limits::body_fetches_max) return done(outcome_of(BodyOutcome::busy));
     const std::uint64_t number = ++last_number_;
     Fetch& fetch = fetches_[number];
     fetch.kind = kind;
     fetch.done = std::move(done);
     fetch.until_ns = clock_.now_ns() + limits::body_fetch_deadline;
-    link_.request("reference", MessageType::reference_request, encode(ReferenceRequest{request}),
+    link_.request("reference", MessageType::reference_request, encode(request),
                   fetch_timeout, [this, number](const Result<std::string>& payload) {
                       referred(number, payload);
                   });

@@ -22,7 +22,7 @@ enum class BodyKind : std::uint8_t { answer, sent };
 enum class BodyOutcome : std::uint8_t {
     read,
     unknown,      // no such request, or its bodies have expired
-    refused,      // the centre tells no POP but those of operators
+    refused,      // the centre tells this POP nothing without an operator's word
     absent,       // the request has no body of that kind
     deleted,      // by an operator
     shredded,     // the account's key of then is destroyed
@@ -50,7 +50,7 @@ class BodyFetcher {
                 Clock& clock, storage::Vault* vault);
 
     // `done` runs once, later or at once, within limits::body_fetch_deadline.
-    void fetch(const RequestId& request, BodyKind kind, Done done);
+    void fetch(const ReferenceRequest& request, BodyKind kind, Done done);
     void tick();
     void stop();  // who waits is told `unavailable`
     [[nodiscard]] bool busy() const noexcept { return !fetches_.empty(); }

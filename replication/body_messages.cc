@@ -27,14 +27,19 @@ storage::SealedBody read_body(ByteReader& reader) noexcept {
 
 }  // namespace
 
-// request[16]
+// request[16]; authority string, when there is one
 std::string encode(const ReferenceRequest& request) {
-    return std::string(request.request.view());
+    std::string target;
+    ByteWriter writer(target);
+    writer.opaque(request.request);
+    if (!request.authority.empty()) writer.string(request.authority);
+    return target;
 }
 Result<ReferenceRequest> decode_reference_request(Bytes bytes) noexcept {
     ByteReader reader(bytes);
     ReferenceRequest request;
     request.request = reader.opaque<RequestId>();
+    if (!reader.rest().empty()) request.authority = reader.string();
     if (!reader.ok()) return malformed();
     return request;
 }

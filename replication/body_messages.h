@@ -14,6 +14,9 @@ namespace nodex::replication {
 // rpc.reference
 struct ReferenceRequest {
     RequestId request;
+    // An operator's sealed `body.get` of that request (central/operator_seal.h), for a POP that the
+    // centre does not trust wholly. May be empty.
+    std::string authority = {};
 };
 enum class ReferenceState : std::uint8_t {
     known,
@@ -27,7 +30,7 @@ struct ReferenceReply {
     PopId owner{};
     storage::SealedBody answer;  // id zero: there is none
     storage::SealedBody sent;    // same; what the client sent
-    // Nothing is told to this POP: it is none of the operators'. The state is `unknown` then, which
+    // Nothing is told to this POP: no operator asks through it. The state is `unknown` then, which
     // is what a POP of before this field reads.
     bool refused = false;
 };

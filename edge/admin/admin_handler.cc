@@ -9,6 +9,12 @@ namespace nodex::admin {
 namespace {
 
 constexpr Bytes json_fields = "content-type: application/json\r\n";
+constexpr Bytes octet_fields = "content-type: application/octet-stream\r\n";
+
+// Whether the method is one that this path has.
+bool reads_body(const http::RequestHead& head) noexcept {
+    return head.method == http::Method::get || head.method == http::Method::post;
+}
 
 std::string error_body(Bytes code, Bytes message) {
     return "{\"error\":{\"code\":\"" + std::string(code) + "\",\"message\":\"" +
@@ -20,7 +26,7 @@ std::string error_body(Bytes code, Bytes message) {
 // One command under way: its body, then the question to the centre.
 class AdminHandler::Command {
   public:
-    enum class Kind : std::uint8_t { free, status, command, body };
+    enum class Kind : std::uint8_t { free, status, command, sealed, body };
 
     void begin(ServerConnection& connection, Kind kind) noexcept {
         connection_ = &connection;
@@ -40,10 +46,12 @@ class AdminHandler::Command {
 
     void complete(AdminHandler& handler) noexcept {
         if (kind_ == Kind::status) return answer(200, handler.status_());
-        if (kind_ == Kind::body)
+        if (kind_ == Kind::body) {
+            fetch_.authority = std::move(body_);
             return handler.agent_.fetch(fetch_, handler.loop_.mailbox(),
                                         storage::when_done<&Command::fetched>(this));
-        query_.subject = "admin";
+        }
+        query_.subject = kind_ == Kind::sealed ? "sealed" : "admin";
         query_.request = std::move(body_);
         handler.agent_.query(query_, handler.loop_.mailbox(),
                              storage::when_done<&Command::answered>(this));
@@ -66,6 +74,7 @@ class AdminHandler::Command {
     void fetched() noexcept {
         replication::FetchedBody body = std::move(fetch_.body);
         fetch_.body = {};
+        fetch_.authority.clear();
         const BodyAnswer told = answer_of(body.outcome);
         log::info("body_read",
                   {{"request", to_hex(fetch_.request.view())},
@@ -85,7 +94,8 @@ class AdminHandler::Command {
         if (query_.status == 0 || query_.status == 503)
             return answer(
                 503, error_body("unavailable", "The central node does not answer; try again."));
-        answer(query_.status, query_.reply);
+        const bool is_sealed = kind_ == Kind::sealed && query_.status == 200;
+        answer(query_.status, is_sealed ? octet_fields : json_fields, query_.reply);
     }
 
     ServerConnection* connection_ = nullptr;  // null once it has gone
@@ -112,20 +122,21 @@ AdminHandler::Command* AdminHandler::take_command() noexcept {
 std::uint64_t AdminHandler::request_head(ServerConnection& connection,
                                          const http::RequestHead& head) noexcept {
     const bool is_command = head.method == http::Method::post && head.path == "/admin";
+    const bool is_sealed = head.method == http::Method::post && head.path == "/admin/sealed";
     const bool is_status = head.method == http::Method::get && head.path == "/admin/status";
     const std::optional<BodyPath> body_path =
-        head.method == http::Method::get ? parse_body_path(head.path) : std::nullopt;
+        reads_body(head) ? parse_body_path(head.path) : std::nullopt;
     Command* command = take_command();
     if (command == nullptr) {
         connection.respond(503, json_fields,
                            error_body("overloaded", "Too many commands at once; try again."));
         return 0;
     }
-    if (!is_command && !is_status && !body_path) {
+    if (!is_command && !is_sealed && !is_status && !body_path) {
         connection.respond(404, json_fields,
                            error_body("not_found",
-                                      "POST /admin, GET /admin/status or GET "
-                                      "/admin/bodies/REQUEST_ID/answer|request."));
+                                      "POST /admin, POST /admin/sealed, GET /admin/status, or GET "
+                                      "or POST /admin/bodies/REQUEST_ID/answer|request."));
         return limits::admin_command_bytes_max;
     }
     if (body_path && !reads_bodies_) {
@@ -136,6 +147,7 @@ std::uint64_t AdminHandler::request_head(ServerConnection& connection,
     if (body_path) command->wants(*body_path);
     command->begin(connection, body_path    ? Command::Kind::body
                                : is_command ? Command::Kind::command
+                               : is_sealed  ? Command::Kind::sealed
                                             : Command::Kind::status);
     return limits::admin_command_bytes_max;
 }

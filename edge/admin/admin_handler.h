@@ -1,9 +1,13 @@
 // The operator's interface: HTTP over a Unix socket (mode 0600), served by core 0.
-//   POST /admin         {"command":"account.create","args":{...}} -> {"result":{...}} |
-//   {"error":{"code","message"}} GET  /admin/status  this node as JSON
-//   GET /admin/bodies/REQUEST_ID/answer|request   the body's octets, from whichever POP has them
+//   POST /admin          {"command":"account.create","args":{...}} -> {"result":{...}} |
+//                        {"error":{"code","message"}}
+//   POST /admin/sealed   a command that an operator sealed -> 200 and the centre's sealed reply |
+//                        {"error":{"code","message"}}
+//   GET  /admin/status   this node as JSON
+//   GET  /admin/bodies/REQUEST_ID/answer|request   the body's octets, from whichever POP has them;
+//   POST the same, with an operator's sealed `body.get` of it
 // Commands are the centre's (replication/central): this only carries them, so they work from any
-// POP.
+// POP. Sealed ones (central/operator_seal.h) it cannot read, alter or repeat.
 #pragma once
 #include <functional>
 #include <memory>

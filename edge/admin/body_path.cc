@@ -23,9 +23,10 @@ BodyAnswer answer_of(replication::BodyOutcome outcome) noexcept {
         case BodyOutcome::unknown:
             return {404, "not_found", "No such request, or its bodies have expired."};
         case BodyOutcome::refused:
-            return {403, "not_an_operators_pop",
-                    "The centre tells this POP of no bodies: ask at a POP whose [[pop]] has admin = "
-                    "true in nodex-central's file, or give it to this one and reload the centre."};
+            return {403, "operator_key_missing",
+                    "The centre tells this POP of no body without the word of an operator whom it "
+                    "knows: give your key with --operator FILE or NODEX_OPERATOR; if you did, the "
+                    "centre's log has why it was refused (command_refused, operator_command)."};
         case BodyOutcome::absent: return {404, "no_body", "That request has no such body."};
         case BodyOutcome::deleted: return {410, "body_deleted", "An operator has deleted it."};
         case BodyOutcome::shredded:

@@ -272,6 +272,13 @@ inline constexpr unsigned query_json_depth_max = 16;  // admin and customer quer
 // Operators' commands and customers' lists (edge/admin, replication/central/queries.h).
 inline constexpr std::size_t admin_commands_max = 64;  // at once at a POP; one more: come again
 inline constexpr std::size_t admin_command_bytes_max = 1024 * 1024;  // 413
+inline constexpr Nanoseconds operator_command_window =
+    120 * second;  // between an operator's clock and the centre's, either way: refused beyond it
+inline constexpr Nanoseconds operator_commands_kept =
+    7 * 86'400 * second;  // what was carried out is remembered that long: a centre whose clock is
+                          // set back by less carries nothing out again
+inline constexpr unsigned operator_commands_forgotten_max = 16;  // with each new one
+inline constexpr std::size_t operator_name_bytes_max = 32;       // refused
 inline constexpr std::size_t admin_text_bytes_max =
     200;  // a name, a reference, a reason, a model's id: refused
 inline constexpr std::size_t key_models_max = 1'000;   // that an API key names: refused

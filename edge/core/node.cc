@@ -200,7 +200,7 @@ Status Node::open_centre() {
     replication::CentralOptions centre;
     centre.key_hash_secret = secrets_.key_hash;
     centre.link_keys.emplace_back(PopId{config_.pop_id}, link_key_);
-    centre.operators = {PopId{config_.pop_id}};
+    centre.commanders.trusted_pops = {PopId{config_.pop_id}};
     centre.root_key = secrets_.root;
     centre.root_key_path = config_.secrets_dir + "/" + root_key_file;
     standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(),
@@ -377,7 +377,7 @@ std::string Node::status_text() {
     text += "\",\"region\":\"";
     log::append_escaped(text, config_.region);
     text += "\",\"version\":\"" + config_.gateway.version + "\"";
-    text += number("pid", getpid()) + number("cores", cores_count_) +
+    text += number("pop", config_.pop_id) + number("pid", getpid()) + number("cores", cores_count_) +
             number("uptime_s", (system_clock().now_ns() - started_ns_) / second) +
             number("requests", requests) + number("runs", runs) +
             number("connections", connections) +

@@ -2,7 +2,6 @@
 // whose MAC is not its sender's is dropped without an answer.
 #include "replication/central/central.h"
 
-#include <algorithm>
 #include <map>
 
 #include "edge/base/limits.h"
@@ -12,6 +11,7 @@
 #include "replication/central/central_stats.h"
 #include "replication/central/ledger.h"
 #include "replication/central/queries.h"
+#include "replication/central/seldom.h"
 #include "replication/messages.h"
 #include "replication/pair_keys.h"
 
@@ -30,10 +30,8 @@ constexpr std::int64_t attention_gap_ms = limits::pop_contact_interval / millise
 // How far ahead of our clock a POP's epoch is believed: a stolen link key may not use epochs up.
 constexpr std::uint64_t epoch_lead_max_s = 86'400;
 
-// Whether to say it this time: the first, second, fourth, eighth... Whoever makes us say something
-// (a POP whose credential is stolen, a broken one) does not fill the log.
-bool is_told(std::uint64_t times) noexcept {
-    return (times & (times - 1)) == 0;
+QueryReply not_carried_out() {
+    return {503, R"({"error":{"code":"unavailable","message":"not carried out"}})"};
 }
 
 // Of what is answered; anything else is refused before.
@@ -64,7 +62,8 @@ struct Central::State {
           options(std::move(given)),
           ledger(store, options.planted_bug, options.lease_term),
           body_keys(ledger, central_random),
-          queries(ledger, central_random, options.key_hash_secret, &body_keys) {}
+          queries(ledger, central_random, options.key_hash_secret, &body_keys),
+          commands(ledger, queries, central_random, options.commanders) {}
 
     TransportServer& server;
     Clock& clock;
@@ -73,6 +72,7 @@ struct Central::State {
     Ledger ledger;
     BodyKeyService body_keys;
     Queries queries;
+    Commands commands;
     unsigned ticks = 0;
     std::int64_t attended_ms = 0;  // the last look at the clock; 0: none yet
     std::uint64_t epoch = 1;
@@ -80,7 +80,7 @@ struct Central::State {
     CentralStats stats;
     // How often a POP gave cause to say it. Only POPs with a link key are here.
     using Times = std::map<PopId, std::uint64_t>;
-    Times commands_refused, commands_repeated, greeted;
+    Times greeted;
     bool failed = false;  // for good
 
     const crypto::SecretKey* link_key(PopId pop) const noexcept {
@@ -145,10 +145,16 @@ struct Central::State {
     std::optional<std::string> answer_claims(const Envelope& from, Bytes payload,
                                              std::int64_t now_ms);
     std::optional<std::string> answer_query(const Envelope& from, Bytes subject, Bytes payload);
-    bool may_administer(PopId pop);
-    QueryReply command(const Envelope& from, const QueryRequest& request);
+    [[nodiscard]] Commands::Bearer bearer_of(const Envelope& from) const noexcept {
+        return {from.pop, from.protocol, from.epoch > epoch, clock.wall_ms()};
+    }
+    Result<QueryReply> command(const Envelope& from, Bytes topic, const QueryRequest& request);
+    std::optional<std::string> answer_reference(const Envelope& from, Bytes payload);
+    [[nodiscard]] static bool is_command(Bytes subject) noexcept {
+        return subject.ends_with(".admin") || subject.ends_with(".sealed");
+    }
     [[nodiscard]] static bool is_admin(const Envelope& from, Bytes subject) noexcept {
-        return from.type == MessageType::query_request && subject.ends_with(".admin");
+        return from.type == MessageType::query_request && is_command(subject);
     }
     void publish_changes();
     void greet(const Envelope& from);
@@ -220,18 +226,9 @@ std::optional<std::string> Central::State::answer_service(const OpenedMessage& m
             return payload_of(
                 ledger.report(from.pop, from.incarnation, from.epoch, *report, now_ms));
         }
-        case MessageType::reference_request: {
+        case MessageType::reference_request:
             type = MessageType::reference_reply;
-            const Result<ReferenceRequest> request = decode_reference_request(message.payload);
-            if (!request) return malformed();
-            // A body's id is what another POP asks for before it hands its chunks over.
-            if (!may_administer(from.pop)) {
-                ReferenceReply refusal;
-                refusal.refused = true;
-                return encode(refusal);
-            }
-            return payload_of(where_are_bodies(request->request));
-        }
+            return answer_reference(from, message.payload);
         case MessageType::query_request:
             type = MessageType::query_reply;
             return answer_query(from, subject, message.payload);
@@ -252,6 +249,19 @@ void Central::State::count_settlements(const Result<ShipReply>& reply) {
     stats.repeated_executions.store(counts.repeated_executions, relaxed);
     stats.late_losses.store(counts.late_losses, relaxed);
     stats.overruns.store(counts.overruns, relaxed);
+}
+
+// A body's id is what another POP asks for before it hands its chunks over.
+std::optional<std::string> Central::State::answer_reference(const Envelope& from, Bytes payload) {
+    const Result<ReferenceRequest> request = decode_reference_request(payload);
+    if (!request) return malformed();
+    const Result<bool> may =
+        commands.may_read_body(bearer_of(from), request->request, request->authority);
+    if (!may) return payload_of(Result<ReferenceReply>(may.error()));
+    if (*may) return payload_of(where_are_bodies(request->request));
+    ReferenceReply refusal;
+    refusal.refused = true;
+    return encode(refusal);
 }
 
 Result<ReferenceReply> Central::State::where_are_bodies(const RequestId& request) {
@@ -308,40 +318,11 @@ std::optional<std::string> Central::State::answer_claims(const Envelope& from, B
     return payload_of(std::move(reply));
 }
 
-bool Central::State::may_administer(PopId pop) {
-    const auto& may = options.operators;
-    if (std::find(may.begin(), may.end(), pop) != may.end()) return true;
-    const std::uint64_t refused_total = ++commands_refused[pop];
-    if (!is_told(refused_total)) return false;
-    log::warning("command_refused",
-                 {{"pop", raw(pop)},
-                  {"refused_total", refused_total},
-                  {"advice", "the centre takes commands from a [[pop]] with admin = true only"}});
-    return false;
-}
-
-// From the POPs of operators, and each once: whoever carries messages may keep them, not repeat
-// them.
-QueryReply Central::State::command(const Envelope& from, const QueryRequest& request) {
-    if (!may_administer(from.pop))
-        return {403, R"({"error":{"code":"forbidden","message":"the centre takes no commands from )"
-                     R"(this POP: its [[pop]] has no admin = true"}})"};
-    const bool unnumbered = request.number == 0 && from.protocol == 0;
-    const Result<bool> fresh =
-        unnumbered ? Result<bool>(true) : ledger.note_command(from.pop, request.number);
-    if (!fresh) {
-        fail(fresh.error());
-        return {503, R"({"error":{"code":"unavailable","message":"not carried out"}})"};
-    }
-    if (*fresh) return queries.admin(request.json, clock.wall_ms(), from.epoch > epoch);
-    if (const std::uint64_t repeated_total = ++commands_repeated[from.pop]; is_told(repeated_total))
-        log::error("command_repeated", {{"pop", raw(from.pop)},
-                                        {"repeated_total", repeated_total},
-                                        {"advice",
-                                         "a message was kept and sent again, or this POP's clock "
-                                         "was set back"}});
-    return {409, R"({"error":{"code":"repeated","message":"this command was carried out before, )"
-                 R"(or is too old: is this POP's clock right?"}})"};
+Result<QueryReply> Central::State::command(const Envelope& from, Bytes topic,
+                                           const QueryRequest& request) {
+    const Commands::Bearer bearer = bearer_of(from);
+    return topic == "sealed" ? commands.sealed(bearer, request.json)
+                             : commands.plain(bearer, request);
 }
 
 std::optional<std::string> Central::State::answer_query(const Envelope& from, Bytes subject,
@@ -350,7 +331,11 @@ std::optional<std::string> Central::State::answer_query(const Envelope& from, By
     if (!request) return malformed();
     const Bytes topic = subject.substr(rpc_prefix.size());
     QueryReply reply{404, R"({"error":{"code":"not_found","message":"no such query"}})"};
-    if (topic == "admin") reply = command(from, *request);
+    if (topic == "admin" || topic == "sealed") {
+        Result<QueryReply> done = command(from, topic, *request);
+        if (!done) fail(done.error());
+        reply = done ? std::move(*done) : not_carried_out();
+    }
     if (topic == "balance") reply = queries.balance(request->json);
     if (topic == "usage") reply = queries.usage(request->json);
     if (queries.storage_failed()) fail({ErrorCode::storage_failed, ErrorSource::storage});
@@ -386,7 +371,7 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
     envelope.epoch = epoch;
     envelope.protocol = protocol_version;
     respond(seal(envelope, *payload, *key));
-    if (subject.ends_with(".admin") || subject.ends_with(".kek")) publish_changes();
+    if (is_command(subject) || subject.ends_with(".kek")) publish_changes();
 }
 
 // At its first registrations, so that a mixed fleet shows in the log.
@@ -481,7 +466,7 @@ Status Central::start(bool verify_rows) {
         !keys)
         return keys;
     for (const Bytes topic : {"reg", "lease", "ship", "feed", "claim", "kek", "peers", "report",
-                              "reference", "balance", "usage", "admin"})
+                              "reference", "balance", "usage", "admin", "sealed"})
         state.server.serve(
             std::string(rpc_prefix) + std::string(topic),
             [&state](Bytes subject, Bytes payload, const TransportServer::Respond& respond) {
@@ -513,9 +498,9 @@ void Central::tick() {
     if (*rotated > 0) state_->publish_changes();
 }
 
-void Central::replace_pops(LinkKeys keys, std::vector<PopId> operators) {
+void Central::replace_pops(LinkKeys keys, Commanders commanders) {
     state_->options.link_keys = std::move(keys);
-    state_->options.operators = std::move(operators);
+    state_->commands.take_from(std::move(commanders));
 }
 
 const CentralStats& Central::stats() const noexcept {

@@ -14,6 +14,7 @@
 #include "edge/base/limits.h"
 #include "edge/base/random.h"
 #include "edge/crypto/crypto.h"
+#include "replication/central/commands.h"
 #include "replication/central/ledger_store.h"
 #include "replication/planted_bug.h"
 #include "replication/transport.h"
@@ -32,9 +33,7 @@ struct CentralOptions {
     std::optional<crypto::SecretKey> root_key;
     std::string root_key_path;
     Nanoseconds lease_term = limits::lease_ttl;  // how long a POP spends without hearing of us
-    // The POPs whose admin socket carries operators' commands. From any other one they are refused:
-    // whoever took over a POP may spend its leases, not make money.
-    std::vector<PopId> operators;
+    Commanders commanders;                       // nobody: it serves, and cannot be operated
 };
 
 struct CentralStats;  // central_stats.h
@@ -50,7 +49,7 @@ class Central {
     Status start(bool verify_rows);
     void tick();  // every 100 ms from the driving thread: lease expiry
     // From now on these; a POP that is no longer among them is not heard.
-    void replace_pops(LinkKeys keys, std::vector<PopId> operators);
+    void replace_pops(LinkKeys keys, Commanders commanders);
     // Valid as long as this; any thread may read.
     [[nodiscard]] const CentralStats& stats() const noexcept;
     // The store failed: nothing is answered any more, and nothing that was answered is lost.

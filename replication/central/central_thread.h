@@ -40,9 +40,9 @@ class CentralThread {
     }
 
     // Any thread: from its next turn on.
-    void replace_pops(LinkKeys keys, std::vector<PopId> operators) {
+    void replace_pops(LinkKeys keys, Commanders commanders) {
         const std::lock_guard lock(mutex_);
-        next_pops_ = {std::move(keys), std::move(operators)};
+        next_pops_ = {std::move(keys), std::move(commanders)};
     }
     [[nodiscard]] const CentralStats& stats() const noexcept { return central_.stats(); }
     // The store failed; any thread.
@@ -71,12 +71,12 @@ class CentralThread {
 
     struct Pops {
         LinkKeys keys;
-        std::vector<PopId> operators;
+        Commanders commanders;
     };
     void take_pops() {
         const std::lock_guard lock(mutex_);
         if (next_pops_)
-            central_.replace_pops(std::move(next_pops_->keys), std::move(next_pops_->operators));
+            central_.replace_pops(std::move(next_pops_->keys), std::move(next_pops_->commanders));
         next_pops_.reset();
     }
 

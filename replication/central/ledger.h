@@ -155,6 +155,10 @@ class Ledger {
     // refused.
     static constexpr std::size_t commands_remembered = 64;
     Result<bool> note_command(PopId pop, std::uint64_t number);
+    // The same of a command that an operator sealed: `id` names it, and is kept for
+    // limits::operator_commands_kept. Its time is of limits::operator_command_window around now.
+    Result<bool> note_sealed_command(std::int64_t sealed_ms, const CommandId& id,
+                                     std::int64_t now_ms);
 
     // --- POPs (ledger_leases.cc, ledger_settle.cc)
     Result<RegisterReply> register_pop(PopId pop, const RegisterRequest& request,

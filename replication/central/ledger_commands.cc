@@ -1,6 +1,7 @@
-// Ledger: numbers of operators' commands, so that each is carried out once.
+// Ledger: which of operators' commands were carried out, so that each is once.
 #include <algorithm>
 
+#include "edge/base/limits.h"
 #include "replication/central/ledger.h"
 #include "replication/central/ledger_transaction.h"
 
@@ -26,6 +27,30 @@ Result<bool> Ledger::note_command(PopId pop, std::uint64_t number) {
         ByteWriter writer(row);
         for (const std::uint64_t each : numbers) writer.integer(each);
         transaction.put(LedgerTable::mark, place, std::move(row));
+        return true;
+    });
+}
+
+// A row each, in the order of their times, so that the oldest are found without a search.
+Result<bool> Ledger::note_sealed_command(std::int64_t sealed_ms, const CommandId& id,
+                                         std::int64_t now_ms) {
+    constexpr std::int64_t kept_ms = limits::operator_commands_kept / millisecond;
+    return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<bool> {
+        const std::string place = ledger::sealed_command_key(sealed_ms, id.view());
+        const Result<std::optional<std::string>> stored = transaction.get(LedgerTable::mark, place);
+        if (!stored) return stored.error();
+        if (*stored) return false;
+        std::vector<std::string> outdated;
+        const Status scanned = transaction.scan(
+            LedgerTable::mark, ledger::sealed_command_key(0, {}),
+            ledger::sealed_command_key(std::max<std::int64_t>(now_ms - kept_ms, 0), {}),
+            [&](Bytes key, Bytes) {
+                outdated.emplace_back(key);
+                return outdated.size() < limits::operator_commands_forgotten_max;
+            });
+        if (!scanned) return scanned.error();
+        for (const std::string& key : outdated) transaction.erase(LedgerTable::mark, key);
+        transaction.put(LedgerTable::mark, place, {});
         return true;
     });
 }

@@ -18,6 +18,7 @@
 //             'r' pop u16 incarnation u32 -> Restoration
 //             's' pop u16 -> PopState
 //             'q' pop u16 -> numbers of its last commands, ascending: [u64]
+//             'x' sealed_ms i64 id[16] -> "": an operator's sealed command that was carried out
 //   claim     account u64 idempotency[16]           -> Claim, until it expires
 //   reference 'r' request[16] -> account u64 session[16]
 //             's' account u64 session[16] request[16] -> Reference
@@ -39,6 +40,11 @@
 #include "replication/directory.h"
 #include "replication/messages.h"
 #include "storage/records.h"
+
+namespace nodex::replication {
+// An operator's sealed command: random, made by the program that seals it.
+using CommandId = Opaque<16, struct CommandIdTag>;
+}  // namespace nodex::replication
 
 namespace nodex::replication::ledger {
 
@@ -406,6 +412,9 @@ inline std::string pop_state_key(PopId pop) {
 }
 inline std::string commands_key(PopId pop) {
     return KeyBuilder().letter('q').number(raw(pop)).bytes;
+}
+inline std::string sealed_command_key(std::int64_t sealed_ms, Bytes id) {
+    return KeyBuilder().letter('x').number(sealed_ms).raw_bytes(id).bytes;
 }
 inline std::string body_keys_key(AccountId account) {
     return KeyBuilder().letter('k').number(raw(account)).bytes;

@@ -1,6 +1,7 @@
 // What goes over the wire: messages, feed records, envelopes.
 #include "replication/body_keys.h"
 #include "replication/body_messages.h"
+#include "replication/central/operator_seal.h"
 #include "replication/feed_records.h"
 #include "replication/messages.h"
 #include "replication/peer_messages.h"
@@ -56,6 +57,24 @@ bool envelope(Bytes bytes) {
     return true;
 }
 
+// Whatever was decoded does not open under a key that did not seal it, and opens once it is sealed.
+bool sealed_command(Bytes bytes) {
+    static const crypto::SecretKey key;
+    Result<SealedCommand> command = decode_sealed_command(bytes);
+    if (!command) return false;
+    (void)open_command(*command, key);
+    NX_ASSERT(stable<decode_sealed_command>(bytes));
+    seal_command(*command, key, bytes.substr(0, 4'096));
+    NX_ASSERT(open_command(*decode_sealed_command(encode(*command)), key) == bytes.substr(0, 4'096));
+    return true;
+}
+
+// Under a key of zeros, to a command without a number.
+bool sealed_reply(Bytes bytes) {
+    static const crypto::SecretKey key;
+    return open_reply(CommandId{}, key, bytes).has_value();
+}
+
 constexpr Decoder message_table[] = {
     {"register_request", stable<decode_register_request>},
     {"register_reply", stable<decode_register_reply>},
@@ -86,6 +105,8 @@ constexpr Decoder message_table[] = {
     {"reference_reply", stable<decode_reference_reply>},
     {"body_request", stable<decode_body_request>},
     {"body_reply", stable<decode_body_reply>},
+    {"sealed_command", sealed_command},
+    {"sealed_reply", sealed_reply},
 };
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <fstream>
 
 #include "replication/body_keys.h"
+#include "replication/body_messages.h"
 #include "replication/central/ledger_records.h"
+#include "replication/central/operator_seal.h"
 #include "replication/feed_records.h"
 #include "replication/peer_messages.h"
 #include "storage/chunk_codec.h"
@@ -173,6 +175,17 @@ void write_messages(const Folder& folder) {
     folder.write("copy_request_whole", 21, encode(copy));
 }
 
+void write_sealed(const Folder& folder) {
+    const crypto::SecretKey key;  // of zeros, as the decoders' table has it
+    SealedCommand command{PopId{7}, time_ms, "alice", numbered<CommandId>(8), {}};
+    seal_command(command, key, R"({"command":"account.list","args":{}})");
+    folder.write("sealed_command", 29, encode(command));
+    SeededRandom random(1);
+    folder.write("sealed_reply", 30, seal_reply({}, key, {200, R"({"result":{}})"}, random));
+    folder.write("reference_request_sealed", 25,
+                 encode(ReferenceRequest{numbered<RequestId>(1), encode(command)}));
+}
+
 }  // namespace
 }  // namespace nodex::fuzz
 
@@ -185,4 +198,5 @@ int main(int argc, char** argv) {
     nodex::fuzz::write_records({corpus / "records"});
     nodex::fuzz::write_ledger_records({corpus / "ledger_records"});
     nodex::fuzz::write_messages({corpus / "messages"});
+    nodex::fuzz::write_sealed({corpus / "messages"});
 }

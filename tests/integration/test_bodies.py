@@ -159,7 +159,7 @@ def a_kill_in_the_middle_of_a_deletion_is_followed_by_its_end(folder):
 
 
 @test
-def a_pop_that_is_none_of_the_operators_says_where_to_ask(folder):
+def a_pop_that_is_not_trusted_reads_a_body_on_the_word_of_an_operator_only(folder):
     with Cluster(config=READERS) as cluster:
         one, two = cluster.pops
         _, request, answer, _ = said(one)
@@ -167,10 +167,20 @@ def a_pop_that_is_none_of_the_operators_says_where_to_ask(folder):
         cluster.central.config["pop"][1]["admin"] = False
         cluster.central.write_config()
         cluster.central.reload()
-        assert code(two, request) == (403, "not_an_operators_pop")
+        assert code(two, request) == (403, "operator_key_missing")
         ended, out, err = nodex(two, "admin", "body", "get", request)
-        assert ended == REFUSED and not out and "admin = true" in err, (ended, out, err)
+        assert ended == REFUSED and not out and "--operator" in err, (ended, out, err)
         assert fetched(one, request)[2] == answer
+        # On an operator's word this POP is told as well, and with a key that nobody knows it is not.
+        known, unknown = cluster.net.path("operators", "operator.key"), os.path.join(folder, "unknown.key")
+        cluster.central.config["operator"] = [{"name": "operator", "key": known}]
+        cluster.central.write_config()
+        cluster.central.reload()
+        ended, out, err = nodex(two, "--operator", known, "admin", "body", "get", request)
+        assert ended == 0 and out.encode() == answer, (ended, out, err)
+        assert nodex(two, "admin", "operator", "new", "unknown", unknown)[0] == 0
+        ended, out, err = nodex(two, "--operator", unknown, "admin", "body", "get", request)
+        assert ended == REFUSED and not out, (ended, out, err)
 
 
 def wrapped_keys(central, account):

@@ -63,7 +63,8 @@ def generated_files_are_valid_and_a_second_run_keeps_every_secret(folder):
         checked = subprocess.run([NatsServer.command(), "-t", "-c", "nats.conf"], cwd=net.path(name), capture_output=True, text=True,
                                  check=False)
         assert checked.returncode == 0, (name, checked.stderr)
-    kept = ["ca.key", "hub-b/tls.key", "pop-2/tls.key", "pop-2/link.key", "centre/links/2.key", "centre/key_hash.key"]
+    kept = ["ca.key", "hub-b/tls.key", "pop-2/tls.key", "pop-2/link.key", "centre/links/2.key", "centre/key_hash.key",
+            "operators/operator.key"]
 
     def contents(name):
         path = net.path(name)
@@ -77,6 +78,11 @@ def generated_files_are_valid_and_a_second_run_keeps_every_secret(folder):
     assert {name: contents(name) for name in kept} == before
     assert contents("pop-4/key_hash.key") == contents("pop-1/key_hash.key") == contents("centre/key_hash.key")
     assert contents("pop-4/idempotency.key") == contents("pop-1/idempotency.key")
+    assert contents("operators/operator.key") == contents("centre/operators/operator.key")
+    assert contents("operators/operator.key").startswith(b"nodex-operator operator ")
+    with open(net.path("centre", "central.toml"), encoding="ascii") as file:
+        written = file.read()
+    assert "[[operator]]" in written and "admin" not in written, "no POP is trusted with commands"
     assert contents("pop-4/link.key") == contents("centre/links/4.key") != contents("pop-1/link.key")
 
 

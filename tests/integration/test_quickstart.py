@@ -93,7 +93,7 @@ def quickstart_with_two_pops_prints_a_line_for_each_and_one_that_resumes_at_the_
         for line in lines:
             streamed = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
             assert streamed.returncode == 0 and "data: [DONE]" in streamed.stdout, streamed
-        admin = re.search(r"^(/.*nodex --admin \S+) admin status$", first.stdout, re.MULTILINE)[1]
+        admin = re.search(r"^(/.*nodex --admin \S+ --operator \S+) admin status$", first.stdout, re.MULTILINE)[1]
 
         def charges():
             listed = subprocess.run(["bash", "-c", f"{admin} --json admin usage list 1"], capture_output=True, text=True, timeout=60,

@@ -53,7 +53,8 @@ THIRD_PARTY = {
     "liburing.h": [IO],
     "libpq-fe.h": [POSTGRES],
     "llhttp.h": [HTTP],
-    "openssl/": [CRYPTO, TLS],
+    # BoringSSL's; in tools/nodex OpenSSL's, the one that libcurl brings. No program links both and uses both.
+    "openssl/": [CRYPTO, TLS, "tools/nodex"],
     "rocksdb/": [STORAGE],
     "zstd.h": [STORAGE],
     "simdjson.h": [API],

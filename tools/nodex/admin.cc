@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tools/nodex/operator.h"
 #include "tools/nodex/times.h"
 
 namespace nodex::cli {
@@ -87,17 +88,30 @@ void set_nested(Json& args, std::string_view name, Json value) {
     args.set(outer, std::move(inner));
 }
 
-// Fills in method-independent parts; false when the address is none of a Unix socket.
-bool address(const Settings& settings, HttpRequest& request) {
-    constexpr std::string_view scheme = "unix:";
-    if (!settings.admin.starts_with(scheme) || settings.admin.size() == scheme.size()) return false;
-    request.unix_socket = settings.admin.substr(scheme.size());
-    return true;
+constexpr std::string_view scheme = "unix:";
+
+bool has_address(const Settings& settings) {
+    return settings.admin.starts_with(scheme) && settings.admin.size() > scheme.size();
+}
+
+std::string wrong_address(const Settings& settings) {
+    return "the admin address is '" + settings.admin + "', wanted unix:PATH";
 }
 
 Exit complain_address(const Settings& settings) {
-    const std::string message = "the admin address is '" + settings.admin + "', wanted unix:PATH";
-    return complain(settings, Exit::usage, "usage", message);
+    return complain(settings, Exit::usage, "usage", wrong_address(settings));
+}
+
+// A wrong address is told as the answer's failure.
+HttpAnswer admin_call(const Settings& settings, std::string_view path, HttpRequest request) {
+    if (!has_address(settings)) {
+        HttpAnswer answer;
+        answer.failure = wrong_address(settings);
+        return answer;
+    }
+    request.unix_socket = settings.admin.substr(scheme.size());
+    request.url = std::string(admin_url) + std::string(path);
+    return http_call(request);
 }
 
 }  // namespace
@@ -113,16 +127,21 @@ std::variant<Json, std::string> admin_args(const std::vector<Typed>& typed) {
     return args;
 }
 
-std::variant<Json, Exit> ask_admin(const Settings& settings, std::string_view command, Json args) {
-    HttpRequest request;
-    if (!address(settings, request)) return complain_address(settings);
-    request.method = "POST";
-    request.url = std::string(admin_url) + "/admin";
+std::string command_json(std::string_view command, Json args) {
     Json body = Json::object();
     body.set("command", Json::string(command));
     body.set("args", std::move(args));
-    request.body = body.compact();
-    const HttpAnswer answer = http_call(request);
+    return body.compact();
+}
+
+std::variant<Json, Exit> ask_admin(const Settings& settings, std::string_view command, Json args) {
+    if (!has_address(settings)) return complain_address(settings);
+    const std::string body = command_json(command, std::move(args));
+    std::variant<HttpAnswer, Exit> told = settings.operator_file.empty()
+                                              ? admin_post(settings, "/admin", body)
+                                              : call_sealed(settings, body);
+    if (const Exit* failed = std::get_if<Exit>(&told)) return *failed;
+    const HttpAnswer& answer = std::get<HttpAnswer>(told);
     const std::optional<Json> reply = Json::parse(answer.body);
     const Json* result = reply ? reply->find("result") : nullptr;
     if (answer.status != 200 || !answer.failure.empty() || result == nullptr)
@@ -138,19 +157,26 @@ Exit run_admin(const Settings& settings, const Command& command, Json args) {
 }
 
 HttpAnswer admin_get(const Settings& settings, std::string_view path) {
+    return admin_call(settings, path, {});
+}
+
+HttpAnswer admin_post(const Settings& settings, std::string_view path, std::string json) {
     HttpRequest request;
-    if (!address(settings, request)) {
-        HttpAnswer answer;
-        answer.failure = "the admin address is '" + settings.admin + "', wanted unix:PATH";
-        return answer;
-    }
-    request.url = std::string(admin_url) + std::string(path);
-    return http_call(request);
+    request.method = "POST";
+    request.body = std::move(json);
+    return admin_call(settings, path, std::move(request));
+}
+
+HttpAnswer admin_post_sealed(const Settings& settings, std::string_view path, std::string octets) {
+    HttpRequest request;
+    request.method = "POST";
+    request.body = std::move(octets);
+    request.body_type = "application/octet-stream";
+    return admin_call(settings, path, std::move(request));
 }
 
 Exit run_admin_status(const Settings& settings) {
-    HttpRequest request;
-    if (!address(settings, request)) return complain_address(settings);
+    if (!has_address(settings)) return complain_address(settings);
     const HttpAnswer answer = admin_get(settings, "/admin/status");
     const std::optional<Json> reply = Json::parse(answer.body);
     if (answer.status != 200 || !answer.failure.empty() || !reply)

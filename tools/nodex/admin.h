@@ -54,14 +54,21 @@ struct Typed {
 // The "args" object, or the sentence that says what is wrong with them.
 std::variant<Json, std::string> admin_args(const std::vector<Typed>& typed);
 
-// POST /admin on the node's admin socket: "result", or what complain_answer() made of the failure.
+// The JSON of a command, as the centre reads it.
+std::string command_json(std::string_view command, Json args);
+
+// A command through the node's admin socket, sealed when settings.operator_file names a key: its
+// "result", or what complain_answer() made of the failure.
 std::variant<Json, Exit> ask_admin(const Settings& settings, std::string_view command, Json args);
 
 // The same with a command of the table; shows "result" or complains.
 Exit run_admin(const Settings& settings, const Command& command, Json args);
 
-// GET of a path at the admin socket; a wrong address is told as the answer's failure.
+// GET of a path at the admin socket, and POST of JSON or of a sealed command; a wrong address is
+// told as the answer's failure.
 HttpAnswer admin_get(const Settings& settings, std::string_view path);
+HttpAnswer admin_post(const Settings& settings, std::string_view path, std::string json);
+HttpAnswer admin_post_sealed(const Settings& settings, std::string_view path, std::string octets);
 
 // GET /admin/status.
 Exit run_admin_status(const Settings& settings);

@@ -8,6 +8,7 @@
 
 #include "edge/base/clock.h"
 #include "tools/nodex/admin.h"
+#include "tools/nodex/operator.h"
 
 namespace nodex::cli {
 namespace {
@@ -32,7 +33,16 @@ Json arguments(const std::string& request_id) {
 
 Exit run_body_get(const Settings& settings, const std::string& request_id,
                   const std::string& kind) {
-    const HttpAnswer answer = admin_get(settings, "/admin/bodies/" + request_id + "/" + kind);
+    const std::string path = "/admin/bodies/" + request_id + "/" + kind;
+    HttpAnswer answer;
+    if (settings.operator_file.empty()) {
+        answer = admin_get(settings, path);
+    } else {
+        std::variant<SealedCall, Exit> sealed =
+            seal_call(settings, command_json("body.get", arguments(request_id)));
+        if (const Exit* failed = std::get_if<Exit>(&sealed)) return *failed;
+        answer = admin_post_sealed(settings, path, std::get<SealedCall>(sealed).octets);
+    }
     if (answer.status != 200 || !answer.failure.empty())
         return complain_answer(settings, answer, settings.admin);
     std::fwrite(answer.body.data(), 1, answer.body.size(), stdout);

@@ -83,7 +83,8 @@ FieldList field_list(const HttpRequest& request) {
     curl_slist* list = nullptr;
     for (const auto& [name, value] : request.fields)
         list = curl_slist_append(list, (name + ": " + value).c_str());
-    if (!request.body.empty()) list = curl_slist_append(list, "Content-Type: application/json");
+    if (!request.body.empty())
+        list = curl_slist_append(list, (std::string("Content-Type: ") + request.body_type).c_str());
     list = curl_slist_append(list, "Expect:");  // no pause before a long body
     return FieldList(list);
 }

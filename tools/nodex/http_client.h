@@ -19,7 +19,8 @@ struct HttpRequest {
     std::string unix_socket;  // path; "": by the address in the URL
     std::string ca_file;  // PEM; "": the system's authorities. Verification is never switched off.
     std::vector<std::pair<std::string, std::string>> fields;
-    std::string body;  // sent as application/json when not empty
+    std::string body;  // sent when not empty
+    const char* body_type = "application/json";
     long connect_timeout_ms = 5'000;
     long silence_timeout_s = 120;  // no byte at all for that long: the call fails
 };

@@ -7,6 +7,7 @@
 #include "tools/nodex/admin.h"
 #include "tools/nodex/body.h"
 #include "tools/nodex/customer.h"
+#include "tools/nodex/operator.h"
 #include "tools/nodex/pops.h"
 #include "tools/nodex/times.h"
 
@@ -52,6 +53,8 @@ struct Grammar {
     std::string body_request, body_kind = "answer";
     unsigned body_wait_s = 15;
     bool body_confirmed = false;
+    CLI::App* operator_new = nullptr;
+    std::string operator_name, operator_path;
     CustomerParsers customer{};
     bool pops = false;  // of `status`
     Chat chat;
@@ -100,10 +103,35 @@ std::string as_typed(const Command& command) {
     return "admin " + std::string(command.group) + " " + command.verb + " " + command.example;
 }
 
+void add_operator(Grammar& grammar) {
+    CLI::App* group = grammar.admin->add_subcommand("operator", "keys of operators");
+    group->require_subcommand(1);
+    grammar.operator_new =
+        group->add_subcommand("new", "make a key; nothing is sent, the centre is to be told of it");
+    grammar.operator_new
+        ->add_option("NAME", grammar.operator_name, "who will use it: a-z, 0-9, '-', '_', '.'")
+        ->required();
+    grammar.operator_new->add_option("FILE", grammar.operator_path, "to be made, mode 0600")
+        ->required();
+    grammar.operator_new->footer(
+        "A copy of FILE goes to the centre (mode 0600) and into nodex-central's file:\n"
+        "  [[operator]]\n  name = \"NAME\"\n  key = \"/etc/nodex/central/operators/NAME.key\"\n"
+        "Then SIGHUP. To change a key: make a second operator, use it, take the first one "
+        "out.\n\n" +
+        footer_of("admin operator new alice alice.key"));
+}
+
 void add_admin(Grammar& grammar) {
     grammar.admin = grammar.app.add_subcommand("admin", "operate the node behind --admin");
     grammar.admin->require_subcommand(1);
-    grammar.admin->footer(footer_of("admin account create --help"));
+    grammar.admin->footer(
+        "A node with --standalone, and a POP that the centre trusts wholly, take commands from\n"
+        "whoever may open the admin socket. Through any other POP give your key, with --operator\n"
+        "or NODEX_OPERATOR: the POP passes on what it can neither read nor alter nor repeat.\n"
+        "  nodex admin operator new alice alice.key\n"
+        "  nodex --operator alice.key admin key create 1 laptop\n\n" +
+        footer_of("admin account create --help"));
+    add_operator(grammar);
     grammar.admin_status = grammar.admin->add_subcommand("status", "the node's own state");
     grammar.admin_status->footer(footer_of("admin status"));
     add_bodies(grammar);
@@ -183,6 +211,9 @@ void build(Grammar& grammar) {
     app.add_option("--admin", settings.admin, "admin socket, unix:PATH")
         ->envname("NODEX_ADMIN")
         ->capture_default_str();
+    app.add_option("--operator", settings.operator_file,
+                   "your key: commands are sealed under it (see admin --help)")
+        ->envname("NODEX_OPERATOR");
     app.add_option("--base-url", settings.base_url, "node, with /v1")
         ->envname("NODEX_BASE_URL")
         ->capture_default_str();
@@ -210,6 +241,8 @@ Exit run(const Grammar& grammar) {
     for (const AdminEntry& entry : grammar.entries)
         if (entry.parser->parsed()) return run_admin_entry(settings, entry);
     if (grammar.admin_status->parsed()) return run_admin_status(settings);
+    if (grammar.operator_new->parsed())
+        return run_operator_new(settings, grammar.operator_name, grammar.operator_path);
     if (grammar.body_get->parsed())
         return run_body_get(settings, grammar.body_request, grammar.body_kind);
     if (grammar.body_delete->parsed())

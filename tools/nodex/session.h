@@ -17,11 +17,12 @@ enum class Exit : int {
 };
 
 struct Settings {
-    bool json = false;     // --json: the answer's JSON on stdout, errors as JSON on stderr
-    std::string admin;     // "unix:PATH" of the admin socket
-    std::string base_url;  // "https://host:port/v1"
-    std::string key;       // API key
-    std::string ca_file;   // "" for the system's authorities
+    bool json = false;          // --json: the answer's JSON on stdout, errors as JSON on stderr
+    std::string admin;          // "unix:PATH" of the admin socket
+    std::string operator_file;  // operator_file.h; "": commands are plain
+    std::string base_url;       // "https://host:port/v1"
+    std::string key;            // API key
+    std::string ca_file;        // "" for the system's authorities
 };
 
 // Prints `result` on stdout, as a table or as JSON.

@@ -107,13 +107,29 @@ void read_pops(File& file, Config& target) {
         file.problem() = "there is no [[pop]]: the centre would hear nobody";
 }
 
+void read_operators(File& file, Config& target) {
+    std::set<std::string> seen;
+    file.each("operator", [&](Section& section) {
+        section.require("name");
+        section.require("key");
+        OperatorEntry entry;
+        section.text("name", entry.name);
+        section.text("key", entry.key_path);
+        if (!entry.name.empty() && !replication::is_operator_name(entry.name))
+            section.fail("name", "is to be 1 to 32 of a-z, 0-9, '-', '_' and '.'");
+        if (!seen.insert(entry.name).second) section.fail("name", "is given twice: " + entry.name);
+        target.operators.push_back(std::move(entry));
+    });
+}
+
 }  // namespace
 
 Result<Config> load_config(const std::string& path, std::string& problem) {
     auto file = File::load(path, problem);
     if (!file) return file.error();
     File& root = **file;
-    root.only({"node", "nats", "store", "durability", "listen", "storage", "leases", "log", "pop"});
+    root.only({"node", "nats", "store", "durability", "listen", "storage", "leases", "log", "pop",
+               "operator"});
     Config target;
     read_node(root, target);
     read_nats(root, target);
@@ -123,15 +139,29 @@ Result<Config> load_config(const std::string& path, std::string& problem) {
     read_leases(root, target);
     read_log(root, target);
     read_pops(root, target);
+    read_operators(root, target);
     if (!problem.empty()) return bad_configuration;
     return target;
 }
 
-std::vector<PopId> operators_of(const Config& config) {
-    std::vector<PopId> operators;
+Result<replication::Commanders> read_commanders(const Config& config) {
+    replication::Commanders commanders;
     for (const PopEntry& pop : config.pops)
-        if (pop.admin) operators.push_back(pop.id);
-    return operators;
+        if (pop.admin) commanders.trusted_pops.push_back(pop.id);
+    for (const OperatorEntry& entry : config.operators) {
+        auto read = replication::read_operator_file(entry.key_path);
+        if (!read) return read.error();
+        if (read->name != entry.name) {
+            log::error("operator_file_refused",
+                       {{"path", entry.key_path},
+                        {"reason", "it is of another operator"},
+                        {"name", read->name},
+                        {"advice", "[[operator]] name is the one that the file was made for"}});
+            return bad_configuration;
+        }
+        commanders.operators.push_back(std::move(*read));
+    }
+    return commanders;
 }
 
 Result<replication::LinkKeys> read_link_keys(const Config& config) {

@@ -18,7 +18,12 @@ struct PopEntry {
     PopId id{};
     std::string name;
     std::string link_key_path;
-    bool admin = false;  // its admin socket carries operators' commands
+    bool admin = false;  // trusted wholly: its admin socket is authority enough
+};
+
+struct OperatorEntry {
+    std::string name;
+    std::string key_path;  // of the file that his program has too
 };
 
 struct Config {
@@ -43,13 +48,16 @@ struct Config {
     std::int64_t lease_term_s = limits::lease_ttl / second;
     // [log]
     log::Level log_level = log::Level::info;
-    std::vector<PopEntry> pops;  // [[pop]]
+    std::vector<PopEntry> pops;            // [[pop]]
+    std::vector<OperatorEntry> operators;  // [[operator]]
 };
 
 // `problem` receives one sentence when the result is bad_configuration.
 Result<Config> load_config(const std::string& path, std::string& problem);
 
-std::vector<PopId> operators_of(const Config& config);
+// The keys of all [[operator]], read from their files, and the POPs with admin = true. Which file
+// is bad, or another operator's, is in the log.
+Result<replication::Commanders> read_commanders(const Config& config);
 // The keys of all [[pop]], read from their files; which one is bad is in the log.
 Result<replication::LinkKeys> read_link_keys(const Config& config);
 

@@ -72,11 +72,12 @@ Status Service::start() {
     auto keys = read_link_keys(config_);
     if (!keys) return keys.error();
     options.link_keys = std::move(*keys);
-    options.operators = operators_of(config_);
-    if (options.operators.empty())
-        log::warning(
-            "nobody_administers",
-            {{"advice", "give one [[pop]] admin = true, whose admin socket operators use"}});
+    auto commanders = read_commanders(config_);
+    if (!commanders) return commanders.error();
+    options.commanders = std::move(*commanders);
+    if (options.commanders.operators.empty() && options.commanders.trusted_pops.empty())
+        log::warning("nobody_administers",
+                     {{"advice", "add an [[operator]]: nodex admin operator new"}});
     options.root_key_path = config_.secrets_dir + "/" + root_key_file;
     options.lease_term = config_.lease_term_s * second;
 
@@ -122,6 +123,9 @@ void Service::reload(const std::string& path) {
     if (!loaded) return log::error("reload_refused", {{"problem", problem}});
     auto keys = read_link_keys(*loaded);
     if (!keys) return log::error("reload_refused", {{"problem", "a link key cannot be read"}});
+    auto commanders = read_commanders(*loaded);
+    if (!commanders)
+        return log::error("reload_refused", {{"problem", "an operator's key cannot be read"}});
     if (loaded->data_dir != config_.data_dir || loaded->nats.url != config_.nats.url ||
         loaded->durability != config_.durability || loaded->store_kind != config_.store_kind ||
         loaded->store_url != config_.store_url || loaded->lease_term_s != config_.lease_term_s ||
@@ -131,9 +135,11 @@ void Service::reload(const std::string& path) {
                        "data_dir, nats.url, store, durability, leases and listen.metrics change "
                        "with a restart only"}});
     const auto count = static_cast<std::uint64_t>(keys->size());
+    const auto operators = static_cast<std::uint64_t>(commanders->operators.size());
     config_.pops = loaded->pops;
-    centre_->replace_pops(std::move(*keys), operators_of(config_));
-    log::info("reloaded", {{"pops", count}});
+    config_.operators = loaded->operators;
+    centre_->replace_pops(std::move(*keys), std::move(*commanders));
+    log::info("reloaded", {{"pops", count}, {"operators", operators}});
 }
 
 void Service::stop() {

@@ -28,7 +28,8 @@ class Service {
     // Opens the store, verifies the ledger (balances against rows), serves. The log says what
     // failed and what to do.
     Status start();
-    // SIGHUP: the POPs and their keys. What cannot change while running is named and kept.
+    // SIGHUP: the POPs, the operators, and their keys. What cannot change while running is named
+    // and kept.
     void reload(const std::string& path);
     // SIGTERM: answers what has arrived, then closes.
     void stop();

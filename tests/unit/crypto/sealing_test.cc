@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "edge/crypto/crypto.h"
+#include "edge/crypto/sealed_once.h"
 
 namespace nodex::crypto {
 namespace {
@@ -51,6 +52,28 @@ TEST(KeyWrap, OpensWithItsKeyAndContextOnly) {
     EXPECT_EQ(opened->view(), key.view());
     EXPECT_FALSE(unwrap_key(wrapping, wrapped, "contexT"));
     EXPECT_FALSE(unwrap_key(key, wrapped, "context"));
+}
+
+// Computed by an implementation that meets the vector of RFC 8439, section 2.8.2.
+TEST(SealedOnce, MatchesAnIndependentChaCha20Poly1305) {
+    EXPECT_EQ(
+        to_hex(seal_once(SecretKey(octets_from(0x80, 32)), "a message of some length", "context")),
+        "4b7c77c84d298faca8114a9984aec24713e806dcad1db5004b0bdef617f7b55d8510d8b228576991");
+}
+
+TEST(SealedOnce, OpensUnalteredWithItsKeyAndContextOnly) {
+    const SecretKey key(octets_from(0, 32));
+    for (const std::string& text : {std::string(), std::string("x"), std::string(70'000, 'y')})
+        EXPECT_EQ(open_once(key, seal_once(key, text, "context"), "context"), text);
+    const std::string sealed = seal_once(key, "text", "context");
+    EXPECT_FALSE(open_once(key, sealed, "contexT"));
+    EXPECT_FALSE(open_once(SecretKey(zero_key), sealed, "context"));
+    for (std::size_t i = 0; i < sealed.size(); ++i) {
+        std::string altered = sealed;
+        altered[i] = static_cast<char>(altered[i] ^ 1);
+        EXPECT_FALSE(open_once(key, altered, "context")) << i;
+        EXPECT_FALSE(open_once(key, Bytes(sealed).substr(0, i), "context")) << i;
+    }
 }
 
 TEST(KeyWrap, RefusesEveryAlteredOctetAndEveryOtherLength) {

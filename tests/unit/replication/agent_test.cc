@@ -38,7 +38,7 @@ class AgentTest : public testing::Test {
                                                            crypto::SecretKey::generate(random_),
                                                            {},
                                                            limits::lease_ttl,
-                                                           {PopId{1}}});
+                                                           {{}, {PopId{1}}}});
         auto journal = storage::Journal::open(store_, random_);
         EXPECT_TRUE(journal);
         journal_ = std::move(*journal);

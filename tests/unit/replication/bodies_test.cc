@@ -46,6 +46,9 @@ TEST(BodyMessages, AreDecodedAsTheyWereEncodedAndLieAboutNothing) {
     lying.back() = '\x7f';
     EXPECT_FALSE(decode_body_reply(lying));
     EXPECT_FALSE(decode_reference_request("fifteen octets."));
+    const std::string with = encode(ReferenceRequest{request_id(1), "an operator's word"});
+    EXPECT_EQ(decode_reference_request(with)->authority, "an operator's word");
+    EXPECT_FALSE(decode_reference_request(with.substr(0, with.size() - 1)));
     EXPECT_FALSE(decode_body_request("too short"));
 }
 
@@ -134,7 +137,7 @@ struct BodiesTest : testing::Test {
     }
     FetchedBody fetch(unsigned at, const RequestId& request, BodyKind kind = BodyKind::answer) {
         std::optional<FetchedBody> told;
-        pop(at).core->bodies().fetch(request, kind,
+        pop(at).core->bodies().fetch({request}, kind,
                                      [&](FetchedBody body) { told = std::move(body); });
         EXPECT_TRUE(world.until([&] { return told.has_value(); }));
         return told.value_or(FetchedBody{});
@@ -207,7 +210,7 @@ TEST_F(BodiesTest, NoMoreAreReadAtOnceThanThereIsMemoryFor) {
     const RequestId request = answered();
     unsigned told = 0, busy = 0;
     for (unsigned i = 0; i < limits::body_fetches_max + 1; ++i)
-        pop(1).core->bodies().fetch(request, BodyKind::answer, [&](const FetchedBody& body) {
+        pop(1).core->bodies().fetch({request}, BodyKind::answer, [&](const FetchedBody& body) {
             ++told;
             busy += body.outcome == BodyOutcome::busy ? 1 : 0;
         });

@@ -59,5 +59,56 @@ TEST(CentralConfig, AStoreThatCannotBeMeantIsRefusedBeforeAnythingStarts) {
               std::string::npos);
 }
 
+// What operators gave to the centre's machine is read when it starts and at a reload.
+struct OperatorsTest : testing::Test {
+    std::string folder = (std::filesystem::temp_directory_path() /
+                          ("nodex_operators_" + std::to_string(getpid())))
+                             .string();
+    OperatorsTest() { std::filesystem::create_directories(folder); }
+    ~OperatorsTest() override { std::filesystem::remove_all(folder); }
+    std::string file(const std::string& name) {
+        const std::string path = folder + "/" + name + ".key";
+        std::ofstream(path) << "nodex-operator " << name << ' ' << std::string(64, 'a') << '\n';
+        std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+        return path;
+    }
+    static std::string section(const std::string& name, const std::string& path) {
+        return "[[operator]]\nname = \"" + name + "\"\nkey = \"" + path + "\"\n";
+    }
+};
+
+TEST_F(OperatorsTest, AreReadFromTheirFiles) {
+    Config config;
+    ASSERT_EQ(load("admin = true\n" + section("alice", file("alice")) +
+                       section("bob", file("bob")),
+                   &config),
+              "");
+    const auto commanders = read_commanders(config);
+    ASSERT_TRUE(commanders);
+    ASSERT_EQ(commanders->operators.size(), 2u);
+    EXPECT_EQ(commanders->operators[1].name, "bob");
+    EXPECT_EQ(commanders->trusted_pops, std::vector{PopId{1}});
+}
+
+TEST_F(OperatorsTest, NobodyIsOneUnlessItIsWritten) {
+    Config config;
+    ASSERT_EQ(load("", &config), "");
+    const auto commanders = read_commanders(config);
+    ASSERT_TRUE(commanders);
+    EXPECT_TRUE(commanders->operators.empty() && commanders->trusted_pops.empty());
+}
+
+TEST_F(OperatorsTest, WhatCannotBeMeantIsRefused) {
+    Config config;
+    EXPECT_NE(load("[[operator]]\nname = \"alice\"\n").find("key"), std::string::npos);
+    EXPECT_NE(load(section("Alice", "/a")).find("name"), std::string::npos);
+    EXPECT_NE(load(section("alice", "/a") + section("alice", "/b")).find("twice"),
+              std::string::npos);
+    ASSERT_EQ(load(section("bob", file("alice")), &config), "");
+    EXPECT_FALSE(read_commanders(config)) << "another operator's file";
+    ASSERT_EQ(load(section("carol", folder + "/carol.key"), &config), "");
+    EXPECT_FALSE(read_commanders(config)) << "no such file";
+}
+
 }  // namespace
 }  // namespace nodex::central

@@ -102,7 +102,7 @@ struct PopWorld {
         CentralOptions options;
         for (std::size_t i = 0; i < link_keys.size(); ++i) {
             options.link_keys.emplace_back(PopId{static_cast<std::uint16_t>(i + 1)}, link_keys[i]);
-            options.operators.push_back(options.link_keys.back().first);
+            options.commanders.trusted_pops.push_back(options.link_keys.back().first);
         }
         options.root_key = root;
         central = std::make_unique<Central>(ledger_store, network.centre(), clock, random, options);
