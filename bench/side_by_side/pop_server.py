@@ -19,6 +19,7 @@ url = "nats://127.0.0.1:{nats}"
 level = "{durability}"
 [[pop]]
 id = 1
+admin = true
 link_key = "{folder}/central-secrets/link.key"
 """
 
