@@ -16,6 +16,7 @@
 #include "replication/thread_mailbox.h"
 #include "replication/transport_inproc.h"
 #include "storage/sim_store.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::agent_test {
 namespace {
@@ -267,7 +268,7 @@ TEST_F(AgentTest, AKeyIsGrantedFoundAndFreeAgain) {
     claim.account = AccountId{1};
     claim.idempotency.octets.fill(4);
     claim.fingerprint.octets.fill(5);
-    claim.request.octets.fill(6);
+    claim.request = request_of(PopId{1}, 6);
     EXPECT_EQ(word(ClaimAsk::What::query), ClaimAsk::Verdict::free);
     EXPECT_EQ(word(ClaimAsk::What::acquire), ClaimAsk::Verdict::granted);
     EXPECT_EQ(word(ClaimAsk::What::query), ClaimAsk::Verdict::elsewhere);
@@ -297,7 +298,7 @@ TEST_F(TimelessAgentTest, ManyClaimsOfATurnAreAnsweredEach) {
         const std::size_t number = i + 1;
         claims[i].account = AccountId{1};
         std::memcpy(claims[i].idempotency.octets.data(), &number, sizeof number);
-        claims[i].request.octets.fill(6);
+        claims[i].request = request_of(PopId{1}, 6);
         agent_->claim(claims[i], mailbox_.mailbox(), storage::when_done<&AgentTest::nothing>(this));
     }
     for (ClaimAsk& claim : claims) {
