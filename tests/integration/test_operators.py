@@ -183,11 +183,16 @@ def a_key_that_the_centre_does_not_know_is_told_what_to_do_and_is_changed_by_a_s
 
 
 @test
-def a_node_with_its_own_centre_needs_no_operators_key(pop):
-    assert pop.admin("account.list")["accounts"]
+def a_node_with_its_own_centre_needs_no_operators_key(pop, folder):
+    assert pop.admin("account.create", name="standalone")["account"] > 0
     try:
         pop.admin("account.nope")
+        raise AssertionError("a command that there is not was carried out")
     except AdminRefusal as refusal:
-        assert refusal.code == "unknown_command"
-    status, _, err = nodex(pop.admin.path, "admin", "account", "list")
-    assert status == OK, err
+        assert refusal.code == "unknown_command", refusal
+    key = os.path.join(folder, "alice.key")
+    assert nodex(pop.admin.path, "admin", "operator", "new", "alice", key)[0] == OK
+    assert nodex(pop.admin.path, "admin", "account", "list")[0] == OK
+    # One that is given all the same is told to be left out.
+    status, _, err = nodex(pop.admin.path, "admin", "account", "list", NODEX_OPERATOR=key)
+    assert status == REFUSED and "--standalone" in err, (status, err)
