@@ -125,7 +125,7 @@ def testssl_finds_nothing_below_tls_1_2(pop, folder):
     report = os.path.join(folder, "report.json")
     program = "testssl" if os.path.exists("/usr/bin/testssl") else "testssl.sh"
     subprocess.run([program, "--quiet", "--color", "0", "--warnings", "batch", "--ip", "one", "-p", "-s", "-S", "-U", "-f",
-                    "--jsonfile", report, pop.tls_address], capture_output=True, timeout=300, check=False,
+                    "--jsonfile", report, pop.tls_address], capture_output=True, timeout=600, check=False,
                    stdin=subprocess.DEVNULL)
     with open(report, encoding="utf-8") as file:
         findings = {item["id"]: item for item in json.load(file)}
