@@ -136,7 +136,8 @@ bool ReplicationWorld::roll_disk_back(SimPop& pop) {
     const std::uint32_t copied = histories_[pop.copy_history].incarnation;
     const auto mark = ledger_.mark(pop.id(), copied);
     pop.is_behind = *mark && (*mark)->applied > pop.copy_last;
-    begin_history(pop, pop.copy_last);
+    // A copy of what was itself a copy is certain of no more than that one was.
+    begin_history(pop, std::min(pop.copy_last, histories_[pop.copy_history].certain_max));
     if (pop.copy_history == before) {
         histories_[pop.history].incarnation = incarnation;
         for (SimExecution& execution : executions_)
