@@ -58,8 +58,6 @@ class PopLink {
     [[nodiscard]] Nanoseconds patience(Nanoseconds longest) const noexcept {
         return std::min(timer_.timeout(), longest);
     }
-    // A request is not waited for any more, before its deadline.
-    void gave_up() noexcept { timer_.lost(); }
     // A word of the centre within three heartbeats.
     [[nodiscard]] bool linked(Nanoseconds heartbeat_ns) const noexcept {
         return last_contact_ns_ != 0 && clock_.now_ns() - last_contact_ns_ <= 3 * heartbeat_ns;

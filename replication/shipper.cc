@@ -92,13 +92,7 @@ void Shipper::tick() {
     watch_clock();
     if (!started_) return;
     if (behind_ && in_flight_ == 0 && !reading_) go_back();
-    if (overdue()) {
-        link_.gave_up();
-        if (behind_)
-            go_back();
-        else
-            unanswered({ErrorCode::timed_out, ErrorSource::central});
-    }
+    if (!behind_ && lost_in_a_silence()) unanswered({ErrorCode::timed_out, ErrorSource::central});
     const bool window =
         next_ <= applied_ + limits::outbox_window_records && in_flight_ < batches_max_;
     const bool due = clock_.now_ns() >= ship_at_ns_;
@@ -157,15 +151,15 @@ void Shipper::read_done(const Read& read, const Status& status) {
     }
     next_ = read.entries.back().sequence + 1;
     sent_.push_back({next_ - 1, chain_at_next_});
-    if (in_flight_++ == 0) waits_since_ns_ = clock_.now_ns();
+    sent_at_ns_ = clock_.now_ns();
+    ++in_flight_;
     shipped_count_ += request.records.size();
-    link_.request(
-        "ship", MessageType::ship_request, encode(request),
-        RetryTimer::longest,  // overdue() looks before; a late answer still moves the mark
-        [this, first = request.first_sequence, life = life_,
-         round = round_](const Result<std::string>& payload) {
-            if (life == life_) replied(first, round, payload);
-        });
+    link_.request("ship", MessageType::ship_request, encode(request),
+                  link_.patience(RetryTimer::longest),
+                  [this, first = request.first_sequence, life = life_,
+                   round = round_](const Result<std::string>& payload) {
+                      if (life == life_) replied(first, round, payload);
+                  });
     if (options_.planted_bug == PlantedBug::truncate_on_send) {
         applied_ = next_ - 1;
         chain_at_applied_ = chain_at_next_;
@@ -177,7 +171,6 @@ void Shipper::replied(std::uint64_t first, std::uint64_t round,
                       const Result<std::string>& payload) {
     const Result<ShipReply> reply =
         payload ? decode_ship_reply(*payload) : Result<ShipReply>(payload.error());
-    if (reply) waits_since_ns_ = clock_.now_ns();
     if (round != round_) {
         if (reply) take(*reply);
         return;
@@ -273,9 +266,11 @@ void Shipper::go_back() {
     chain_at_next_ = chain_at_applied_;
 }
 
-bool Shipper::overdue() const noexcept {
-    return in_flight_ > 0 &&
-           clock_.now_ns() - waits_since_ns_ > link_.patience(RetryTimer::longest);
+// The centre has spoken since the newest batch was sent, and that one has waited for as long as a
+// batch of now would.
+bool Shipper::lost_in_a_silence() const noexcept {
+    return in_flight_ > 0 && link_.last_contact_ns() > sent_at_ns_ &&
+           clock_.now_ns() - sent_at_ns_ > link_.patience(RetryTimer::longest);
 }
 
 void Shipper::truncate() {

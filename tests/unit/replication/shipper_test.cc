@@ -14,11 +14,8 @@ struct ShipperTest : testing::Test {
     PopWorld world{1};
     AccountId account{};
     std::uint64_t requests = 0;
-    bool mute = false;     // the centre applies what it gets, and nobody hears its answers
-    Nanoseconds work = 0;  // that a batch is to the centre, one after the other
-    Nanoseconds works_until = 0;
-    std::deque<std::pair<Nanoseconds, std::function<void()>>> answers;  // when they are ready
-    ShipRequest newest;                                                 // that the centre got
+    bool mute = false;   // the centre applies what it gets, and nobody hears its answers
+    ShipRequest newest;  // that the centre got
 
     PopWorld::Pop& pop() { return *world.pops[0]; }
     void SetUp() override {
@@ -34,20 +31,8 @@ struct ShipperTest : testing::Test {
                     envelope.pop, envelope.incarnation, newest, world.clock.wall_ms());
                 NX_ASSERT(reply.has_value());
                 envelope.type = MessageType::ship_reply;
-                if (mute) return;
-                works_until = std::max(works_until, world.clock.now_ns()) + work;
-                answers.emplace_back(
-                    works_until, [=, sealed = seal(envelope, encode(*reply), world.link_keys[0])] {
-                        respond(sealed);
-                    });
-                answer();
+                if (!mute) respond(seal(envelope, encode(*reply), world.link_keys[0]));
             });
-    }
-    void answer() {
-        while (!answers.empty() && answers.front().first <= world.clock.now_ns()) {
-            answers.front().second();
-            answers.pop_front();
-        }
     }
     void settle(unsigned count) {
         storage::Batch batch;
@@ -94,24 +79,6 @@ TEST_F(ShipperTest, AWindowWhoseAnswersWereAllLostIsNotTheEnd) {
     EXPECT_EQ(applied(), pop().journal->outbox().last);
     settle(1);
     ASSERT_TRUE(world.until([&] { return applied() == pop().journal->outbox().last; }));
-}
-
-// Each batch was once given up after what one answer takes, though it waited for all before it:
-// after ten minutes of cut 83,000 settlements took the centre 16 s.
-TEST_F(ShipperTest, AWindowThatTheCentreWorksOffIsSentOnce) {
-    settle(1);
-    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
-    const std::uint64_t before = pop().core->shipper().shipped_count();
-    work = 60 * millisecond;
-    const unsigned backlog = 2 * limits::outbox_window_records;
-    settle(backlog);
-    ASSERT_TRUE(world.until(
-        [&] {
-            answer();
-            return pop().core->shipper().idle();
-        },
-        20 * second));
-    EXPECT_EQ(pop().core->shipper().shipped_count() - before, backlog);
 }
 
 // The ledger takes the difference for a record's age.
