@@ -1,8 +1,6 @@
 // Sealed commands and their replies: layouts and keys.
 #include "replication/central/operator_seal.h"
 
-#include <algorithm>
-
 #include "edge/base/codec.h"
 #include "edge/base/log.h"
 #include "edge/crypto/sealed_once.h"
@@ -52,14 +50,6 @@ Error file_refused(const std::string& path, const char* reason) {
 }
 
 }  // namespace
-
-bool is_operator_name(Bytes name) noexcept {
-    if (name.empty() || name.size() > limits::operator_name_bytes_max) return false;
-    return std::all_of(name.begin(), name.end(), [](char letter) {
-        return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') ||
-               letter == '-' || letter == '_' || letter == '.';
-    });
-}
 
 Result<Operator> read_operator_file(const std::string& path) {
     Result<std::string> text = crypto::read_private_file(path, operator_file_bytes_max);

@@ -18,6 +18,7 @@
 
 #include "edge/base/ids.h"
 #include "edge/base/limits.h"
+#include "edge/base/operator_name.h"
 #include "edge/base/random.h"
 #include "edge/base/result.h"
 #include "edge/crypto/crypto.h"
@@ -31,9 +32,6 @@ struct Operator {
     crypto::SecretKey key;
 };
 using Operators = std::vector<Operator>;
-
-// 1 to limits::operator_name_bytes_max of a-z, 0-9, '-', '_' and '.'.
-bool is_operator_name(Bytes name) noexcept;
 
 // A file that `nodex admin operator new` or deploy/nats/generate made, private as every secret's:
 // "nodex-operator NAME 64-HEX-DIGITS". Start-up and reload only: it blocks. bad_configuration: the

@@ -11,6 +11,7 @@
 
 #include "edge/base/bytes.h"
 #include "edge/base/limits.h"
+#include "edge/base/operator_name.h"
 
 namespace nodex::cli {
 namespace {
@@ -33,15 +34,6 @@ class Descriptor {
     int fd_;
 };
 
-// As replication/central/operator_seal.h has it.
-bool is_name(std::string_view name) {
-    if (name.empty() || name.size() > limits::operator_name_bytes_max) return false;
-    return std::all_of(name.begin(), name.end(), [](char letter) {
-        return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') ||
-               letter == '-' || letter == '_' || letter == '.';
-    });
-}
-
 std::string failed(const std::string& path, std::string_view what) {
     return "the operator's file " + path + ' ' + std::string(what);
 }
@@ -58,7 +50,7 @@ std::variant<OperatorKey, std::string> parse(const std::string& path, std::strin
     if (!text.starts_with(label)) return no_operator;
     text.remove_prefix(label.size());
     const std::size_t space = text.find(' ');
-    if (space == std::string_view::npos || !is_name(text.substr(0, space))) return no_operator;
+    if (space == std::string_view::npos || !is_operator_name(text.substr(0, space))) return no_operator;
     OperatorKey key;
     key.name = text.substr(0, space);
     std::optional<std::string> octets = from_hex(text.substr(space + 1));
@@ -88,7 +80,7 @@ std::variant<OperatorKey, std::string> load_operator(const std::string& path) {
 }
 
 std::optional<std::string> create_operator(const std::string& name, const std::string& path) {
-    if (!is_name(name))
+    if (!is_operator_name(name))
         return "an operator's name is 1 to " + std::to_string(limits::operator_name_bytes_max) +
                " of a-z, 0-9, '-', '_' and '.'";
     OperatorKey key;

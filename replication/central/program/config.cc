@@ -115,7 +115,7 @@ void read_operators(File& file, Config& target) {
         OperatorEntry entry;
         section.text("name", entry.name);
         section.text("key", entry.key_path);
-        if (!entry.name.empty() && !replication::is_operator_name(entry.name))
+        if (!entry.name.empty() && !is_operator_name(entry.name))
             section.fail("name", "is to be 1 to 32 of a-z, 0-9, '-', '_' and '.'");
         if (!seen.insert(entry.name).second) section.fail("name", "is given twice: " + entry.name);
         target.operators.push_back(std::move(entry));
