@@ -74,6 +74,7 @@ def an_operator_who_may_reads_both_bodies_at_the_pop_itself(folder):
         assert ended == OK and CANARY in out, (ended, out, err)
         assert code(pop, "00" * 16) == (404, "not_found")
         assert fetched(pop, "short")[0] == 404
+        until(lambda: pop.edge_log().count('"body_read"') == 4, 20, "every look is in the log")
         reads = [json.loads(line) for line in pop.edge_log().splitlines() if '"body_read"' in line]
         assert [read["outcome"] for read in reads] == ["read", "read", "read", "not_found"], reads
         assert reads[0]["request"] == request and CANARY not in pop.edge_log()

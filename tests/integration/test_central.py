@@ -4,7 +4,7 @@ import threading
 from support.cluster import Cluster
 from support.pop import NANO, OUTPUT_MODEL, AdminRefusal, chat_body, unique
 from support.runner import test
-from support.waiting import until
+from support.waiting import until, until_logged
 
 TOKENS = 10
 PRICE = 10 * NANO // 1_000_000 * TOKENS  # of one call, in nano-units
@@ -129,7 +129,7 @@ def a_pop_with_a_wrong_or_unknown_link_key_is_not_heard_until_a_reload_knows_it(
             raise AssertionError("an unknown POP was answered")
         except AdminRefusal as refusal:
             assert refusal.status == 503, refusal
-        assert '"error":"not_found"' in central.log() and "central_refused_message" in central.log()
+        until_logged(central.log, '"error":"not_found"', "central_refused_message")
         central.config["pop"] = right
         central.write_config()
         central.reload()

@@ -9,7 +9,7 @@ from support import built, programs
 from support.cluster import Cluster
 from support.pop import NANO, AdminRefusal, Client, chat_body
 from support.runner import test
-from support.waiting import until
+from support.waiting import until, until_logged
 
 OK, USAGE, REFUSED = 0, 1, 2
 
@@ -108,7 +108,7 @@ def an_operator_with_his_key_is_obeyed_at_a_pop_that_is_refused_without_it(folde
         # What the centre refuses is the operator's to read as well.
         status, _, err = nodex(two.admin.path, "--operator", key, "admin", "account", "show", "999999")
         assert status == REFUSED and "not_found" in err, err
-        assert '"operator_command"' in cluster.central.log() and '"command":"key.create"' in cluster.central.log()
+        until_logged(cluster.central.log, '"operator_command"', '"command":"key.create"')
 
 
 @test
@@ -146,7 +146,7 @@ def a_command_that_a_pop_kept_does_nothing_when_it_is_sent_again_and_told_it_not
                     assert status == 200 and b"{" not in body[:1], (status, body)  # sealed, whatever it says
             assert balance() == 11 * NANO
             assert len(json.loads(nodex(one.admin.path, "--json", "--operator", key, "admin", "key", "list", account)[1])["keys"]) == keys
-        assert '"command_repeated"' in cluster.central.log()
+        until_logged(cluster.central.log, '"command_repeated"')
 
 
 @test
@@ -178,7 +178,7 @@ def a_key_that_the_centre_does_not_know_is_told_what_to_do_and_is_changed_by_a_s
         assert status == USAGE and "chmod 600" in err, err
         # A file that cannot be used changes nothing: the centre goes on with the keys that it has.
         with_operators(cluster, alice=os.path.join(folder, "missing.key"))
-        assert "reload_refused" in cluster.central.log()
+        until_logged(cluster.central.log, "reload_refused")
         assert nodex(pop.admin.path, "--operator", new, *ask)[0] == OK
 
 

@@ -2,6 +2,7 @@
 import time
 
 LOOK_SECONDS = 0.01
+LOG_SECONDS = 20
 
 
 class TooLate(AssertionError):
@@ -18,6 +19,12 @@ def until(condition, seconds, what):
         if time.monotonic() >= deadline:
             raise TooLate(f"after {seconds} s still not: {what}")
         time.sleep(LOOK_SECONDS)
+
+
+def until_logged(log, *words):
+    """Looks until log() has all `words`: a program's log is written by a thread of its own, so a line may come after the answer that it
+    tells of."""
+    until(lambda: all(word in log() for word in words), LOG_SECONDS, f"the log has {', '.join(words)}")
 
 
 def holds(condition, seconds, what):
