@@ -10,6 +10,7 @@
 #include "edge/base/limits.h"
 #include "edge/base/thread_role.h"
 #include "replication/agent_core.h"
+#include "replication/thread_commit_port.h"
 #include "replication/thread_mailbox.h"
 
 namespace nodex::replication {
@@ -21,42 +22,6 @@ constexpr Nanoseconds farewell = 2 * second;  // to ship the rest at stop()
 constexpr Nanoseconds query_timeout = 5 * second;
 
 }  // namespace
-
-// The agent's way to the commit thread.
-class ThreadCommitPort final : public CommitPort {
-  public:
-    ThreadCommitPort(storage::CommitThread& commits, Mailbox& mailbox)
-        : commits_(commits), mailbox_(mailbox) {}
-    using CommitPort::call;
-    void call(Work work, Done done, Durable durable) override {
-        Pending* pending = std::make_unique<Pending>(*this, std::move(done)).release();
-        pending->operation.call = std::move(work);
-        pending->operation.sync = durable == Durable::synced;
-        pending->operation.reads_only = durable == Durable::reads;
-        ++outstanding_;
-        commits_.submit(pending->operation, mailbox_,
-                        storage::when_done<&Pending::finished>(pending));
-    }
-    [[nodiscard]] unsigned outstanding() const noexcept { return outstanding_; }
-
-  private:
-    // Owns itself from submit() until its outcome was told.
-    struct Pending {
-        Pending(ThreadCommitPort& owner, Done when_finished)
-            : port(owner), done(std::move(when_finished)) {}
-        void finished() noexcept {
-            const std::unique_ptr<Pending> self(this);
-            --port.outstanding_;
-            done(operation.status());
-        }
-        ThreadCommitPort& port;
-        storage::CallOperation operation;
-        Done done;
-    };
-    storage::CommitThread& commits_;
-    Mailbox& mailbox_;
-    unsigned outstanding_ = 0;
-};
 
 struct Agent::State {
     State(Transport& given_transport, storage::CommitThread& given_commits, storage::Vault& vault,

@@ -34,23 +34,6 @@ QueryReply not_carried_out() {
     return {503, R"({"error":{"code":"unavailable","message":"not carried out"}})"};
 }
 
-// Of what is answered; anything else is refused before.
-CentralStats::Verb verb_of(MessageType type) noexcept {
-    using Verb = CentralStats::Verb;
-    switch (type) {
-        case MessageType::register_request: return Verb::registration;
-        case MessageType::lease_request: return Verb::lease;
-        case MessageType::ship_request: return Verb::ship;
-        case MessageType::feed_request: return Verb::feed;
-        case MessageType::claim_request: return Verb::claim;
-        case MessageType::body_key_request: return Verb::body_keys;
-        case MessageType::peers_request: return Verb::peers;
-        case MessageType::report_request: return Verb::report;
-        case MessageType::reference_request: return Verb::reference;
-        default: return Verb::query;
-    }
-}
-
 }  // namespace
 
 struct Central::State {
@@ -366,7 +349,7 @@ void Central::State::handle(Bytes subject, Bytes bytes, const TransportServer::R
                                                    ? nothing_but_epoch(envelope.type)
                                                    : answer(*message, subject, envelope.type);
     if (!payload || failed) return;
-    stats.verb_ns[raw(verb_of(message->envelope.type))].record(
+    stats.verb_ns[raw(CentralStats::verb_of(message->envelope.type))].record(
         static_cast<std::uint64_t>(clock.now_ns() - began_ns));
     envelope.epoch = epoch;
     envelope.protocol = protocol_version;

@@ -1,4 +1,4 @@
-// Names of what a centre counts.
+// What a centre counts, by name.
 #include "replication/central/central_stats.h"
 
 namespace nodex::replication {
@@ -19,6 +19,21 @@ const char* CentralStats::name(Verb verb) noexcept {
     }
     NX_ASSERT(false);
     return "";
+}
+
+CentralStats::Verb CentralStats::verb_of(MessageType type) noexcept {
+    switch (type) {
+        case MessageType::register_request: return Verb::registration;
+        case MessageType::lease_request: return Verb::lease;
+        case MessageType::ship_request: return Verb::ship;
+        case MessageType::feed_request: return Verb::feed;
+        case MessageType::claim_request: return Verb::claim;
+        case MessageType::body_key_request: return Verb::body_keys;
+        case MessageType::peers_request: return Verb::peers;
+        case MessageType::report_request: return Verb::report;
+        case MessageType::reference_request: return Verb::reference;
+        default: return Verb::query;
+    }
 }
 
 const char* CentralStats::name(Refusal reason) noexcept {

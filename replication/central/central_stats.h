@@ -32,6 +32,8 @@ struct CentralStats {
     };
     static constexpr std::size_t verbs_count = static_cast<std::size_t>(Verb::count);
     static const char* name(Verb verb) noexcept;
+    // Of what is answered; anything else is refused before.
+    static Verb verb_of(MessageType type) noexcept;
     std::array<Histogram, verbs_count> verb_ns;
 
     // Messages that were not answered.
