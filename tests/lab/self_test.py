@@ -195,6 +195,11 @@ class Drawing(unittest.TestCase):
             "| a row | x | kept (1 of 1); 3 of 4 answered, 1 refused | **broken** (0 of 1); 3 of 4 answered, 1 refused | "
             "from the heal until all is applied: 2.0 s / from the heal until all is applied: 8.0 s |"), table)
 
+    def test_a_time_over_its_bound_is_counted_as_a_broken_promise(self):
+        run = {"holds": False, "verdicts": [{"holds": True}], "checks": [], "outcomes": {"acknowledged": 1}, "measures": [
+            {"label": label, "seconds": 3.9, "bound": bound} for label, bound in (("a", 3.2), ("b", 8), ("c", None))]}
+        self.assertEqual(report.cell(run), "**broken** (2 of 3); 1 of 1 answered")
+
     def test_every_pair_of_places_has_a_line(self):
         places = [*regions.POP_REGIONS, regions.CENTRE_REGION]
         for one in places:

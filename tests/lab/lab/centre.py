@@ -1,5 +1,6 @@
 """The centre: nodex-central on RocksDB (one), or on PostgreSQL (two, with a primary and a synchronous standby)."""
 import os
+import shutil
 
 from lab import nats, postgres
 from lab.hosts import Service
@@ -41,3 +42,18 @@ class Centre:
 
     def start_centre(self):
         self.service.start()
+
+    # --- the ledger on RocksDB ---
+
+    def snapshot(self):
+        """A backup of the ledger as it is; the centre must be down."""
+        shutil.copytree(self.data, self._backup())
+
+    def roll_back(self):
+        """The ledger is what it was at the backup; the centre must be down."""
+        assert not self.service.alive(), f"{self.name} runs"
+        shutil.rmtree(self.data)
+        shutil.copytree(self._backup(), self.data)
+
+    def _backup(self):
+        return os.path.join(self.folder, "backup")

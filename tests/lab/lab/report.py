@@ -105,6 +105,7 @@ def cell(one):
     if one is None:
         return ""
     judged = [verdict["holds"] for verdict in one["verdicts"]] + [holds for _, holds, _ in one["checks"]]
+    judged += [measure["seconds"] <= measure["bound"] for measure in one["measures"] if measure["bound"] is not None]
     counts = one["outcomes"]
     others = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name != "acknowledged" and count)
     return (f"{'kept' if one['holds'] else '**broken**'} ({sum(judged)} of {len(judged)}); {counts.get('acknowledged', 0)} of "
