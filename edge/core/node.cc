@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "edge/base/log.h"
+#include "edge/base/thread_role.h"
 #include "edge/core/rotate.h"
 #include "edge/core/sandbox.h"
 #include "edge/crypto/crypto.h"
@@ -203,6 +204,7 @@ Status Node::open_centre() {
     centre.commanders.trusted_pops = {PopId{config_.pop_id}};
     centre.root_key = secrets_.root;
     centre.root_key_path = config_.secrets_dir + "/" + root_key_file;
+    centre.ship_pieces = {Standalone::settlements_a_write, give_way};
     standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(),
                                                std::move(centre));
     const Status status = standalone_->start();
