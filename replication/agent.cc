@@ -16,7 +16,7 @@
 namespace nodex::replication {
 namespace {
 
-constexpr Nanoseconds busy_tick = 5 * millisecond;  // a batch gathers, a request waits
+constexpr Nanoseconds busy_tick = 5 * millisecond;  // a request waits
 constexpr Nanoseconds quiet_tick = 100 * millisecond;
 constexpr Nanoseconds farewell = 2 * second;  // to ship the rest at stop()
 constexpr Nanoseconds query_timeout = 5 * second;
@@ -73,6 +73,7 @@ struct Agent::State {
     void run();
     void begin();
     void turn(Nanoseconds wait_ns);
+    [[nodiscard]] Nanoseconds patience();
     void tell_stats();
     void tell_peer_stats();
     void begin_ask(LeaseAsk& ask);
@@ -376,14 +377,20 @@ void Agent::State::begin() {
     core.start();
 }
 
+// How long to sleep if no mail comes. While a batch gathers there is none (await_outbox()).
+Nanoseconds Agent::State::patience() {
+    if (core.leases().asks_waiting() > 0 || core.claims().waiting() > 0 || core.peers().busy() ||
+        core.bodies().busy())
+        return busy_tick;
+    if (core.shipper().idle()) return quiet_tick;
+    const std::optional<Nanoseconds> due_ns = core.shipper().gathers_until_ns();
+    return due_ns ? std::clamp<Nanoseconds>(*due_ns - clock.now_ns(), 0, quiet_tick) : busy_tick;
+}
+
 void Agent::State::run() {
     begin_helper_thread("nodex-agent");
     begin();
-    const auto busy = [this] {
-        return !core.shipper().idle() || core.leases().asks_waiting() > 0 ||
-               core.claims().waiting() > 0 || core.peers().busy() || core.bodies().busy();
-    };
-    while (!stopping.load(std::memory_order_acquire)) turn(busy() ? busy_tick : quiet_tick);
+    while (!stopping.load(std::memory_order_acquire)) turn(patience());
     const Nanoseconds until = clock.now_ns() + farewell;
     while (core.phase() == AgentCore::Phase::registered && !core.shipper().idle() &&
            clock.now_ns() < until)

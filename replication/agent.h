@@ -158,7 +158,7 @@ struct AgentOptions {
         link_key;  // of this POP's MACs; the centre has the same (CentralOptions::link_keys)
     Nanoseconds heartbeat_ns = 1 * second;
     Nanoseconds ship_delay_ns =
-        10 * millisecond;                   // to gather a batch; at once when ship_records_max wait
+        10 * millisecond;                   // to gather a batch
     Nano lease_slice = 20 * nano_per_unit;  // most that one refill keeps ahead
     std::uint64_t copies_bytes_max = limits::buddy_bytes_max;  // kept for other POPs
     std::int64_t copies_retention_ms = 26 * 3'600'000;         // as RocksOptions::body_retention_s

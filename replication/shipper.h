@@ -47,6 +47,12 @@ class Shipper {
     // Everything seen in the outbox is on its way or applied.
     [[nodiscard]] bool caught_up() const noexcept { return started_ && next_ > last_; }
     [[nodiscard]] bool idle() const noexcept { return started_ && applied_ == last_; }
+    // When the next batch is due, where that is all there is to wait for.
+    [[nodiscard]] std::optional<Nanoseconds> gathers_until_ns() const noexcept {
+        const bool at_rest =
+            started_ && !behind_ && !reading_ && in_flight_ == 0 && applied_ == truncated_;
+        return at_rest && next_ <= last_ ? ship_at_ns_ : std::optional<Nanoseconds>();
+    }
 
   private:
     struct Sent {

@@ -14,7 +14,7 @@ class LoopCommits {
     LoopCommits(CommitThread& thread, Mailbox& mailbox) noexcept;
     ~LoopCommits();
 
-    // The callback runs when mail is delivered, in a later turn. Whoever calls it sees to it that
+    // The callback runs when mail is delivered, never inside. Whoever calls it sees to it that
     // end_turn() is called before the loop sleeps.
     void submit(Operation& operation, OperationDone done) noexcept;
     // Commits what has been submitted, or hands it over. Writes stay in their order, and a read sees

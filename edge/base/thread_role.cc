@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+#include "edge/base/clock.h"
 #include "edge/base/result.h"
 
 namespace nodex {
@@ -17,6 +18,13 @@ void begin_helper_thread(const char* name) noexcept {
     begin_loop_thread(name);
     const sched_param none{};
     (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+}
+
+bool give_way() noexcept {
+    constexpr Nanoseconds lone_request_max = 500 * microsecond;
+    const Nanoseconds began_ns = system_clock().now_ns();
+    (void)::sched_yield();
+    return system_clock().now_ns() - began_ns < lone_request_max;
 }
 
 std::uint64_t thread_waits() noexcept {

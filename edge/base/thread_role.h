@@ -14,6 +14,12 @@ void begin_loop_thread(const char* name) noexcept;
 // one batch instead of several. On an idle processor it starts as early as any other thread.
 void begin_helper_thread(const char* name) noexcept;
 
+// Lets another thread that is ready take this processor first (sched_yield(2)). For a helper between two
+// parts of long work: the kernel lets it end its slice before a loop that was woken. False: who took it had
+// work for more than half a millisecond. Giving way to a loop without end costs a slice each time, and the
+// work would fall behind: do the rest in one go.
+[[nodiscard]] bool give_way() noexcept;
+
 // How often the calling thread has given its processor up by itself so far, to wait for a disk, a lock or an
 // event; not counted is when it was taken away. A system call.
 [[nodiscard]] std::uint64_t thread_waits() noexcept;

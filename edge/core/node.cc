@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "edge/base/log.h"
+#include "edge/base/thread_role.h"
 #include "edge/core/rotate.h"
 #include "edge/core/sandbox.h"
 #include "edge/crypto/crypto.h"
@@ -203,6 +204,7 @@ Status Node::open_centre() {
     centre.commanders.trusted_pops = {PopId{config_.pop_id}};
     centre.root_key = secrets_.root;
     centre.root_key_path = config_.secrets_dir + "/" + root_key_file;
+    centre.ship_pieces = {Standalone::settlements_a_write, give_way};
     standalone_ = std::make_unique<Standalone>(*store_, config_.durability, system_clock(),
                                                std::move(centre));
     const Status status = standalone_->start();
@@ -234,6 +236,7 @@ Status Node::register_pop(const std::function<bool()>& stop_asked) {
     options.copies_bytes_max = static_cast<std::uint64_t>(config_.copies_bytes_max);
     options.copies_retention_ms = config_.gateway.answer_retention_ms + 2 * 3'600'000;
     options.copies_awaited = config_.gateway.copies_first;
+    if (standalone_ != nullptr) options.ship_delay_ns = Standalone::ship_delay_ns;
     options.answer_ttl_ms = static_cast<std::uint32_t>(
         std::min<std::int64_t>(config_.gateway.answer_retention_ms, UINT32_MAX));
     replication::Transport& transport =

@@ -11,7 +11,7 @@ class TurnCommits {
     TurnCommits(Loop& loop, storage::CommitThread& commits) noexcept
         : loop_(loop), commits_(commits, loop.mailbox()) {}
 
-    // Loop thread. The callback runs in a later turn, never inside.
+    // Loop thread. The callback runs when mail is delivered, never inside.
     void submit(storage::Operation& operation, storage::OperationDone done) noexcept {
         commits_.submit(operation, done);
         at_turn_end<&TurnCommits::end_turn>(loop_, task_, this);

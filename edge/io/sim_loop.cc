@@ -26,7 +26,9 @@ bool SimLoop::turn() noexcept {
     const std::uint32_t fired = timers_.expire(now_ns_);
     const bool tasks = has_turn_tasks();
     run_turn_tasks();
-    count(stats_.mail_delivered, mail);
+    const std::uint32_t own_mail = mailbox_.deliver();
+    if (own_mail > 0) run_turn_tasks();
+    count(stats_.mail_delivered, mail + own_mail);
     count(stats_.completions, completions);
     count(stats_.timers_fired, fired);
     if (mail > 0 || completions > 0 || fired > 0 || tasks) return true;

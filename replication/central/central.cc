@@ -43,7 +43,7 @@ struct Central::State {
           clock(time),
           random(central_random),
           options(std::move(given)),
-          ledger(store, options.planted_bug, options.lease_term),
+          ledger(store, options.planted_bug, options.lease_term, options.ship_pieces),
           body_keys(ledger, central_random),
           queries(ledger, central_random, options.key_hash_secret, &body_keys),
           commands(ledger, queries, central_random, options.commanders) {}

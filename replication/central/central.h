@@ -34,6 +34,7 @@ struct CentralOptions {
     std::string root_key_path;
     Nanoseconds lease_term = limits::lease_ttl;  // how long a POP spends without hearing of us
     Commanders commanders;                       // nobody: it serves, and cannot be operated
+    ShipPieces ship_pieces{};                    // a batch is one write
 };
 
 struct CentralStats;  // central_stats.h

@@ -56,12 +56,24 @@ struct LedgerAudit {
     [[nodiscard]] bool sound() const noexcept { return first_problem.empty(); }
 };
 
+// How a shipped batch is applied: in transactions of this many records, which other writers of the
+// same store wait for one at a time.
+struct ShipPieces {
+    unsigned records_max = limits::ship_records_max;  // at least 1
+    bool (*before_each)() noexcept = nullptr;  // false: all the rest is one piece
+};
+
 class Ledger {
   public:
     // Every lease notes when it ends, so that processes with different terms may share a store.
     explicit Ledger(LedgerStore& store, PlantedBug bug = PlantedBug::none,
-                    Nanoseconds lease_term = limits::lease_ttl) noexcept
-        : store_(store), bug_(bug), lease_term_ms_(lease_term / millisecond) {}
+                    Nanoseconds lease_term = limits::lease_ttl, ShipPieces pieces = {}) noexcept
+        : store_(store),
+          bug_(bug),
+          lease_term_ms_(lease_term / millisecond),
+          pieces_(pieces) {
+        NX_ASSERT(pieces.records_max > 0);
+    }
 
     // --- accounts and money (ledger_accounts.cc). not_found(client) for an unknown account or key.
     Result<ledger::Account> create_account(const std::string& name,
@@ -391,15 +403,18 @@ class Ledger {
                   const Costs& costs, const std::string& charge_place, std::int64_t until_ms);
     Status count_spending(LedgerTransaction& transaction, const storage::Settlement& settlement,
                           Nano charged, std::int64_t now_ms);
+    // Of a ship request, what one transaction applies.
+    struct ShipPiece;
     Status apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                         const ShipRequest& request,
-                         const std::vector<Result<storage::Settlement>>& settlements,
-                         std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply,
-                         SettlementCounts& counts);
+                         ShipPiece& piece, std::int64_t now_ms, ledger::Mark& mark,
+                         ShipReply& reply, SettlementCounts& counts);
+    Result<ShipReply> ship_piece(PopId pop, std::uint32_t incarnation, ShipPiece& piece,
+                                 std::int64_t now_ms);
 
     LedgerStore& store_;
     PlantedBug bug_;
     const std::int64_t lease_term_ms_;
+    const ShipPieces pieces_;
     // When this process began to listen: it may only make it slower to call a POP dead.
     std::int64_t listens_from_ms_ = 0;
     std::int64_t away_from_ms_ = 0;  // was_away(), of pauses that may matter still

@@ -2,6 +2,7 @@
 // Strictly the next sequence number of one (POP, incarnation), on the chain it has, and at most one
 // charge a business request (ledger_uses.cc).
 #include <algorithm>
+#include <span>
 
 #include "edge/base/limits.h"
 #include "replication/central/ledger_errors.h"
@@ -44,7 +45,7 @@ Row row_of(const storage::Settlement& settlement, PopId pop, std::int64_t now_ms
 
 // What a batch reads, but for the house's accounts, whose currency only the customer's row tells. A
 // record that cannot be read names nothing; apply_records() refuses it.
-std::vector<LedgerPlace> places_of(const std::vector<Result<storage::Settlement>>& settlements,
+std::vector<LedgerPlace> places_of(std::span<const Result<storage::Settlement>> settlements,
                                    PopId pop, std::uint32_t incarnation) {
     std::vector<LedgerPlace> places;
     places.reserve(2 + 6 * settlements.size());
@@ -73,6 +74,14 @@ RejectReason reason_of(ErrorCode code) noexcept {
 }
 
 }  // namespace
+
+struct Ledger::ShipPiece {
+    const ShipRequest& request;
+    std::size_t begin = 0;  // of its records
+    std::span<const Result<storage::Settlement>> settlements{};  // those of the piece, decoded
+    ChainHash chain_before{};
+    ChainHash chain_after{};  // set when it is applied
+};
 
 // Of a request of before a restore the lease may be unknown here, or known as it was long before:
 // what it does not cover the customer pays from what is free. He had agreed to it and had been
@@ -260,23 +269,22 @@ Status Ledger::settle(LedgerTransaction& transaction, PopId pop, std::uint32_t i
 // Applies what follows the mark; stops at the first record that cannot be applied, keeping those
 // before it.
 Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uint32_t incarnation,
-                             const ShipRequest& request,
-                             const std::vector<Result<storage::Settlement>>& settlements,
-                             std::int64_t now_ms, ledger::Mark& mark, ShipReply& reply,
-                             SettlementCounts& counts) {
-    ChainHash chain = request.chain_before;
-    std::uint64_t sequence = request.first_sequence - 1;
+                             ShipPiece& piece, std::int64_t now_ms, ledger::Mark& mark,
+                             ShipReply& reply, SettlementCounts& counts) {
+    ChainHash& chain = piece.chain_after;
+    chain = piece.chain_before;
+    std::uint64_t sequence = piece.request.first_sequence + piece.begin - 1;
     const bool check = bug_ != PlantedBug::no_sequence_check;
     const Result<std::optional<ledger::Restoration>> back =
         restoration(transaction, pop, incarnation);
     if (!back) return back.error();
-    for (std::size_t i = 0; i < settlements.size(); ++i) {
+    for (std::size_t i = 0; i < piece.settlements.size(); ++i) {
         if (sequence == mark.applied && check && chain != mark.chain) {
             reply.rejected = sequence + 1;
             reply.reason = RejectReason::chain;
             return {};
         }
-        chain = next_chain(chain, request.records[i]);
+        chain = next_chain(chain, piece.request.records[piece.begin + i]);
         ++sequence;
         if (sequence <= mark.applied && check) {  // applied before: sent again
             ++counts.repeated_records;
@@ -284,11 +292,12 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
         }
         const std::size_t savepoint = transaction.savepoint();
         const SettlementCounts before = counts;
-        const Result<storage::Settlement>& settlement = settlements[i];
+        const Result<storage::Settlement>& settlement = piece.settlements[i];
         const bool restored =
             *back && (sequence <= (*back)->outbox_last || now_ms <= (*back)->until_ms);
         const Status settled = settlement ? settle(transaction, pop, incarnation, *settlement,
-                                                   times_of(request, sequence, *settlement, now_ms),
+                                                   times_of(piece.request, sequence, *settlement,
+                                                            now_ms),
                                                    restored, now_ms, counts)
                                           : Status(refused(ErrorCode::malformed));
         if (!settled) {
@@ -305,18 +314,13 @@ Status Ledger::apply_records(LedgerTransaction& transaction, PopId pop, std::uin
     return {};
 }
 
-Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request,
-                               std::int64_t now_ms) {
-    NX_ASSERT(request.first_sequence > 0);
-    NX_ASSERT(request.records.size() <= limits::ship_records_max);
-    std::vector<Result<storage::Settlement>> settlements;
-    settlements.reserve(request.records.size());
-    for (const std::string& record : request.records)
-        settlements.push_back(storage::decode_settlement(record));
+Result<ShipReply> Ledger::ship_piece(PopId pop, std::uint32_t incarnation, ShipPiece& piece,
+                                     std::int64_t now_ms) {
     SettlementCounts counts;
     auto shipped = run_verb(store_, [&](LedgerTransaction& transaction) -> Result<ShipReply> {
         counts = counts_;  // the verb may run again
-        if (const Status read = transaction.prefetch(places_of(settlements, pop, incarnation));
+        if (const Status read =
+                transaction.prefetch(places_of(piece.settlements, pop, incarnation));
             !read)
             return read.error();
         const std::string place = ledger::mark_key(pop, incarnation);
@@ -326,12 +330,12 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
         if (!*found) return refused(ErrorCode::stale);  // never registered
         ledger::Mark mark = **found;
         ShipReply reply;
-        const bool gap =
-            request.first_sequence > mark.applied + 1;  // the sender goes back to the mark
+        const bool gap = piece.request.first_sequence + piece.begin >
+                         mark.applied + 1;  // the sender goes back to the mark
         if (!gap || bug_ == PlantedBug::no_sequence_check) {
             const std::uint64_t before = mark.applied;
-            const Status applied = apply_records(transaction, pop, incarnation, request,
-                                                 settlements, now_ms, mark, reply, counts);
+            const Status applied = apply_records(transaction, pop, incarnation, piece, now_ms, mark,
+                                                 reply, counts);
             if (!applied) return applied.error();
             if (mark.applied != before) {
                 mark.contact_ms = now_ms;
@@ -347,6 +351,35 @@ Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipR
     });
     if (shipped) counts_ = counts;
     return shipped;
+}
+
+// A piece is to the ledger what a smaller batch would be: the mark stands at its end, and whoever
+// stops between two of them has applied the first. So does an error: the sender, who got no
+// answer, sends all of it again.
+Result<ShipReply> Ledger::ship(PopId pop, std::uint32_t incarnation, const ShipRequest& request,
+                               std::int64_t now_ms) {
+    NX_ASSERT(request.first_sequence > 0);
+    NX_ASSERT(request.records.size() <= limits::ship_records_max);
+    std::vector<Result<storage::Settlement>> settlements;
+    settlements.reserve(request.records.size());
+    for (const std::string& record : request.records)
+        settlements.push_back(storage::decode_settlement(record));
+    const std::span<const Result<storage::Settlement>> all = settlements;
+    ShipPiece piece{request};
+    piece.chain_before = request.chain_before;
+    std::size_t records_max = pieces_.records_max;
+    for (;;) {
+        if (pieces_.before_each != nullptr && !pieces_.before_each()) records_max = all.size();
+        const std::size_t left = all.size() - piece.begin;
+        piece.settlements = all.subspan(piece.begin, std::min(left, records_max));
+        Result<ShipReply> reply = ship_piece(pop, incarnation, piece, now_ms);
+        const std::size_t end = piece.begin + piece.settlements.size();
+        const bool stopped = !reply || reply->rejected != 0 ||
+                             reply->applied + 1 < request.first_sequence + end;  // a gap
+        if (stopped || end == all.size()) return reply;
+        piece.begin = end;
+        piece.chain_before = piece.chain_after;
+    }
 }
 
 }  // namespace nodex::replication

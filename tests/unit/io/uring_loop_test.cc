@@ -112,6 +112,38 @@ TEST(UringLoop, RunsTurnTasksOnceAndInOrder) {
     EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 9}));
 }
 
+// What a commit at a turn's end answers. Mail that posts itself again waits for the next turn: the ring
+// has its turn between.
+TEST(UringLoop, DeliversWhatATurnsTasksPostInThatTurnAndOnlyOnce) {
+    const auto loop = make_loop();
+    struct Echo final : Mail {
+        explicit Echo(Loop& its_loop) noexcept
+            : Mail([](Mail& mail) noexcept { static_cast<Echo&>(mail).read(); }), loop(its_loop) {}
+        void post() noexcept {
+            posted_in.push_back(loop.stats().turns.load());
+            loop.mailbox().post(*this);
+        }
+        void read() noexcept {
+            read_in.push_back(loop.stats().turns.load());
+            at_turn_end<&Echo::answer>(loop, task, this);
+        }
+        void answer() noexcept {
+            if (read_in.size() == 3) return loop.stop();
+            post();
+        }
+        Loop& loop;
+        TurnTask task;
+        std::vector<std::uint64_t> posted_in, read_in;
+    } echo(*loop);
+    at_turn_end<&Echo::post>(*loop, echo.task, &echo);
+    loop->run();
+    ASSERT_EQ(echo.read_in.size(), 3u);
+    EXPECT_EQ(echo.read_in[0], echo.posted_in[0]);      // by a task of the turn
+    EXPECT_EQ(echo.read_in[1], echo.posted_in[1] + 1);  // by a task of that mail: the next turn
+    EXPECT_EQ(echo.read_in[2], echo.posted_in[2]);
+    EXPECT_EQ(loop->stats().mail_delivered.load(), 3u);
+}
+
 // More receives at once than there are buffers: some are told -ENOBUFS, and all data arrives when they ask
 // again.
 TEST(UringLoop, EmptyBufferRingIsAStallAndNotALoss) {

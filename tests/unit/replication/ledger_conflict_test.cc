@@ -78,6 +78,28 @@ struct Contested {
     Nano balance() { return (*ledger.account(account))->posted; }
 };
 
+// The disk fails, or the process dies, between two pieces of a batch: the sender got no answer, and
+// the ledger has the first.
+TEST(LedgerConflict, ABatchThatEndsBetweenTwoPiecesIsGoneOnWithFromTheMark) {
+    Contested world;
+    static ContestedStore* store = nullptr;
+    static unsigned pieces;
+    store = &world.store;
+    pieces = 0;
+    Ledger ledger(world.store, PlantedBug::none, limits::lease_ttl, {2, []() noexcept {
+                      store->refusal = Error{ErrorCode::storage_failed, ErrorSource::storage};
+                      store->refusals = pieces++;
+                      return true;
+                  }});
+    EXPECT_FALSE(ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 5));
+    EXPECT_EQ(world.balance(), 10 * unit - 2 * unit / 4);
+    const Result<ShipReply> reply =
+        world.ledger.ship(PopId{1}, world.incarnation, world.outbox.batch(1, 4), 6);
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->applied, 4u);
+    EXPECT_EQ(world.balance(), 9 * unit);
+}
+
 TEST(LedgerConflict, AVerbRunsAgainAndIsAppliedOnce) {
     Contested world;
     world.store.refusals = 3;

@@ -116,6 +116,56 @@ TEST(Ledger, AGapIsAnsweredWithTheMarkAndChangesNothing) {
     world.check();
 }
 
+// Sees before each piece of a batch what is committed.
+struct BeforePieces {
+    static inline LedgerWorld* world = nullptr;
+    static inline std::vector<std::uint64_t> marks;
+    static bool look() noexcept {
+        marks.push_back((*world->ledger.mark(world->pop, world->incarnation))->applied);
+        return marks.size() < 3;
+    }
+    explicit BeforePieces(LedgerWorld& of) {
+        world = &of;
+        marks.clear();
+    }
+};
+
+TEST(Ledger, ABatchInPiecesEndsAsAWholeOne) {
+    LedgerWorld whole(10 * unit);
+    LedgerWorld pieces(10 * unit, {}, PlantedBug::none, {2, BeforePieces::look});
+    for (LedgerWorld* world : {&whole, &pieces}) {
+        world->lease(world->account_scope(), 6 * unit);
+        for (std::uint64_t i = 1; i <= 7; ++i)
+            world->outbox.add(world->settlement(unit / 2, unit / 2, i % 4));  // keys used twice
+        const BeforePieces looked(pieces);
+        EXPECT_EQ(world->ship(1, 7).applied, 7u);
+        world->check();
+    }
+    EXPECT_EQ(BeforePieces::marks, (std::vector<std::uint64_t>{0, 2, 4}));  // the rest is one
+    EXPECT_EQ(pieces.store, whole.store);
+    // Sent again, it is looked through and changes nothing.
+    EXPECT_EQ(pieces.ship(1, 7).applied, 7u);
+    EXPECT_EQ(pieces.store, whole.store);
+}
+
+TEST(Ledger, ARefusedRecordEndsABatchInPieces) {
+    LedgerWorld world(10 * unit, {}, PlantedBug::none, {2, BeforePieces::look});
+    world.lease(world.account_scope(), 6 * unit);
+    for (std::uint64_t i = 1; i <= 6; ++i) {
+        storage::Settlement settlement = world.settlement(unit, unit, i);
+        if (i == 4) settlement.account = AccountId{99};
+        world.outbox.add(settlement);
+    }
+    const BeforePieces looked(world);
+    const ShipReply reply = world.ship(1, 6);
+    EXPECT_EQ(reply.applied, 3u);
+    EXPECT_EQ(reply.rejected, 4u);
+    EXPECT_EQ(BeforePieces::marks, (std::vector<std::uint64_t>{0, 2}));
+    EXPECT_EQ(world.ship(5, 2).applied, 3u);  // a gap
+    EXPECT_EQ(world.balance(), 7 * unit);
+    world.check();
+}
+
 TEST(Ledger, ABatchOfAnotherHistoryIsRefused) {
     LedgerWorld world(10 * unit);
     world.lease(world.account_scope(), 4 * unit);

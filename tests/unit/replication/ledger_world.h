@@ -47,8 +47,8 @@ struct LedgerWorld {
     std::uint64_t next_request = 0;
 
     explicit LedgerWorld(Nano balance, std::optional<Nano> budget = {},
-                         PlantedBug bug = PlantedBug::none)
-        : ledger(store, bug) {
+                         PlantedBug bug = PlantedBug::none, ShipPieces pieces = {})
+        : ledger(store, bug, limits::lease_ttl, pieces) {
         account = ledger.create_account("customer", *ledger::parse_currency("USD"), now_ms)->id;
         if (balance > 0) {
             EXPECT_TRUE(ledger.top_up(account, balance, "first", now_ms));

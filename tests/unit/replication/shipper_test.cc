@@ -81,6 +81,27 @@ TEST_F(ShipperTest, AWindowWhoseAnswersWereAllLostIsNotTheEnd) {
     ASSERT_TRUE(world.until([&] { return applied() == pop().journal->outbox().last; }));
 }
 
+// The agent sleeps until then: a batch that gathers sends no mail.
+TEST_F(ShipperTest, TellsWhenABatchThatGathersIsDueAndNothingElse) {
+    const Shipper& shipper = pop().core->shipper();
+    EXPECT_FALSE(shipper.gathers_until_ns());
+    settle(2);
+    const Nanoseconds began_ns = world.pop_clock.now_ns();
+    EXPECT_EQ(shipper.gathers_until_ns(), began_ns + 10 * millisecond);
+    pop().core->tick();
+    EXPECT_EQ(shipper.gathers_until_ns(), began_ns + 10 * millisecond);  // too early
+    EXPECT_EQ(newest.records.size(), 0u);
+    world.clock.advance(10 * millisecond);
+    pop().core->tick();
+    EXPECT_FALSE(shipper.gathers_until_ns());  // what was read comes by mail
+    pop().commits->run();
+    EXPECT_FALSE(shipper.gathers_until_ns());  // the answer, too
+    ASSERT_TRUE(world.until([&] { return applied() == 2; }));
+    EXPECT_EQ(newest.records.size(), 2u);
+    ASSERT_TRUE(world.until([&] { return shipper.idle(); }));
+    EXPECT_FALSE(shipper.gathers_until_ns());
+}
+
 // The ledger takes the difference for a record's age.
 TEST_F(ShipperTest, TellsWhenItSentAndWhichRecordsAreOfItsClock) {
     settle(1);
