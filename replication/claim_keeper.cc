@@ -75,25 +75,48 @@ void ClaimKeeper::tick() {
         queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
         send(std::move(batch));
     }
+    repeat_unanswered();
 }
 
 void ClaimKeeper::send(std::vector<Waiting> batch) {
-    ClaimRequest request;
     last_number_ = std::max(last_number_ + 1, static_cast<std::uint64_t>(clock_.wall_ms()) * 1'000);
-    request.number = last_number_;
+    const Nanoseconds now_ns = clock_.now_ns();
+    const auto sent =
+        sent_.emplace(last_number_, Sent{std::move(batch), now_ns, now_ns + deadline()}).first;
+    once_.push_back(last_number_);
+    transmit(last_number_, sent->second);
+}
+
+void ClaimKeeper::transmit(std::uint64_t number, const Sent& sent) {
+    ClaimRequest request;
+    request.number = number;
     request.ttl_ms = options_.ttl_ms;
-    request.entries.reserve(batch.size());
-    for (const Waiting& waiting : batch) request.entries.push_back(waiting.entry);
-    const std::uint64_t number = ++requests_sent_;
-    sent_.emplace(number, std::move(batch));
-    link_.request("claim", MessageType::claim_request, encode(request), deadline(),
+    request.entries.reserve(sent.batch.size());
+    for (const Waiting& waiting : sent.batch) request.entries.push_back(waiting.entry);
+    ++requests_sent_;
+    link_.request("claim", MessageType::claim_request, encode(request),
+                  sent.deadline_ns - clock_.now_ns(),
                   [this, number](const Result<std::string>& payload) { replied(number, payload); });
+}
+
+void ClaimKeeper::repeat_unanswered() {
+    const Nanoseconds now_ns = clock_.now_ns();
+    while (!once_.empty()) {
+        const std::uint64_t number = once_.front();
+        const auto found = sent_.find(number);
+        if (found != sent_.end()) {
+            const Sent& sent = found->second;
+            if (now_ns - sent.sent_ns < link_.patience(limits::claim_deadline_max)) return;
+            if (now_ns < sent.deadline_ns) transmit(number, sent);
+        }
+        once_.pop_front();
+    }
 }
 
 void ClaimKeeper::replied(std::uint64_t number, const Result<std::string>& payload) {
     const auto found = sent_.find(number);
-    if (found == sent_.end()) return;  // ended by stop()
-    const std::vector<Waiting> batch = std::move(found->second);
+    if (found == sent_.end()) return;  // ended by stop(), or by the other copy
+    const std::vector<Waiting> batch = std::move(found->second.batch);
     sent_.erase(found);
     const Result<ClaimReply> reply =
         payload ? decode_claim_reply(*payload) : Result<ClaimReply>(payload.error());
@@ -131,11 +154,12 @@ void ClaimKeeper::stop() {
     started_ = false;
     std::deque<Waiting> queue = std::move(queue_);
     queue_.clear();
-    std::map<std::uint64_t, std::vector<Waiting>> sent = std::move(sent_);
+    std::map<std::uint64_t, Sent> sent = std::move(sent_);
     sent_.clear();
+    once_.clear();
     for (const Waiting& waiting : queue) finish(waiting, std::nullopt);
-    for (const auto& [number, batch] : sent)
-        for (const Waiting& waiting : batch) finish(waiting, std::nullopt);
+    for (const auto& [number, each] : sent)
+        for (const Waiting& waiting : each.batch) finish(waiting, std::nullopt);
 }
 
 }  // namespace nodex::replication

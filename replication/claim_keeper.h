@@ -1,7 +1,13 @@
 // ClaimKeeper: asks the centre who runs an idempotency key. What the loops ask
 // within a turn of the agent travels in one message. An answer that does not come in time is
-// `unavailable`; whoever asked decides whether to go on. Releases are told once and may be lost:
+// `unavailable`; whoever asked decides whether to go on. Releases need no answer and may be lost:
 // the centre's hint, sent when another POP wants the key, makes up for it.
+//
+// A message that is not answered as soon as an answer is worth waiting for (retry_timer.h) is sent
+// a second time, once, within the same deadline: a client's first byte waits for it, and the
+// process of the centre that took the first one may be dead while others answer. It is the same
+// message, with the same number, so that it is to the ledger what a network's late copy is. In a
+// silence, and of a centre that is slow, that wait is soon longer than the deadline.
 #pragma once
 #include <deque>
 #include <functional>
@@ -57,9 +63,16 @@ class ClaimKeeper {
         Answer answer;  // null: a release
         Nanoseconds asked_ns = 0;
     };
+    struct Sent {
+        std::vector<Waiting> batch;
+        Nanoseconds sent_ns = 0;
+        Nanoseconds deadline_ns = 0;  // the moment
+    };
     [[nodiscard]] bool linked() const noexcept;
     void drop_late();
     void send(std::vector<Waiting> batch);
+    void transmit(std::uint64_t number, const Sent& sent);
+    void repeat_unanswered();
     void replied(std::uint64_t number, const Result<std::string>& payload);
     void finish(const Waiting& waiting, const std::optional<ClaimReply::Entry>& word);
     void take_over(const Waiting& waiting, const ClaimReply::Entry& word);
@@ -70,9 +83,10 @@ class ClaimKeeper {
     Clock& clock_;
     const Options options_;
     Look look_;
-    std::deque<Waiting> queue_;                           // not sent yet
-    std::map<std::uint64_t, std::vector<Waiting>> sent_;  // by number of the message
-    std::size_t waiting_ = 0;                             // in both
+    std::deque<Waiting> queue_;           // not sent yet
+    std::map<std::uint64_t, Sent> sent_;  // by number of the message
+    std::deque<std::uint64_t> once_;      // sent once, oldest first; some of them answered
+    std::size_t waiting_ = 0;             // in queue_ and sent_
     std::uint64_t requests_sent_ = 0;
     std::uint64_t last_number_ = 0;  // of a message: wall clock in microseconds, always rising
     unsigned hints_in_flight_ = 0;

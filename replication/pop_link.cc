@@ -20,11 +20,12 @@ void PopLink::request(Bytes topic, MessageType type, Bytes payload, Nanoseconds 
                         done = std::move(done)](Result<std::string> reply) {
                            if (query) --queries_in_flight_;
                            if (!reply) {
-                               if (reply.error().code == ErrorCode::timed_out) timer_.lost();
+                               if (reply.error().code == ErrorCode::timed_out)
+                                   timer_.lost(sent_ns, clock_.now_ns());
                                return done(std::move(reply));
                            }
                            Result<std::string> checked = check(*reply, expected, correlation);
-                           if (checked) timer_.answered(clock_.now_ns() - sent_ns);
+                           if (checked) timer_.answered(sent_ns, clock_.now_ns());
                            done(std::move(checked));
                        });
 }

@@ -54,10 +54,14 @@ class PopLink {
     // Smoothed over the requests that were answered; 0: none yet.
     [[nodiscard]] Nanoseconds round_trip_ns() const noexcept { return timer_.smoothed(); }
     // How long to wait for an answer before asking again, at most `longest`. For requests whose
-    // repetition changes nothing.
-    [[nodiscard]] Nanoseconds patience(Nanoseconds longest) const noexcept {
-        return std::min(timer_.timeout(), longest);
+    // repetition changes nothing. `repetition`: how often this one was already, while others were
+    // answered (retry_timer.h).
+    [[nodiscard]] Nanoseconds patience(Nanoseconds longest,
+                                       unsigned repetition = 0) const noexcept {
+        return std::min(timer_.timeout(repetition), longest);
     }
+    // What was sent then is not waited for any more, before its deadline.
+    void gave_up(Nanoseconds sent_ns) noexcept { timer_.lost(sent_ns, clock_.now_ns()); }
     // A word of the centre within three heartbeats.
     [[nodiscard]] bool linked(Nanoseconds heartbeat_ns) const noexcept {
         return last_contact_ns_ != 0 && clock_.now_ns() - last_contact_ns_ <= 3 * heartbeat_ns;

@@ -17,6 +17,9 @@ constexpr Nanoseconds backoff_first = 50 * millisecond;
 constexpr Nanoseconds backoff_max = 2 * second;
 // Nobody serves: known from the server beside us, so that a look costs nothing.
 constexpr Nanoseconds unserved_backoff_max = 200 * millisecond;
+// One dead process of two takes every other request: that all are lost for so long, when heartbeats
+// and the batch have asked some five times, is seldom chance.
+constexpr Nanoseconds cut_min = 2 * second;
 constexpr Nanoseconds rejected_pause = 30 * second;  // a refused record needs an operator
 
 // `chain`, at `from`, over the records up to `to`. corrupt(central): they are not here.
@@ -47,6 +50,8 @@ void Shipper::stop() {
     truncating_ = catching_up_ = false;
     go_back();
     batches_max_ = batches_max;
+    was_cut_ = false;
+    repetitions_ = 0;
     backoff_ns_ = 0;
 }
 
@@ -92,7 +97,7 @@ void Shipper::tick() {
     watch_clock();
     if (!started_) return;
     if (behind_ && in_flight_ == 0 && !reading_) go_back();
-    if (!behind_ && lost_in_a_silence()) unanswered({ErrorCode::timed_out, ErrorSource::central});
+    if (overdue()) give_up();
     const bool window =
         next_ <= applied_ + limits::outbox_window_records && in_flight_ < batches_max_;
     const bool due = clock_.now_ns() >= ship_at_ns_;
@@ -151,15 +156,16 @@ void Shipper::read_done(const Read& read, const Status& status) {
     }
     next_ = read.entries.back().sequence + 1;
     sent_.push_back({next_ - 1, chain_at_next_});
-    sent_at_ns_ = clock_.now_ns();
-    ++in_flight_;
+    if (in_flight_++ == 0) waits_since_ns_ = clock_.now_ns();
+    was_cut_ = was_cut_ || is_cut_off();
     shipped_count_ += request.records.size();
-    link_.request("ship", MessageType::ship_request, encode(request),
-                  link_.patience(RetryTimer::longest),
-                  [this, first = request.first_sequence, life = life_,
-                   round = round_](const Result<std::string>& payload) {
-                      if (life == life_) replied(first, round, payload);
-                  });
+    link_.request(
+        "ship", MessageType::ship_request, encode(request),
+        RetryTimer::longest,  // overdue() looks before; a late answer still moves the mark
+        [this, first = request.first_sequence, life = life_,
+         round = round_](const Result<std::string>& payload) {
+            if (life == life_) replied(first, round, payload);
+        });
     if (options_.planted_bug == PlantedBug::truncate_on_send) {
         applied_ = next_ - 1;
         chain_at_applied_ = chain_at_next_;
@@ -171,6 +177,11 @@ void Shipper::replied(std::uint64_t first, std::uint64_t round,
                       const Result<std::string>& payload) {
     const Result<ShipReply> reply =
         payload ? decode_ship_reply(*payload) : Result<ShipReply>(payload.error());
+    const Nanoseconds waited_ns = clock_.now_ns() - waits_since_ns_;
+    if (reply) {
+        waits_since_ns_ = clock_.now_ns();
+        repetitions_ = 0;
+    }
     if (round != round_) {
         if (reply) take(*reply);
         return;
@@ -179,7 +190,6 @@ void Shipper::replied(std::uint64_t first, std::uint64_t round,
     --in_flight_;
     if (!reply) return unanswered(reply.error());
     take(*reply);
-    batches_max_ = std::min(2 * batches_max_, batches_max);
     if (reply->rejected != 0) {
         ++failures_count_;
         log::error("settlement_rejected", {{"sequence", reply->rejected},
@@ -190,7 +200,10 @@ void Shipper::replied(std::uint64_t first, std::uint64_t round,
         return;
     }
     backoff_ns_ = 0;
-    if (reply->applied < first) behind_ = true;  // it arrived before its predecessor
+    if (reply->applied < first)
+        behind_ = true;  // it arrived before its predecessor
+    else
+        grow_window(waited_ns);
 }
 
 void Shipper::unanswered(Error error) {
@@ -203,7 +216,8 @@ void Shipper::unanswered(Error error) {
         std::clamp(backoff_ns_ * 2, backoff_first, unserved ? unserved_backoff_max : backoff_max);
     // Who waited for an answer in vain has waited.
     const bool waited = error.code == ErrorCode::timed_out;
-    ship_at_ns_ = clock_.now_ns() + (waited ? 0 : backoff_ns_);
+    const Nanoseconds pause = waited ? 0 : backoff_ns_;
+    ship_at_ns_ = std::max(ship_at_ns_, clock_.now_ns() + pause);  // a refused record's is longer
 }
 
 // The mark never goes back: a late reply tells an older one. Where it ends a batch of ours, the
@@ -266,11 +280,29 @@ void Shipper::go_back() {
     chain_at_next_ = chain_at_applied_;
 }
 
-// The centre has spoken since the newest batch was sent, and that one has waited for as long as a
-// batch of now would.
-bool Shipper::lost_in_a_silence() const noexcept {
-    return in_flight_ > 0 && link_.last_contact_ns() > sent_at_ns_ &&
-           clock_.now_ns() - sent_at_ns_ > link_.patience(RetryTimer::longest);
+bool Shipper::overdue() const noexcept {
+    return in_flight_ > 0 &&
+           clock_.now_ns() - waits_since_ns_ > link_.patience(RetryTimer::longest, repetitions_);
+}
+
+// Somebody else was answered meanwhile, or nobody was.
+void Shipper::give_up() {
+    if (link_.last_contact_ns() > waits_since_ns_)
+        ++repetitions_;
+    else
+        link_.gave_up(waits_since_ns_);
+    unanswered({ErrorCode::timed_out, ErrorSource::central});
+}
+
+bool Shipper::is_cut_off() const noexcept {
+    return clock_.now_ns() - link_.last_contact_ns() > cut_min;
+}
+
+// By an answer that was waited for so long; after a loss it is that of the only batch.
+void Shipper::grow_window(Nanoseconds waited_ns) noexcept {
+    const bool whole = was_cut_ && waited_ns <= RetryTimer::shortest;
+    batches_max_ = whole ? batches_max : std::min(2 * batches_max_, batches_max);
+    was_cut_ = false;
 }
 
 void Shipper::truncate() {

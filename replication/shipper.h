@@ -2,11 +2,22 @@
 // Shipping). A record leaves the outbox only when the ledger says that it is applied and durable.
 //
 // A batch that got no answer is sent again at once, with all behind it: what else is on its way
-// took the same road. Nobody may be waiting for, since a hub that dies takes a window of batches
-// with it, and each has its own deadline. From there on one batch is on its way, then two, four...:
-// a line that was too thin for the window is not filled a second time, and a centre that is only
-// slow is not asked for everything twice. In a silence each deadline is twice the one before; the
-// centre's next word, on whatever, ends them.
+// took the same road, as a hub that dies takes a window of batches with it. It got none when
+// nothing was answered for as long as an answer takes (RFC 6298, 5.3): the centre works a window
+// off in order, and the last of it waits for all others. From there on one batch is on its way,
+// then two, four...: a line that was too thin for the window is not filled a second time, and a
+// centre that is only slow is not asked for everything twice. In a silence each wait is twice the
+// one before; the centre's next word, on whatever, ends them. A batch that is not answered while
+// others are may have gone to a dead process of several, so the next try is as good as the first;
+// from the second repetition on twice the wait lies between, for a centre that is slow in this
+// alone.
+//
+// A road that was cut is not therefore thin. When nobody was heard for two seconds, and then a
+// batch is answered as soon as any answer is waited for, the window is whole at once: those behind
+// it are answered as closely as it was, so that none is missed, and what the road takes at a time
+// is TCP's to find out. After any other loss (a hub, one of several processes of the centre, a line
+// that drops or is thin) the window grows by doubling: all that follows a lost batch is sent for
+// nothing.
 #pragma once
 #include <deque>
 #include <functional>
@@ -69,7 +80,10 @@ class Shipper {
     void caught_up_to(const ShipReply& reply, const Result<ChainHash>& ours);
     void differs(std::uint64_t sequence);
     void go_back();
-    [[nodiscard]] bool lost_in_a_silence() const noexcept;
+    [[nodiscard]] bool overdue() const noexcept;
+    void give_up();
+    [[nodiscard]] bool is_cut_off() const noexcept;
+    void grow_window(Nanoseconds waited_ns) noexcept;
     void truncate();
     void watch_clock() noexcept;
 
@@ -91,11 +105,13 @@ class Shipper {
     ChainHash chain_at_next_;  // before it
     std::deque<Sent> sent_;    // batches on their way, oldest first
     unsigned in_flight_ = 0;
-    unsigned batches_max_ = 0;  // on their way; doubled by each answer
+    unsigned batches_max_ = 0;  // on their way
+    bool was_cut_ = false;      // off, since the last answer
+    unsigned repetitions_ = 0;  // of the first batch, while others were answered
     std::uint64_t round_ = 0;   // counts go_back(): answers of an earlier one tell a mark, no more
     std::uint64_t life_ = 0;    // counts start() and stop(): answers to an earlier one are dropped
-    Nanoseconds sent_at_ns_ = 0;  // the newest batch
-    Nanoseconds ship_at_ns_ = 0;  // nothing is sent before this
+    Nanoseconds waits_since_ns_ = 0;  // for the next answer: the last one, or the first batch
+    Nanoseconds ship_at_ns_ = 0;      // nothing is sent before this
     Nanoseconds backoff_ns_ = 0;
     // The first record whose times are of this process and of the wall clock as it is set; 0: not
     // started yet. `unsteady_`: the clock was set, and what ran then may not have ended before

@@ -99,12 +99,24 @@ void ReplicationWorld::begin_history(SimPop& pop, std::uint64_t certain_max) {
     histories_.push_back(history);
 }
 
+// How far the ledger, as it stands, has applied a disk's outbox. Found by its install: the number
+// that a lost ledger gave it is another disk's when the restored one, which does not know it any
+// more, has given that number again.
+std::uint64_t ReplicationWorld::applied_of(const SimHistory& history) {
+    const PopId pop = pops_[history.pop]->id();
+    const auto row = ledger_store_.get(
+        LedgerTable::mark,
+        ledger::KeyBuilder().letter('i').number(raw(pop)).raw_bytes(history.install.view()).bytes);
+    if (!*row) return 0;
+    const auto mark = ledger_.mark(pop, ByteReader(**row).integer<std::uint32_t>());
+    return *mark ? (*mark)->applied : 0;
+}
+
 // What the ledger has applied of it stays; what was on its way may still arrive.
 void ReplicationWorld::end_history(std::size_t history) {
     SimHistory& ended = histories_[history];
     ended.over = true;
-    const auto mark = ledger_.mark(pops_[ended.pop]->id(), ended.incarnation);
-    ended.certain = *mark ? std::min((*mark)->applied, ended.certain_max) : 0;
+    ended.certain = std::min(applied_of(ended), ended.certain_max);
 }
 
 bool ReplicationWorld::lose_disk(SimPop& pop) {
@@ -133,9 +145,7 @@ bool ReplicationWorld::roll_disk_back(SimPop& pop) {
     end_pop(pop);
     pop.store = copy_of(*pop.copy);
     pop.went_back = true;
-    const std::uint32_t copied = histories_[pop.copy_history].incarnation;
-    const auto mark = ledger_.mark(pop.id(), copied);
-    pop.is_behind = *mark && (*mark)->applied > pop.copy_last;
+    pop.is_behind = applied_of(histories_[pop.copy_history]) > pop.copy_last;
     // A copy of what was itself a copy is certain of no more than that one was.
     begin_history(pop, std::min(pop.copy_last, histories_[pop.copy_history].certain_max));
     if (pop.copy_history == before) {
@@ -251,7 +261,7 @@ bool ReplicationWorld::freeze_centre(SimPop&) {
     const auto number = static_cast<unsigned>(random_.below(2));
     if (!centres_.running(number)) return false;
     centres_.freeze(number);
-    frozen_ns_[number] = clock_.now_ns();
+    frozen_ns_[number] = centre_clock_.now_ns();
     return true;
 }
 
@@ -284,9 +294,7 @@ bool ReplicationWorld::restore_ledger(SimPop& pop) {
     epoch_raised_ = *epoch;
     forget_lost_grants();
     for (SimHistory& history : histories_) {
-        if (!history.over) continue;
-        const auto mark = ledger_.mark(pops_[history.pop]->id(), history.incarnation);
-        history.certain = std::min(history.certain, *mark ? (*mark)->applied : 0);
+        if (history.over) history.certain = std::min(history.certain, applied_of(history));
     }
     for (const auto& each : pops_) each->is_behind = false;  // the backup may be as old as the copy
     shred_again();

@@ -40,6 +40,7 @@ class ReplicationWorld {
     std::unique_ptr<Central> make_centre(LedgerStore& store, TransportServer& port);
     void start_centre(unsigned number);
     void start_centres();
+    [[nodiscard]] static bool shows_as_pause(Nanoseconds by_centre_clock) noexcept;
     [[nodiscard]] bool anybody_listens() const;
     void answered(Bytes subject, Bytes request);
     void start_pop(SimPop& pop);
@@ -83,6 +84,7 @@ class ReplicationWorld {
     bool end_old_centre(SimPop& pop);
     void begin_history(SimPop& pop, std::uint64_t certain_max = UINT64_MAX);
     void end_history(std::size_t history);
+    std::uint64_t applied_of(const SimHistory& history);
     void forget_lost_grants();
     void stop_faults();
 
@@ -166,7 +168,8 @@ class ReplicationWorld {
     // When each POP spoke last in a way that the ledger notes, and since when somebody listens.
     std::vector<Nanoseconds> heard_ns_;
     Nanoseconds listening_since_ns_ = 0;
-    std::vector<Nanoseconds> frozen_ns_;  // when each process of the centre was frozen last
+    // When each process of the centre was frozen last, by its own clock.
+    std::vector<Nanoseconds> frozen_ns_;
     Counts seen_;
     Counts faults_;
     std::uint64_t next_request_ = 0;

@@ -73,6 +73,7 @@ inline constexpr std::int64_t sim_centre_clock_set_max_ms = 20'000;
 // One line of a disk's life: a lost or older disk begins another one.
 struct SimHistory {
     unsigned pop = 0;
+    InstallId install;                       // of the disk
     std::uint32_t incarnation = 0;           // as registered last
     bool over = false;                       // the disk is gone
     std::uint64_t certain = 0;               // over: the ledger had applied up to here

@@ -97,7 +97,9 @@ struct PopWorld {
     ~PopWorld() { std::filesystem::remove_all(folder); }
 
     // Forgets its handlers first: what a restart looks like from a POP.
-    void start_centre() {
+    void start_centre() { start_centre(network.centre()); }
+    // Behind a port that stands before the network's.
+    void start_centre(TransportServer& port) {
         network.stop_centre();
         CentralOptions options;
         for (std::size_t i = 0; i < link_keys.size(); ++i) {
@@ -105,7 +107,7 @@ struct PopWorld {
             options.commanders.trusted_pops.push_back(options.link_keys.back().first);
         }
         options.root_key = root;
-        central = std::make_unique<Central>(ledger_store, network.centre(), clock, random, options);
+        central = std::make_unique<Central>(ledger_store, port, clock, random, options);
         NX_ASSERT(central->start(false).has_value());
     }
     // The process ends (if it ran) and starts on the same disk.

@@ -14,8 +14,11 @@ struct ShipperTest : testing::Test {
     PopWorld world{1};
     AccountId account{};
     std::uint64_t requests = 0;
-    bool mute = false;   // the centre applies what it gets, and nobody hears its answers
-    ShipRequest newest;  // that the centre got
+    bool mute = false;     // the centre applies what it gets, and nobody hears its answers
+    Nanoseconds work = 0;  // that a batch is to the centre, one after the other
+    Nanoseconds works_until = 0;
+    std::deque<std::pair<Nanoseconds, std::function<void()>>> answers;  // when they are ready
+    ShipRequest newest;                                                 // that the centre got
 
     PopWorld::Pop& pop() { return *world.pops[0]; }
     void SetUp() override {
@@ -31,8 +34,20 @@ struct ShipperTest : testing::Test {
                     envelope.pop, envelope.incarnation, newest, world.clock.wall_ms());
                 NX_ASSERT(reply.has_value());
                 envelope.type = MessageType::ship_reply;
-                if (!mute) respond(seal(envelope, encode(*reply), world.link_keys[0]));
+                if (mute) return;
+                works_until = std::max(works_until, world.clock.now_ns()) + work;
+                answers.emplace_back(
+                    works_until, [=, sealed = seal(envelope, encode(*reply), world.link_keys[0])] {
+                        respond(sealed);
+                    });
+                answer();
             });
+    }
+    void answer() {
+        while (!answers.empty() && answers.front().first <= world.clock.now_ns()) {
+            answers.front().second();
+            answers.pop_front();
+        }
     }
     void settle(unsigned count) {
         storage::Batch batch;
@@ -100,6 +115,65 @@ TEST_F(ShipperTest, TellsWhenABatchThatGathersIsDueAndNothingElse) {
     EXPECT_EQ(newest.records.size(), 2u);
     ASSERT_TRUE(world.until([&] { return shipper.idle(); }));
     EXPECT_FALSE(shipper.gathers_until_ns());
+}
+
+// Each batch was once given up after what one answer takes, though it waited for all before it:
+// after ten minutes of cut 83,000 settlements took the centre 16 s.
+TEST_F(ShipperTest, AWindowThatTheCentreWorksOffIsSentOnce) {
+    settle(1);
+    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
+    const std::uint64_t before = pop().core->shipper().shipped_count();
+    work = 60 * millisecond;
+    const unsigned backlog = 2 * limits::outbox_window_records;
+    settle(backlog);
+    ASSERT_TRUE(world.until(
+        [&] {
+            answer();
+            return pop().core->shipper().idle();
+        },
+        20 * second));
+    EXPECT_EQ(pop().core->shipper().shipped_count() - before, backlog);
+}
+
+// In settling alone: heartbeats are answered at once. What came after its own deadline was once not
+// listened to, so that nothing was ever heard of a batch that took longer.
+TEST_F(ShipperTest, ACentreThatIsSlowIsNotAskedAgainAndAgainWhileOthersAreAnswered) {
+    settle(1);
+    ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
+    const std::uint64_t before = pop().core->shipper().shipped_count();
+    work = 6 * second;
+    settle(1);
+    ASSERT_TRUE(world.until(
+        [&] {
+            answer();
+            return pop().core->shipper().idle();
+        },
+        7 * second));
+    EXPECT_LE(pop().core->shipper().shipped_count() - before, 8u);
+}
+
+// From one batch on the window was once doubled answer by answer, after ten minutes of cut too: 1.3
+// s of the 6.5 that it took to be level.
+TEST_F(ShipperTest, ARoadThatWasCutIsFilledBehindItsFirstAnswer) {
+    constexpr Nanoseconds one_way = 80 * millisecond;
+    constexpr Nanoseconds pace = 2 * millisecond;  // a batch is read at every step
+    SimFaults road;
+    road.delay_min = road.delay_max = one_way;
+    world.network.set_faults(road);
+    for (int i = 0; i < 20; ++i) {
+        settle(1);
+        ASSERT_TRUE(world.until([&] { return pop().core->shipper().idle(); }));
+    }
+    const std::uint64_t before = applied();
+    world.network.cut(0, true);
+    settle(limits::outbox_window_records);
+    world.until([] { return false; }, 10 * second);
+    world.network.cut(0, false);
+    while (applied() == before) world.step(pace);
+    const Nanoseconds first_ns = world.clock.now_ns();
+    while (!pop().core->shipper().idle()) world.step(pace);
+    const auto batches = limits::outbox_window_records / limits::ship_records_max;
+    EXPECT_LT(world.clock.now_ns() - first_ns, 4 * one_way + batches * pace);
 }
 
 // The ledger takes the difference for a record's age.
