@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <optional>
 
 #include "replication/agent_core.h"
 #include "replication/central/central.h"
@@ -76,7 +77,8 @@ struct PopWorld {
     Nanoseconds heartbeat_ns = 200 * millisecond;  // of POPs started from now on
     MemoryLedgerStore ledger_store;
     Ledger ledger{ledger_store};
-    crypto::SecretKey root = crypto::SecretKey::generate(random);
+    // Nothing: a centre that is started from now on gives nobody a body key.
+    std::optional<crypto::SecretKey> root = crypto::SecretKey::generate(random);
     std::vector<crypto::SecretKey> link_keys;
     std::unique_ptr<Central> central;
     std::vector<std::unique_ptr<Pop>> pops;
