@@ -17,6 +17,7 @@
 #include "storage/kek_rows.h"
 #include "storage/sim_store.h"
 #include "tests/sim/sim_clock.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication {
 
@@ -160,6 +161,17 @@ struct PopWorld {
     AccountId make_account() {
         return ledger.create_account("customer", *ledger::parse_currency("USD"), clock.wall_ms())
             ->id;
+    }
+    // A request of the first POP, in the ledger, with an answer that is kept for good.
+    RequestId settle_with_a_body(AccountId account) {
+        storage::Settlement settlement;
+        settlement.request_id = request_of(PopId{1}, 5);
+        settlement.account = account;
+        settlement.sealed_answer.id.octets[0] = 9;
+        settlement.sealed_answer.expires_ms = INT64_MAX;
+        NX_ASSERT(ledger.ship(PopId{1}, 1, {1, {}, {storage::encode(settlement)}}, clock.wall_ms())
+                      .has_value());
+        return settlement.request_id;
     }
 };
 
