@@ -169,8 +169,8 @@ struct AgentOptions {
 
 class Agent {
   public:
-    // Before a directory is published, every account in it has a body key in `vault` (made and
-    // stored here).
+    // Before the first directory is published the centre is asked for the body keys that `vault`
+    // lacks; an account that comes later may be published before its key (feed_follower.h).
     Agent(Transport& transport, storage::CommitThread& commits, storage::Journal& journal,
           storage::Vault& vault, Clock& clock, Random& random, AgentOptions options);
     ~Agent();

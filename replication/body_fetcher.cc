@@ -19,6 +19,14 @@ FetchedBody outcome_of(BodyOutcome outcome) {
     return body;
 }
 
+BodyOutcome why_closed(const Error& error) noexcept {
+    switch (error.code) {
+        case ErrorCode::unavailable: return BodyOutcome::key_away;
+        case ErrorCode::forbidden: return BodyOutcome::shredded;
+        default: return BodyOutcome::damaged;
+    }
+}
+
 }  // namespace
 
 Result<BodyReply> read_body(const BodyRequest& request, storage::Store& store) {
@@ -171,8 +179,7 @@ void BodyFetcher::open_whole(std::uint64_t number) {
     if (vault_ == nullptr) return finish(number, outcome_of(BodyOutcome::unavailable));
     const auto reader = vault_->open_body(fetch.account, fetch.body.id, fetch.key_record);
     if (!reader) {
-        body.outcome = reader.error().code == ErrorCode::corrupt ? BodyOutcome::damaged
-                                                                 : BodyOutcome::shredded;
+        body.outcome = why_closed(reader.error());
         return finish(number, std::move(body));
     }
     for (std::uint32_t chunk = 0; chunk < fetch.chunks.size(); ++chunk) {

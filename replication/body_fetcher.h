@@ -26,6 +26,7 @@ enum class BodyOutcome : std::uint8_t {
     absent,       // the request has no body of that kind
     deleted,      // by an operator
     shredded,     // the account's key of then is destroyed
+    key_away,     // the account's key of then has not come to this POP
     gone,         // its key or its chunks are not at the owner any more
     away,         // neither the owner nor the copies can be reached
     damaged,      // it does not open, or is not what the centre knows

@@ -18,18 +18,12 @@ namespace {
 
 constexpr Nanoseconds body_key_patience_max = 5 * second;
 
-// CF meta "shred/" account u64 -> u32: how many orders to destroy its body keys were carried out.
-std::string shred_key(AccountId account) {
-    std::string key = "shred/";
-    append_ordered(key, raw(account));
-    return key;
-}
-
-Result<std::uint32_t> orders_carried_out(storage::Store& store, AccountId account) {
-    const Result<std::optional<std::string>> stored =
-        store.get(storage::Family::meta, shred_key(account));
-    if (!stored) return stored.error();
-    return *stored ? ByteReader(**stored).integer<std::uint32_t>() : 0u;
+// As what the destroyed keys leave the disk: the same destruction is not told twice.
+std::string purge_name(const AccountRecord& account) {
+    std::string name = "shred/";
+    append_ordered(name, raw(account.id));
+    ByteWriter(name).integer(account.shreds);
+    return name;
 }
 
 }  // namespace
@@ -81,16 +75,15 @@ void BodyKeyKeeper::destroy(std::function<void(const Status&)> done) {
     commits_.call(
         [this, orders](storage::Journal&, storage::Store& store, storage::Batch& batch) -> Status {
             for (const AccountRecord& account : orders->accounts) {
-                const Result<std::uint32_t> carried_out = orders_carried_out(store, account.id);
-                if (!carried_out) return carried_out.error();
-                if (*carried_out >= account.shreds) continue;
+                const Result<storage::DestroyedKeks> destroyed =
+                    storage::find_destroyed(store, account.id);
+                if (!destroyed) return destroyed.error();
+                if (destroyed->orders >= account.shreds) continue;
                 storage::erase_keks(account.id, batch);
                 storage::BuddyCopies::forget(account.id, batch);
-                vault_->shred(account.id);
-                std::string count;
-                ByteWriter(count).integer(account.shreds);
-                storage::mark_for_purge(shred_key(account.id) + count, batch);
-                batch.put(storage::Family::meta, shred_key(account.id), count);
+                const std::uint32_t newest = vault_->shred(account.id);
+                storage::mark_for_purge(purge_name(account), batch);
+                storage::put_destroyed(account.id, {account.shreds, newest}, batch);
             }
             return {};
         },
@@ -172,9 +165,10 @@ void BodyKeyKeeper::store(const std::shared_ptr<Arrival>& arrival) {
     commits_.call(
         [arrival](storage::Journal&, storage::Store& store, storage::Batch& batch) -> Status {
             for (Arrival::Entry& entry : arrival->entries) {
-                const Result<std::uint32_t> carried_out = orders_carried_out(store, entry.account);
-                if (!carried_out) return carried_out.error();
-                if (*carried_out > entry.shreds) {
+                const Result<storage::DestroyedKeks> destroyed =
+                    storage::find_destroyed(store, entry.account);
+                if (!destroyed) return destroyed.error();
+                if (destroyed->orders > entry.shreds) {
                     log::error("body_key_of_before_its_destruction",
                                {{"account", raw(entry.account)},
                                 {"advice", "the ledger was restored: shred this account again"}});

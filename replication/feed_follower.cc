@@ -151,7 +151,7 @@ void FeedFollower::prepare() {
 
 void FeedFollower::body_keys_done(BodyKeyKeeper::Outcome outcome) {
     using Outcome = BodyKeyKeeper::Outcome;
-    const bool first = published_version_ == 0;
+    const bool first = !has_published_;
     if (outcome == Outcome::failed || (outcome == Outcome::unanswered && first && started_)) {
         try_again(body_keys_pause);
         return enter(Phase::idle);
@@ -208,6 +208,7 @@ void FeedFollower::publish() {
     }
     for (const auto& [number, model] : models_) contents.models.push_back(model);
     published_version_ = version_;
+    has_published_ = true;
     published_(std::make_shared<const Directory>(std::move(contents)));
 }
 

@@ -1,8 +1,8 @@
 // FeedFollower: brings this POP's knowledge of accounts, keys and models up to the centre's, and
 // publishes each state as one immutable Directory. The centre is asked for body
 // keys before the first one. An account that is still without is published all the same (its
-// answers cannot be kept, so its paid requests are refused), because a revoked key must not wait
-// for it.
+// answers cannot be kept, so its paid requests get 503 and come again), because a revoked key must
+// not wait for it.
 #pragma once
 #include <functional>
 #include <map>
@@ -82,6 +82,7 @@ class FeedFollower {
     std::uint64_t version_ = 0;       // known here, whole
     std::uint64_t version_seen_ = 0;  // known to exist
     std::uint64_t published_version_ = 0;
+    bool has_published_ = false;  // also of a ledger that is empty, at version 0
     std::map<AccountId, AccountRecord> accounts_;
     std::map<KeyId, KeyRecord> keys_;
     std::map<std::uint32_t, ModelEntry> models_;

@@ -12,12 +12,51 @@ namespace {
 constexpr Bytes prefix = "kek/";
 constexpr Bytes prefix_end = "kek0";  // '0' follows '/': the first key behind every kek row
 constexpr std::size_t key_bytes = 4 + 8 + 4;
+constexpr Bytes destroyed_prefix = "shred/";
+constexpr Bytes destroyed_end = "shred0";
+constexpr std::size_t destroyed_key_bytes = 6 + 8;
 
 std::string row_key(AccountId account, std::uint32_t version) {
     std::string key(prefix);
     append_ordered(key, raw(account));
     append_ordered(key, version);
     return key;
+}
+
+std::string destroyed_key(AccountId account) {
+    std::string key(destroyed_prefix);
+    append_ordered(key, raw(account));
+    return key;
+}
+
+// Rows of earlier versions of this program end after the first field.
+Result<DestroyedKeks> decode_destroyed(Bytes row) noexcept {
+    ByteReader reader(row);
+    DestroyedKeks destroyed;
+    destroyed.orders = reader.integer<std::uint32_t>();
+    if (!reader.finished()) destroyed.newest = reader.integer<std::uint32_t>();
+    if (!reader.finished()) return Error{ErrorCode::corrupt, ErrorSource::storage};
+    return destroyed;
+}
+
+Status load_destroyed(Store& store, Vault& vault) {
+    Status result;
+    const Status scanned =
+        store.scan(Family::meta, destroyed_prefix, destroyed_end, [&](Bytes key, Bytes value) {
+            const Result<DestroyedKeks> destroyed =
+                key.size() == destroyed_key_bytes
+                    ? decode_destroyed(value)
+                    : Result<DestroyedKeks>({ErrorCode::corrupt, ErrorSource::storage});
+            if (!destroyed) {
+                log::error("kek_refused", {{"advice", "a row of destroyed keys cannot be read"}});
+                result = destroyed.error();
+                return false;
+            }
+            const AccountId account{read_ordered64(key.substr(destroyed_prefix.size()))};
+            vault.load_destroyed(account, destroyed->newest);
+            return true;
+        });
+    return scanned ? result : scanned;
 }
 
 // Every row, until the visitor answers an error; corrupt(storage) for a key of another shape.
@@ -62,7 +101,22 @@ void erase_keks_below(AccountId account, std::uint32_t version, Batch& batch) {
         batch.erase_range(Family::meta, row_key(account, 0), row_key(account, version));
 }
 
+void put_destroyed(AccountId account, const DestroyedKeks& destroyed, Batch& batch) {
+    std::string row;
+    ByteWriter writer(row);
+    writer.integer(destroyed.orders);
+    writer.integer(destroyed.newest);
+    batch.put(Family::meta, destroyed_key(account), row);
+}
+
+Result<DestroyedKeks> find_destroyed(Store& store, AccountId account) {
+    const Result<std::optional<std::string>> row = store.get(Family::meta, destroyed_key(account));
+    if (!row) return row.error();
+    return *row ? decode_destroyed(**row) : DestroyedKeks{};
+}
+
 Status load_keks(Store& store, Vault& vault) {
+    if (const Status loaded = load_destroyed(store, vault); !loaded) return loaded;
     return scan_keks(store, [&vault](const Vault::KekRecord& record) {
         const Status loaded = vault.load(record);
         if (!loaded)

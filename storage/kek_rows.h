@@ -1,5 +1,5 @@
 // The wrapped body keys of accounts as rows of CF meta: "kek/" account u64 version u32 (big endian)
-// -> wrapped key.
+// -> wrapped key; and what was destroyed of them: "shred/" account u64 -> orders u32 newest u32.
 #pragma once
 #include "storage/store.h"
 #include "storage/vault.h"
@@ -12,8 +12,18 @@ void put_kek(const Vault::KekRecord& record, Batch& batch);
 void erase_keks(AccountId account, Batch& batch);
 // Those below `version`, as Vault::forget_below().
 void erase_keks_below(AccountId account, std::uint32_t version, Batch& batch);
-// At start. corrupt(storage): a row cannot be read or the node key does not open it (log line
-// "kek_refused").
+// What outlives an account's keys, so that they are told as destroyed, and not as keys that have
+// yet to come, in every later life.
+struct DestroyedKeks {
+    std::uint32_t orders = 0;  // of the centre's to destroy all of them: carried out
+    std::uint32_t newest = 0;  // the newest version that was here; 0: none, or a row of before it was told
+};
+void put_destroyed(AccountId account, const DestroyedKeks& destroyed, Batch& batch);
+// All zero: nothing was. Errors of the store; corrupt(storage).
+Result<DestroyedKeks> find_destroyed(Store& store, AccountId account);
+
+// At start: keys, and what was destroyed. corrupt(storage): a row cannot be read or the node key does
+// not open it (log line "kek_refused").
 Status load_keks(Store& store, Vault& vault);
 
 struct RewrapCount {

@@ -4,7 +4,7 @@
 //
 //   - meta    "schema" | "install" | "outbox" | "outbox/kept" | "link"
 //             (replication/stored_feed.cc) | "kek/" account u64 version u32 (kek_rows.cc) |
-//             "shred/" account u64 (replication/feed_follower.cc) | "buddy/" hour u32
+//             "shred/" account u64 (kek_rows.cc) | "buddy/" hour u32
 //             (buddy_copies.cc)
 //   - lease   kind u8, id u64
 //   - open    request id[16]

@@ -20,7 +20,9 @@ struct Logged {
     SealedBody sealed;
 };
 
-// Nothing: the key record or the account's key is gone, so that no chunk can be opened.
+// Nothing: the key record or the account's key is not here, so that no chunk can be opened. A key of our
+// own that has yet to come again (its row was taken away with a lost node key) cannot be waited for: the
+// centre is asked after this.
 Result<std::optional<BodyReader>> open_body(const OpenRequest& request, Store& store,
                                             const Vault& vault, SealedBody& sealed) {
     const auto row = store.get(Family::dek, dek_key(request.answer).view());

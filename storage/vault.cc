@@ -1,6 +1,7 @@
 // The vault: the table of account keys, and the making and opening of sealed bodies.
 #include "storage/vault.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -56,6 +57,10 @@ Error corrupt() noexcept {
     return {ErrorCode::corrupt, ErrorSource::storage};
 }
 
+Error not_here_yet() noexcept {
+    return {ErrorCode::unavailable, ErrorSource::storage};
+}
+
 // The parts of a CF dek value.
 struct KeyRecord {
     std::uint32_t kek_version = 0;
@@ -90,45 +95,65 @@ class KekTable {
     void insert(AccountId account, std::uint32_t version, const crypto::SecretKey& key) {
         Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
-        shard.accounts[account].insert_or_assign(version, key);
+        shard.accounts[account].versions.insert_or_assign(version, key);
     }
     void erase_below(AccountId account, std::uint32_t version) {
         Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
         const auto found = shard.accounts.find(account);
         if (found == shard.accounts.end()) return;
-        Versions& versions = found->second;
+        Versions& versions = found->second.versions;
         versions.erase(versions.begin(), versions.lower_bound(version));
     }
     [[nodiscard]] std::optional<Kek> current(AccountId account) const {
         const Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
         const auto found = shard.accounts.find(account);
-        if (found == shard.accounts.end() || found->second.empty()) return std::nullopt;
-        const auto& [version, key] = *found->second.rbegin();
+        if (found == shard.accounts.end() || found->second.versions.empty()) return std::nullopt;
+        const auto& [version, key] = *found->second.versions.rbegin();
         return Kek{version, key};
     }
-    [[nodiscard]] std::optional<crypto::SecretKey> find(AccountId account,
-                                                        std::uint32_t version) const {
+    // Keys come in the order of their numbers, all that the centre has at a time. So one that is
+    // missing below the newest will not come any more; one above it has not come yet.
+    [[nodiscard]] Result<crypto::SecretKey> find(AccountId account, std::uint32_t version) const {
         const Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
         const auto found = shard.accounts.find(account);
-        if (found == shard.accounts.end()) return std::nullopt;
-        const auto key = found->second.find(version);
-        if (key == found->second.end()) return std::nullopt;
-        return key->second;
+        if (found == shard.accounts.end()) return not_here_yet();
+        const auto key = found->second.versions.find(version);
+        if (key != found->second.versions.end()) return key->second;
+        if (version <= found->second.newest())
+            return Error{ErrorCode::forbidden, ErrorSource::storage};
+        return not_here_yet();
     }
-    void erase(AccountId account) {
+    std::uint32_t destroy(AccountId account) {
         Shard& shard = shard_of(account);
         const std::lock_guard lock(shard.mutex);
-        shard.accounts.erase(account);  // SecretKey wipes itself
+        const auto found = shard.accounts.find(account);
+        if (found == shard.accounts.end()) return 0;
+        found->second.destroyed = found->second.newest();
+        found->second.versions.clear();  // SecretKey wipes itself
+        return found->second.destroyed;
+    }
+    void set_destroyed(AccountId account, std::uint32_t newest) {
+        Shard& shard = shard_of(account);
+        const std::lock_guard lock(shard.mutex);
+        std::uint32_t& destroyed = shard.accounts[account].destroyed;
+        destroyed = std::max(destroyed, newest);
     }
 
   private:
     using Versions = std::map<std::uint32_t, crypto::SecretKey>;
+    struct Keys {
+        Versions versions;
+        std::uint32_t destroyed = 0;  // the newest version that was, when all were
+        [[nodiscard]] std::uint32_t newest() const noexcept {
+            return versions.empty() ? destroyed : std::max(destroyed, versions.rbegin()->first);
+        }
+    };
     struct Shard {
         mutable std::mutex mutex;
-        std::unordered_map<AccountId, Versions> accounts;
+        std::unordered_map<AccountId, Keys> accounts;
     };
     static constexpr std::size_t shards_count = 64;
     // Account numbers are assigned in sequence, so their low bits spread them evenly.
@@ -228,13 +253,17 @@ void Vault::forget_below(AccountId account, std::uint32_t version) noexcept {
     state_->keks.erase_below(account, version);
 }
 
-void Vault::shred(AccountId account) noexcept {
-    state_->keks.erase(account);
+std::uint32_t Vault::shred(AccountId account) noexcept {
+    return state_->keks.destroy(account);
+}
+
+void Vault::load_destroyed(AccountId account, std::uint32_t newest) {
+    state_->keks.set_destroyed(account, newest);
 }
 
 Result<BodyWriter> Vault::create_body(AccountId account, std::int64_t created_ms, Random& random) const {
     const std::optional<KekTable::Kek> kek = state_->keks.current(account);
-    if (!kek) return Error{ErrorCode::not_found, ErrorSource::storage};
+    if (!kek) return not_here_yet();
     const BodyId id = time_ordered_id<BodyId>(created_ms, random);
     NoncePrefix prefix;
     random.fill(prefix.data(), prefix.size());
@@ -261,8 +290,8 @@ std::optional<std::uint32_t> Vault::version_of(Bytes key_record) noexcept {
 Result<BodyReader> Vault::open_body(AccountId account, BodyId id, Bytes key_record) const noexcept {
     const std::optional<KeyRecord> record = KeyRecord::parse(key_record);
     if (!record) return corrupt();
-    const std::optional<crypto::SecretKey> kek = state_->keks.find(account, record->kek_version);
-    if (!kek) return Error{ErrorCode::forbidden, ErrorSource::storage};
+    const Result<crypto::SecretKey> kek = state_->keks.find(account, record->kek_version);
+    if (!kek) return kek.error();
     const std::string header = body_header(account, id, record->kek_version, record->prefix);
     const std::optional<crypto::SecretKey> dek =
         crypto::unwrap_key(*kek, record->wrapped, dek_context(header));

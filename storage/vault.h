@@ -97,15 +97,21 @@ class Vault {
     // erases the stored records.
     void forget_below(AccountId account, std::uint32_t version) noexcept;
     // Forgets every version: the account's bodies are unreadable from here on. The caller erases
-    // the stored records.
-    void shred(AccountId account) noexcept;
+    // the stored records. Answers the newest version that is gone (0: none was ever here), which the
+    // caller stores, so that load_destroyed() tells it after a restart.
+    std::uint32_t shred(AccountId account) noexcept;
+    // Versions up to `newest` were destroyed, in this life or an earlier one.
+    void load_destroyed(AccountId account, std::uint32_t newest);
 
-    // not_found(storage) when the account has no key (shredded or never made). The body's id begins with
-    // `created_ms` (48 bits big endian, then 80 of chance, as UUID version 7 has it), so that new rows stand
-    // at the end of their families instead of anywhere: inserting them compares a few keys, not dozens.
+    // unavailable(storage) while the account has no key: its first has not come yet, or all were
+    // destroyed and the next has not come yet; whether one will is the account's state, not the
+    // vault's. The body's id begins with `created_ms` (48 bits big endian, then 80 of chance, as UUID
+    // version 7 has it), so that new rows stand at the end of their families instead of anywhere:
+    // inserting them compares a few keys, not dozens.
     Result<BodyWriter> create_body(AccountId account, std::int64_t created_ms, Random& random) const;
-    // `key_record` from CF dek. forbidden(storage): the account's key is gone; corrupt(storage)
-    // otherwise.
+    // `key_record` from CF dek. forbidden(storage): the account's key of then is gone for good
+    // (shredded, or out of date); unavailable(storage): it is newer than every one that was ever
+    // here, so it has not come yet; corrupt(storage) otherwise.
     Result<BodyReader> open_body(AccountId account, BodyId id, Bytes key_record) const noexcept;
 
     // The key version that a `key_record` is wrapped under; nothing when it is none.

@@ -31,6 +31,9 @@ BodyAnswer answer_of(replication::BodyOutcome outcome) noexcept {
         case BodyOutcome::deleted: return {410, "body_deleted", "An operator has deleted it."};
         case BodyOutcome::shredded:
             return {410, "body_shredded", "The account's body key of then is destroyed."};
+        case BodyOutcome::key_away:
+            return {503, "body_key_away",
+                    "The account's body key has not come to this POP; try again, or at another POP."};
         case BodyOutcome::gone: return {410, "body_gone", "Its POP does not have it any more."};
         case BodyOutcome::away:
             return {503, "owner_away",

@@ -35,6 +35,9 @@ constexpr std::array<Row, static_cast<std::size_t>(Code::count)> rows = {{
      "The API key is suspended. Ask the owner of the account to activate it."},
     {Code::account_blocked, 403, false, "account_blocked", invalid_request,
      "The account is blocked. Contact support."},
+    {Code::account_unavailable, 503, true, "account_unavailable", server,
+     "This location cannot keep or read the account's answers yet. Retry shortly with the same idempotency "
+     "key."},
     {Code::model_forbidden, 403, false, "model_forbidden", invalid_request,
      "The API key may not use this model. GET /v1/models lists the models it may use."},
     {Code::model_not_found, 404, false, "model_not_found", invalid_request,

@@ -9,6 +9,7 @@ namespace nodex::api {
 
 enum class Code : std::uint8_t {
     unauthenticated, invalid_api_key, key_expired, key_revoked, key_suspended, account_blocked,
+    account_unavailable,
     model_forbidden, model_not_found, not_found, method_not_allowed, invalid_request_error,
     unsupported_media_type, idempotency_key_required, idempotency_key_reused, idempotency_key_invalid,
     idempotency_key_in_use, claim_unavailable,

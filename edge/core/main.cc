@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "edge/base/command_line.h"
 #include "edge/base/log.h"
 #include "edge/core/config.h"
 #include "edge/core/init.h"
@@ -113,12 +114,9 @@ int main(int argc, char** argv) {
         "Nodex edge node: terminates TLS, claims, reserves, calls a provider, streams, settles."};
     Arguments arguments;
     declare(app, arguments);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        // CLI11 prints help or the mistake; its own exit numbers are not ours.
-        return app.exit(error) == 0 ? EXIT_SUCCESS : exit_configuration;
-    }
+    if (const auto status =
+            nodex::read_arguments<CLI::ParseError>(app, argc, argv, exit_configuration))
+        return *status;
     const std::string& path = arguments.path;
 
     const sigset_t signals = block_signals();

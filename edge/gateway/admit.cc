@@ -267,7 +267,7 @@ void Exchange::reserve_place() noexcept {
         return reserve();
     }
     key_->meter->running.fetch_sub(1, std::memory_order_relaxed);
-    money_refusal_ = {
+    otherwise_ = {
         api::Code::rate_limited,
         "This key may have " + std::to_string(places) + " requests running at once.",
         {},

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "edge/base/codec.h"
+#include "edge/base/limits.h"
 #include "edge/base/time_ordered_id.h"
 #include "edge/gateway/exchange.h"
 #include "edge/gateway/gateway.h"
@@ -102,7 +103,7 @@ void Exchange::claim(bool look_up_only) noexcept {
         NX_ASSERT(reserved_);
         auto writer = gateway_.shared().vault.create_body(
             key_->account, claim_.request.created_ms, gateway_.random());
-        if (!writer) return refuse_claim(api::Code::account_blocked);  // its body key was shredded
+        if (!writer) return claim_without_key();
         run_ = gateway_.take_run();
         if (run_ == nullptr) return refuse_claim(api::Code::overloaded);
         claim_.request.answer = writer->id();
@@ -111,6 +112,19 @@ void Exchange::claim(bool look_up_only) noexcept {
     }
     enter(Phase::claiming);
     gateway_.commits().submit(claim_, storage::when_done<&Exchange::claim_done>(this));
+}
+
+// The account is active, else it was refused before: its body key is on its way, as the first of a new
+// account or the next after `account shred`. No answer could be kept until then; one that exists is
+// looked for, as it needs no new key.
+void Exchange::claim_without_key() noexcept {
+    drop_reservation();
+    otherwise_ = key_away();
+    claim(true);
+}
+
+api::ApiError Exchange::key_away() {
+    return {api::Code::account_unavailable, {}, {}, limits::retry_after_ms};
 }
 
 void Exchange::refuse_claim(api::Code code) noexcept {

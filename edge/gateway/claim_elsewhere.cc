@@ -44,7 +44,7 @@ void Exchange::told_who_has_it() noexcept {
 
 void Exchange::nobody_has_it() noexcept {
     if (last_event_) return refuse(api::Code::stream_expired);
-    refuse(money_refusal_);
+    refuse(otherwise_);
 }
 
 void Exchange::run_elsewhere(const replication::ClaimOwner& owner) noexcept {

@@ -153,7 +153,7 @@ void Exchange::reset() noexcept {
     rate_requests_.reset();
     rate_tokens_.reset();
     ask_when_free_ = false;
-    money_refusal_ = {};
+    otherwise_ = {};
     claim_attempts_ = 0;
     reader_.reset();
     answer_.reset();

@@ -106,6 +106,8 @@ class Exchange final {
     void name_session();
     void claim(bool look_up_only) noexcept;
     void claim_done() noexcept;
+    void claim_without_key() noexcept;
+    static api::ApiError key_away();  // the account's body key has yet to come
     void refuse_claim(api::Code code) noexcept;
     void start_run() noexcept;
     storage::OpenRequest open_request() noexcept;
@@ -133,7 +135,8 @@ class Exchange final {
     void take_events() noexcept;
     void deliver_gathered() noexcept;
     void follow_end() noexcept;
-    void follow_failed(api::Code code) noexcept;
+    void follow_failed(const api::ApiError& error) noexcept;
+    void follow_failed(api::Code code) noexcept { follow_failed(api::ApiError{code, {}, {}, -1}); }
     // follow_elsewhere.cc
     void follow_elsewhere(const replication::ClaimOwner& owner) noexcept;
     void read_elsewhere() noexcept;
@@ -209,8 +212,8 @@ class Exchange final {
     bool tokens_held_ = false;                          // by us, in the key's token bucket
     std::uint64_t tokens_taken_ = 0;                    // from it
     std::optional<replication::RateBucket::Verdict> rate_requests_, rate_tokens_;
-    bool ask_when_free_ = false;   // of a look-up in vain: then the centre is asked for money
-    api::ApiError money_refusal_;  // why the reservation failed, told unless a replay exists
+    bool ask_when_free_ = false;  // of a look-up in vain: then the centre is asked for money
+    api::ApiError otherwise_;     // why nothing can run now: told when no answer exists
     unsigned claim_attempts_ = 0;
     std::optional<storage::BodyWriter> writer_;  // of the answer, until the run takes it
 

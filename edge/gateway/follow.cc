@@ -51,9 +51,12 @@ void Exchange::follow_finished(storage::ClaimOutcome& outcome) noexcept {
 
 void Exchange::begin_follow(BodyId answer, const std::string& key_record) noexcept {
     auto reader = gateway_.shared().vault.open_body(key_->account, answer, key_record);
-    if (!reader)
-        return follow_failed(reader.error().code == ErrorCode::corrupt ? api::Code::internal_error
-                                                                       : api::Code::stream_expired);
+    if (!reader) {
+        const ErrorCode why = reader.error().code;
+        if (why == ErrorCode::unavailable) return follow_failed(key_away());
+        return follow_failed(why == ErrorCode::corrupt ? api::Code::internal_error
+                                                       : api::Code::stream_expired);
+    }
     reader_.emplace(std::move(*reader));
     answer_body_ = answer;
 }
@@ -147,10 +150,10 @@ void Exchange::follow_end() noexcept {
 }
 
 // Nothing sensible can follow: an error answer, or a visible cut once the stream has begun.
-void Exchange::follow_failed(api::Code code) noexcept {
-    if (!stream_begun_) return refuse(code);
-    error_code_ = code;
-    http::append_event(outgoing_, 0, {}, api::error_body({code, {}, {}, -1}, request_id_hex_));
+void Exchange::follow_failed(const api::ApiError& error) noexcept {
+    if (!stream_begun_) return refuse(error);
+    error_code_ = error.code;
+    http::append_event(outgoing_, 0, {}, api::error_body(error, request_id_hex_));
     connection_->write(outgoing_);
     outgoing_.clear();
     finish_response();

@@ -65,7 +65,7 @@ void Run::seal_request() noexcept {
     if (gateway_.settings()->request_bodies && !order_.body.empty()) {
         auto writer = gateway_.shared().vault.create_body(
             order_.open.account, order_.open.created_ms, gateway_.random());
-        if (writer) {  // else the account was shredded meanwhile
+        if (writer) {  // else shredded meanwhile: the answer's key was here
             gateway_.append_log().add_whole(*writer, order_.body);
             sealed_request_ = writer->sealed();
         }

@@ -47,14 +47,14 @@ void Exchange::ask_done() noexcept {
     switch (ask_.verdict) {
         case Verdict::reserved: return claim(false);
         case Verdict::insufficient_balance:
-            money_refusal_ = {api::Code::insufficient_balance, {}, {}, -1};
+            otherwise_ = {api::Code::insufficient_balance, {}, {}, -1};
             break;
         case Verdict::insufficient_quota:
-            money_refusal_ = {api::Code::insufficient_quota, {}, {}, -1};
+            otherwise_ = {api::Code::insufficient_quota, {}, {}, -1};
             break;
         case Verdict::unavailable:
             // Where the store has failed the centre's answer could not be kept either.
-            money_refusal_ = {gateway_.shared().commits.failed() ? api::Code::storage_unavailable
+            otherwise_ = {gateway_.shared().commits.failed() ? api::Code::storage_unavailable
                                                                  : api::Code::budget_unavailable,
                               {},
                               {},

@@ -6,6 +6,7 @@
 #include "replication/body_keys.h"
 #include "replication/central/ledger.h"
 #include "replication/central/ledger_errors.h"
+#include "replication/central/ledger_round.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -124,33 +125,24 @@ Result<std::vector<AccountId>> Ledger::outdated_body_keys(std::int64_t now_ms,
                                                           unsigned accounts_max) {
     const Result<ledger::Head> now = head();
     if (!now) return now.error();
-    std::vector<AccountId> outdated;
-    std::string last;
-    unsigned visited = 0;
     bool sound = true;
-    const std::string from =
-        outdated_from_.empty() ? ledger::body_keys_key(AccountId{0}) : outdated_from_ + '\0';
-    const auto look = [&](Bytes key, Bytes value) {
-        if (visited == accounts_max) return false;
-        ++visited;
-        last = std::string(key);
+    const std::uint32_t first = first_of_epoch(now->epoch);
+    const auto is_outdated = [&](Bytes key, Bytes value) {
         BodyKeys keys;
-        sound = key.size() == 9 && ledger::decode(value, keys).has_value();
-        if (!sound || keys.versions.empty()) return sound;
+        const bool readable = key.size() == 9 && ledger::decode(value, keys).has_value();
+        sound &= readable;
+        if (!readable || keys.versions.empty()) return false;
         const BodyKeys::Version& newest = keys.versions.back();
-        if (newest.created_ms <= now_ms - lifetime_ms || newest.number < first_of_epoch(now->epoch))
-            outdated.push_back(static_cast<AccountId>(read_ordered64(key.substr(1))));
-        return true;
+        return newest.created_ms <= now_ms - lifetime_ms || newest.number < first;
     };
-    const Status scanned =
-        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
-            outdated.clear();
-            visited = 0;
-            return glance.scan(LedgerTable::kek, from, "l", look);
-        });
-    if (!scanned) return scanned.error();
+    const std::string begin = ledger::body_keys_key(AccountId{0});
+    const Result<std::vector<std::string>> rows = look_on(
+        store_, {LedgerTable::kek, begin, "l"}, accounts_max, outdated_from_, is_outdated);
+    if (!rows) return rows.error();
     if (!sound) return corrupt();
-    outdated_from_ = visited < accounts_max ? std::string{} : last;  // the end: from the beginning
+    std::vector<AccountId> outdated;
+    for (const std::string& row : *rows)
+        outdated.push_back(static_cast<AccountId>(read_ordered64(Bytes(row).substr(1))));
     return outdated;
 }
 

@@ -12,6 +12,7 @@
 #include "edge/base/limits.h"
 #include "replication/central/ledger.h"
 #include "replication/central/ledger_errors.h"
+#include "replication/central/ledger_round.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -260,31 +261,18 @@ Status Ledger::finish_claim(LedgerTransaction& transaction, PopId pop, std::uint
 }
 
 Result<unsigned> Ledger::sweep_claims(std::int64_t now_ms, unsigned claims_max) {
-    NX_ASSERT(claims_max > 0);
-    std::vector<std::string> expired;
-    unsigned seen = 0;
-    std::string last;
-    const auto look = [&](Bytes key, Bytes value) {
-        if (seen == claims_max) return false;
-        ++seen;
-        last = std::string(key);
-        Claim claim;
-        if (ledger::decode(value, claim) && claim.expires_ms <= now_ms) expired.emplace_back(key);
-        return true;
-    };
-    const Status scanned =
-        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
-            expired.clear();
-            seen = 0;
-            return glance.scan(LedgerTable::claim, sweep_from_, {}, look);
-        });
-    if (!scanned) return scanned.error();
-    sweep_from_ = seen == claims_max ? last + '\0' : std::string{};
-    if (expired.empty()) return 0u;
+    const Result<std::vector<std::string>> expired =
+        look_on(store_, {LedgerTable::claim, {}, {}}, claims_max, sweep_from_,
+                [now_ms](Bytes, Bytes value) {
+                    Claim claim;
+                    return ledger::decode(value, claim) && claim.expires_ms <= now_ms;
+                });
+    if (!expired) return expired.error();
+    if (expired->empty()) return 0u;
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<unsigned> {
         unsigned count = 0;
-        for (const std::string& key : expired) {
-            // Read again: another process of the centre may have granted the key meanwhile.
+        for (const std::string& key : *expired) {
+            // Another process of the centre may have granted the key meanwhile.
             const Result<std::optional<Claim>> found =
                 transaction.find<Claim>(LedgerTable::claim, key);
             if (!found) return found.error();

@@ -5,6 +5,7 @@
 #include "edge/base/limits.h"
 #include "replication/central/ledger_errors.h"
 #include "replication/central/ledger_holder.h"
+#include "replication/central/ledger_round.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -314,33 +315,17 @@ Status Ledger::close_lease(const std::string& key, std::int64_t now_ms, bool& cl
 }
 
 Result<unsigned> Ledger::reclaim(std::int64_t now_ms, unsigned scopes_max) {
-    NX_ASSERT(scopes_max > 0);
-    std::vector<std::string> expired;
-    unsigned seen = 0;
-    std::string last;
-    const auto look = [&](Bytes key, Bytes value) {
-        if (seen == scopes_max) return false;
-        ++seen;
-        last = std::string(key);
+    const auto is_over = [&](Bytes, Bytes value) {
         Lease lease;
-        if (const Status decoded = ledger::decode(value, lease);
-            !decoded || lease.generations.empty())
-            return true;
+        if (!ledger::decode(value, lease) || lease.generations.empty()) return false;
         const Lease::Generation& generation = lease.generations.back();
-        if (generation.held() > 0 && now_ms > closes_after_ms(generation))
-            expired.emplace_back(key);
-        return true;
+        return generation.held() > 0 && now_ms > closes_after_ms(generation);
     };
-    const Status scanned =  // close_lease() looks again, alone
-        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
-            expired.clear();
-            seen = 0;
-            return glance.scan(LedgerTable::lease, reclaim_from_, {}, look);
-        });
-    if (!scanned) return scanned.error();
-    reclaim_from_ = seen == scopes_max ? last + '\0' : std::string{};
+    const Result<std::vector<std::string>> expired =
+        look_on(store_, {LedgerTable::lease, {}, {}}, scopes_max, reclaim_from_, is_over);
+    if (!expired) return expired.error();
     unsigned count = 0;
-    for (const std::string& key : expired) {
+    for (const std::string& key : *expired) {
         bool closed = false;
         if (const Status status = close_lease(key, now_ms, closed); !status) return status.error();
         if (closed) ++count;

@@ -2,6 +2,7 @@
 // the bodies are gone.
 #include "replication/central/ledger.h"
 #include "replication/central/ledger_errors.h"
+#include "replication/central/ledger_round.h"
 #include "replication/central/ledger_transaction.h"
 
 namespace nodex::replication {
@@ -110,35 +111,31 @@ Result<Ledger::ReferencePage> Ledger::references(AccountId account,
 }
 
 Result<unsigned> Ledger::sweep_references(std::int64_t now_ms, unsigned rows_max) {
-    NX_ASSERT(rows_max > 0);
-    std::vector<std::pair<std::string, RequestId>> expired;
-    unsigned seen = 0;
-    std::string last;
-    const std::string from = references_from_.empty() ? "s" : references_from_;
-    const auto look = [&](Bytes key, Bytes value) {
-        if (seen == rows_max) return false;
-        ++seen;
-        last = std::string(key);
-        Reference reference;
-        if (ledger::decode(value, reference) && reference.expires_ms() <= now_ms)
-            expired.emplace_back(std::string(key), reference.request);
-        return true;
-    };
-    const Status scanned =
-        run_verb(store_, LedgerAccess::read, [&](LedgerTransaction& glance) -> Status {
-            expired.clear();
-            seen = 0;
-            return glance.scan(LedgerTable::reference, from, "t", look);
-        });
-    if (!scanned) return scanned.error();
-    references_from_ = seen == rows_max ? last + '\0' : std::string{};
-    if (expired.empty()) return 0u;
+    const Result<std::vector<std::string>> expired =
+        look_on(store_, {LedgerTable::reference, "s", "t"}, rows_max, references_from_,
+                [now_ms](Bytes, Bytes value) {
+                    Reference reference;
+                    return ledger::decode(value, reference) && reference.expires_ms() <= now_ms;
+                });
+    if (!expired) return expired.error();
+    if (expired->empty()) return 0u;
     return run_verb(store_, [&](LedgerTransaction& transaction) -> Result<unsigned> {
-        for (const auto& [key, request] : expired) {
+        unsigned count = 0;
+        std::vector<LedgerPlace> places;
+        for (const std::string& key : *expired) places.push_back({LedgerTable::reference, key});
+        if (const Status read = transaction.prefetch(std::move(places)); !read)
+            return read.error();
+        for (const std::string& key : *expired) {
+            const Result<std::optional<Reference>> found =
+                transaction.find<Reference>(LedgerTable::reference, key);
+            if (!found) return found.error();
+            if (!*found) continue;
             transaction.erase(LedgerTable::reference, key);
-            transaction.erase(LedgerTable::reference, ledger::reference_place_key(request));
+            transaction.erase(LedgerTable::reference,
+                              ledger::reference_place_key((*found)->request));
+            ++count;
         }
-        return static_cast<unsigned>(expired.size());
+        return count;
     });
 }
 

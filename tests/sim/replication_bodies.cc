@@ -50,9 +50,9 @@ void ReplicationWorld::shred_again() {
         NX_ASSERT(ledger_.shred_account(account, centre_clock_.wall_ms()).has_value());
 }
 
-// B1: what was shredded is unreadable everywhere. B2: what was not is readable where it was sealed,
-// also when the ledger that gave its key out was lost, and wherever its key is. B3: one number
-// names one key.
+// B1: what was shredded is unreadable everywhere, and told as gone. B2: what was not is readable
+// where it was sealed, also when the ledger that gave its key out was lost, and wherever its key is.
+// B3: one number names one key.
 void ReplicationWorld::check_bodies() {
     std::set<std::uint32_t> known;  // every POP has these
     const auto keys = ledger_.body_keys(account);
@@ -68,6 +68,8 @@ void ReplicationWorld::check_bodies() {
             if (!reader && reader.error().code == ErrorCode::corrupt)
                 violated("B3: two keys have one number");
             if (shredded && reader) violated("B1: a shredded body can be read");
+            if (shredded && !reader && reader.error().code == ErrorCode::unavailable)
+                violated("B1: a destroyed key is told as one that has yet to come");
             const bool here = body.pop == pop->number && body.history == pop->history;
             if (!shredded && (here || known.contains(body.version)) && read != text)
                 violated("B2: a body cannot be read any more");

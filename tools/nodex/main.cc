@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <deque>
 
+#include "edge/base/command_line.h"
 #include "tools/nodex/admin.h"
 #include "tools/nodex/body.h"
 #include "tools/nodex/customer.h"
@@ -269,12 +270,9 @@ Exit run(const Grammar& grammar) {
 int main_of(int argc, char** argv) {
     Grammar grammar;
     build(grammar);
-    try {
-        grammar.app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        // CLI11 prints help or the mistake; its own exit numbers are not ours.
-        return grammar.app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
-    }
+    if (const auto status =
+            read_arguments<CLI::ParseError>(grammar.app, argc, argv, static_cast<int>(Exit::usage)))
+        return *status;
     return static_cast<int>(run(grammar));
 }
 

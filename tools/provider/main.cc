@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "edge/base/command_line.h"
 #include "edge/base/log.h"
 #include "tools/provider/server.h"
 
@@ -43,12 +44,9 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 64))
         ->capture_default_str();
     app.footer(footer);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        // CLI11 prints help or the mistake; its own exit numbers are not ours.
-        return app.exit(error) == 0 ? 0 : exit_command_line;
-    }
+    if (const auto status =
+            nodex::read_arguments<CLI::ParseError>(app, argc, argv, exit_command_line))
+        return *status;
 
     // Blocked before any thread exists, so that only sigwait() below sees them.
     sigset_t ending;

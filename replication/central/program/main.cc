@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "edge/base/command_line.h"
 #include "edge/base/service_notify.h"
 #include "replication/central/program/service.h"
 
@@ -80,12 +81,9 @@ int main(int argc, char** argv) {
                    "bring the database's schema to this program's version; every other process "
                    "of the centre must be stopped");
     app.footer(footer);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        // CLI11 prints help or the mistake; its own exit numbers are not ours.
-        return app.exit(error) == 0 ? EXIT_SUCCESS : exit_configuration;
-    }
+    if (const auto status =
+            nodex::read_arguments<CLI::ParseError>(app, argc, argv, exit_configuration))
+        return *status;
 
     const sigset_t signals = block_signals();
     std::string problem;

@@ -35,6 +35,8 @@ TEST(Errors, StatusesAreThoseOfTheProductPage) {
         {"key_expired", 403},
         {"key_revoked", 403},
         {"key_suspended", 403},
+        {"account_blocked", 403},
+        {"account_unavailable", 503},
         {"model_forbidden", 403},
         {"model_not_found", 404},
         {"invalid_request_error", 400},

@@ -133,6 +133,47 @@ TEST_F(Claims, WhatFailedItsValidationDoesNotTakeTheKey) {
     EXPECT_EQ(calls(), 1u);
 }
 
+// It was told as 403 account_blocked, which no client tries again, to a customer who was some
+// seconds old: the POP knew his account before its body key.
+TEST_F(Claims, WithoutTheAccountsBodyKeyNothingRunsAndTheClientComesAgain) {
+    RawClient& client = send(chat(chat_body(false)));
+    provider_says(json_answer("hi"));
+    ASSERT_EQ(answer_of(client).status, 200);
+    const std::uint32_t version = *vault_->current_version(account_);
+    vault_->shred(account_);
+    for (const Fields& fields : {Fields{}, sdk("1")}) {
+        const Answer answer = ask(chat(chat_body(false), "key-2", fields));
+        EXPECT_EQ(answer.status, 503);
+        EXPECT_NE(answer.body.find("account_unavailable"), std::string::npos) << answer.body;
+        EXPECT_EQ(answer.field("x-should-retry"), "true");
+        EXPECT_EQ(answer.field("retry-after"), "1");
+    }
+    EXPECT_EQ(calls(), 1u);
+    EXPECT_EQ(reserved(), 0);
+    EXPECT_EQ(open_claims(), 0u);
+    EXPECT_EQ(ask(chat(chat_body(false))).status, 410) << "what was destroyed does not come back";
+    vault_->activate(
+        vault_->wrap(account_, version + 1, crypto::SecretKey::generate(random_), random_));
+    RawClient& again = send(chat(chat_body(false), "key-2"));
+    provider_says(json_answer("hi"));
+    EXPECT_EQ(answer_of(again).status, 200);
+}
+
+TEST_F(Claims, AClosedAccountIsBlockedWhateverItsKeys) {
+    ASSERT_TRUE(ledger_.set_account_state(account_, replication::AccountState::closed,
+                                          loop_.clock().wall_ms()));
+    ASSERT_TRUE(ledger_.shred_account(account_, loop_.clock().wall_ms()));
+    ASSERT_TRUE(until([&] { return !vault_->current_version(account_).has_value(); }));
+    ASSERT_TRUE(until([&] {
+        gateway_->replace_directory(agent_->directory());
+        return key().account_state == replication::AccountState::closed;
+    }));
+    const Answer answer = ask(chat(chat_body(false)));
+    EXPECT_EQ(answer.status, 403);
+    EXPECT_NE(answer.body.find("account_blocked"), std::string::npos) << answer.body;
+    EXPECT_EQ(answer.field("x-should-retry"), "false");
+}
+
 TEST_F(Claims, AClaimThatCannotBeStoredCallsNobody) {
     quiet_end();
     store_.fail_write_after(0, ErrorCode::io_failure, false);

@@ -1,4 +1,5 @@
 // Follow: resumes at every kind of event id, of answers that are finished, running, or unknown.
+#include "storage/keyspace.h"
 #include "tests/unit/gateway/gateway_world.h"
 
 namespace nodex::gateway {
@@ -68,6 +69,38 @@ TEST_F(Follow, AResumeOfAnUnknownKeyIsGoneAndRunsNothing) {
     }
     EXPECT_EQ(calls(), 0u);
     EXPECT_EQ(reserved(), 0);
+}
+
+// As of another POP, or after a start with a new node key until the centre gives the old keys again.
+TEST_F(Follow, AnAnswerWhoseKeyHasYetToComeMayBeAskedForAgain) {
+    const Answer first = finished();
+    std::string place, value;
+    NX_ASSERT(store_.scan(storage::Family::dek, {}, {}, [&](Bytes key, Bytes octets) {
+        place = std::string(key);
+        value = std::string(octets);
+        return true;
+    }));
+    const auto put = [&](const std::string& row) {
+        storage::Batch batch;
+        batch.put(storage::Family::dek, place, row);
+        ASSERT_TRUE(store_.write(batch, storage::Durability::power));
+    };
+    storage::BodyKey body_key = *storage::decode_body_key(value);
+    std::string later(body_key.key_record);
+    ++later[1];  // the lowest octet of its account key's version
+    body_key.key_record = later;
+    std::string changed;
+    storage::encode(body_key, changed);
+    put(changed);
+    for (const std::string& octets : {chat(chat_body(true)), resume("evt_00001")}) {
+        const Answer answer = ask(octets);
+        EXPECT_EQ(answer.status, 503);
+        EXPECT_NE(answer.body.find("account_unavailable"), std::string::npos) << answer.body;
+        EXPECT_EQ(answer.field("retry-after"), "1");
+    }
+    put(value);
+    EXPECT_EQ(ask(chat(chat_body(true))).body, first.body);
+    EXPECT_EQ(calls(), 1u);
 }
 
 TEST_F(Follow, AnIdThatIsNoneIsRefusedBeforeAnythingElse) {

@@ -200,6 +200,16 @@ TEST_F(BodiesTest, OfAShreddedAccountOpenNowhere) {
     ASSERT_TRUE(world.until([&] { return fetch(0, request).outcome == BodyOutcome::shredded; }));
 }
 
+TEST_F(BodiesTest, UnderAKeyThatHasYetToComeAreNotToldAsShredded) {
+    PopWorld::Pop& owner = pop(0);
+    owner.vault->activate(owner.vault->wrap(account, *owner.vault->current_version(account) + 1,
+                                            crypto::SecretKey::generate(world.random),
+                                            world.random));
+    const RequestId request = answered();
+    EXPECT_EQ(fetch(0, request).outcome, BodyOutcome::read);
+    EXPECT_EQ(fetch(1, request).outcome, BodyOutcome::key_away);
+}
+
 TEST_F(BodiesTest, WithoutTheCentreNothingIsRead) {
     const RequestId request = answered();
     world.network.stop_centre();

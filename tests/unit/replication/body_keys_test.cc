@@ -195,6 +195,81 @@ TEST(BodyKeys, AKeyThatTheRestoredLedgerLostStaysUsableWhereItIs) {
     EXPECT_EQ(open(*pop.vault, account, body), "the text") << "and it is still stored";
 }
 
+ErrorCode sealing(const PopWorld::Pop& pop, Random& random) {
+    const Result<storage::BodyWriter> writer = pop.vault->create_body(account, 1, random);
+    return writer ? ErrorCode::none : writer.error().code;
+}
+ErrorCode opening(const PopWorld::Pop& pop, const Body& body) {
+    const auto reader = pop.vault->open_body(account, body.id, body.key_record);
+    return reader ? ErrorCode::none : reader.error().code;
+}
+
+// The customer was told that his account is blocked, and no client tries that again.
+TEST(BodyKeys, AnAccountMayBeKnownBeforeItsKeyAndIsNotTakenForAShreddedOne) {
+    PopWorld world;
+    KeyHash hash;
+    hash.octets[0] = 1;
+    const auto knows = [&](const PopWorld::Pop& pop) {
+        return world.until([&] { return pop.directory && pop.directory->find_key(hash); });
+    };
+    PopWorld::Pop& here = *world.pops[0];
+    for (unsigned i = 0; i < 2; ++i) ASSERT_TRUE(world.served(world.start(i)));
+    const auto root = std::exchange(world.root, std::nullopt);
+    world.start_centre();
+    world.make_account();
+    KeySettings settings;
+    settings.name = "key";
+    ASSERT_TRUE(world.ledger.create_key(account, hash, settings, world.clock.wall_ms()));
+    ASSERT_TRUE(knows(here));
+    EXPECT_EQ(sealing(here, world.random), ErrorCode::unavailable);
+
+    world.network.cut(0, true);
+    world.root = root;
+    world.start_centre();
+    const PopWorld::Pop& there = *world.pops[1];
+    ASSERT_TRUE(world.until([&] { return there.vault->current_version(account).has_value(); }));
+    const Body body = seal(*there.vault, account, world.random);
+    world.start(0);  // it ended in between
+    ASSERT_TRUE(knows(here));
+    EXPECT_EQ(sealing(here, world.random), ErrorCode::unavailable);
+    EXPECT_EQ(opening(here, body), ErrorCode::unavailable);
+    world.network.cut(0, false);
+    ASSERT_TRUE(world.until([&] { return opening(here, body) == ErrorCode::none; }));
+    EXPECT_EQ(sealing(here, world.random), ErrorCode::none);
+}
+
+// The order comes while no other key does, and the POP ends after every step of its way.
+TEST(BodyKeys, WhatWasShreddedIsToldAsGoneInEveryLaterLife) {
+    PopWorld world(1);
+    world.make_account();
+    ASSERT_TRUE(world.served(world.start(0)));
+    PopWorld::Pop& pop = *world.pops[0];
+    const Body body = seal(*pop.vault, account, world.random);
+    const auto root = std::exchange(world.root, std::nullopt);
+    world.start_centre();
+    ASSERT_TRUE(world.ledger.shred_account(account, world.clock.wall_ms()));
+    bool gone = false;
+    for (unsigned life = 0; life < 60; ++life) {
+        for (unsigned steps = 0; steps <= life; ++steps) world.step();
+        world.start(0);
+        const ErrorCode code = opening(pop, body);
+        EXPECT_EQ(code, gone || code != ErrorCode::none ? ErrorCode::forbidden : ErrorCode::none);
+        gone = code == ErrorCode::forbidden;
+    }
+    EXPECT_TRUE(gone);
+    EXPECT_EQ(sealing(pop, world.random), ErrorCode::unavailable);
+    // Nor does a feed of before the order bring it back.
+    storage::Batch feed;
+    erase_feed(feed);
+    ASSERT_TRUE(pop.store.write(feed, storage::Durability::power));
+    world.start(0);
+    EXPECT_EQ(opening(pop, body), ErrorCode::forbidden);
+    world.root = root;
+    world.start_centre();
+    ASSERT_TRUE(world.until([&] { return sealing(pop, world.random) == ErrorCode::none; }));
+    EXPECT_EQ(opening(pop, body), ErrorCode::forbidden);
+}
+
 TEST(BodyKeys, AClosedAccountGetsNone) {
     PopWorld world(1);
     const AccountId closed = world.make_account();

@@ -9,7 +9,6 @@
 #include "edge/base/limits.h"
 #include "replication/body_messages.h"
 #include "tests/unit/replication/pop_world.h"
-#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::central_test {
 namespace {
@@ -64,17 +63,11 @@ TEST_F(CentralTest, TakesPlainCommandsFromTrustedPopsOnly) {
 
 // With the id of a body another POP hands over its chunks, and every POP has the keys.
 TEST_F(CentralTest, TellsWhereBodiesAreToTrustedPopsOnly) {
-    storage::Settlement settlement;
-    settlement.request_id = request_of(PopId{1}, 5);
-    settlement.account = account;
-    settlement.sealed_answer.id.octets[0] = 9;
-    settlement.sealed_answer.expires_ms = INT64_MAX;
-    ASSERT_TRUE(world.ledger.ship(PopId{1}, 1, {1, {}, {storage::encode(settlement)}},
-                                  world.clock.wall_ms()));
+    const RequestId settled = world.settle_with_a_body(account);
     const auto ask = [&](unsigned pop) {
         std::optional<ReferenceReply> told;
         world.pops[pop]->core->link().request("reference", MessageType::reference_request,
-                                              encode(ReferenceRequest{settlement.request_id}),
+                                              encode(ReferenceRequest{settled}),
                                               5 * second, [&](const Result<std::string>& payload) {
                                                   told = *decode_reference_reply(*payload);
                                               });

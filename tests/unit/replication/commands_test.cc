@@ -8,7 +8,6 @@
 #include "replication/body_messages.h"
 #include "replication/central/ledger_transaction.h"
 #include "tests/unit/replication/pop_world.h"
-#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::commands_test {
 namespace {
@@ -209,18 +208,12 @@ TEST_F(CommandsTest, AThiefsCommandsAreLoggedEverMoreSeldom) {
 
 // With the id of a body another POP hands over its chunks, and every POP has the keys.
 TEST_F(CommandsTest, WhereABodyIsIsToldOnTheWordOfAnOperatorOnceAndForThatBody) {
-    storage::Settlement settlement;
-    settlement.request_id = request_of(PopId{1}, 5);
-    settlement.account = account;
-    settlement.sealed_answer.id.octets[0] = 9;
-    settlement.sealed_answer.expires_ms = INT64_MAX;
-    ASSERT_TRUE(world.ledger.ship(PopId{1}, 1, {1, {}, {storage::encode(settlement)}},
-                                  world.clock.wall_ms()));
+    const RequestId settled = world.settle_with_a_body(account);
     const auto ask = [&](const std::string& authority) {
         std::optional<ReferenceReply> reply;
         world.pops[1]->core->link().request(
             "reference", MessageType::reference_request,
-            encode(ReferenceRequest{settlement.request_id, authority}), 5 * second,
+            encode(ReferenceRequest{settled, authority}), 5 * second,
             [&](const Result<std::string>& payload) { reply = *decode_reference_reply(*payload); });
         NX_ASSERT(world.until([&] { return reply.has_value(); }));
         return *reply;
@@ -235,8 +228,8 @@ TEST_F(CommandsTest, WhereABodyIsIsToldOnTheWordOfAnOperatorOnceAndForThatBody) 
     EXPECT_TRUE(without.answer.id.is_zero());
     EXPECT_TRUE(ask("no command").refused);
     EXPECT_TRUE(ask(word(RequestId{})).refused) << "of another request";
-    EXPECT_TRUE(ask(word(settlement.request_id, "body.status")).refused) << "for something else";
-    const std::string right = word(settlement.request_id);
+    EXPECT_TRUE(ask(word(settled, "body.status")).refused) << "for something else";
+    const std::string right = word(settled);
     const ReferenceReply reply = ask(right);
     EXPECT_FALSE(reply.refused);
     EXPECT_EQ(reply.state, ReferenceState::known);

@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <optional>
 
 #include "replication/agent_core.h"
 #include "replication/central/central.h"
@@ -16,6 +17,7 @@
 #include "storage/kek_rows.h"
 #include "storage/sim_store.h"
 #include "tests/sim/sim_clock.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication {
 
@@ -76,7 +78,8 @@ struct PopWorld {
     Nanoseconds heartbeat_ns = 200 * millisecond;  // of POPs started from now on
     MemoryLedgerStore ledger_store;
     Ledger ledger{ledger_store};
-    crypto::SecretKey root = crypto::SecretKey::generate(random);
+    // Nothing: a centre that is started from now on gives nobody a body key.
+    std::optional<crypto::SecretKey> root = crypto::SecretKey::generate(random);
     std::vector<crypto::SecretKey> link_keys;
     std::unique_ptr<Central> central;
     std::vector<std::unique_ptr<Pop>> pops;
@@ -160,6 +163,17 @@ struct PopWorld {
     AccountId make_account() {
         return ledger.create_account("customer", *ledger::parse_currency("USD"), clock.wall_ms())
             ->id;
+    }
+    // A request of the first POP, in the ledger, with an answer that is kept for good.
+    RequestId settle_with_a_body(AccountId account) {
+        storage::Settlement settlement;
+        settlement.request_id = request_of(PopId{1}, 5);
+        settlement.account = account;
+        settlement.sealed_answer.id.octets[0] = 9;
+        settlement.sealed_answer.expires_ms = INT64_MAX;
+        NX_ASSERT(ledger.ship(PopId{1}, 1, {1, {}, {storage::encode(settlement)}}, clock.wall_ms())
+                      .has_value());
+        return settlement.request_id;
     }
 };
 

@@ -141,12 +141,9 @@ TEST_F(CommitThreadTest, SyncsOnlyWhatMustSurviveAPowerLoss) {
 
 TEST_F(CommitThreadTest, ReadsSeeAppendsSubmittedBeforeThem) {
     AppendOperation append;
-    append.arena = "onetwo";
-    append.chunks.push_back({samples::id<BodyId>(1), 0, 0, 3, 0, 0});
-    append.chunks.push_back({samples::id<BodyId>(1), 1, 3, 3, 0, 0});
+    samples::append_two_chunks(append);
     ReadOperation read;
-    read.body = samples::id<BodyId>(1);
-    read.count = 5;
+    samples::read_body(read);
     submit(append);
     submit(read);
     run();

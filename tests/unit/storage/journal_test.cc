@@ -7,7 +7,7 @@
 #include "edge/crypto/crypto.h"
 #include "storage/keyspace.h"
 #include "storage/outbox_retention.h"
-#include "storage/sim_store.h"
+#include "tests/unit/storage/journal_on_disk.h"
 #include "tests/unit/storage/samples.h"
 
 namespace nodex::storage {
@@ -17,19 +17,8 @@ constexpr std::int64_t now_ms = 1'000'000;
 const Journal::Scope account_scope{Journal::Scope::Kind::account, 7};
 const Journal::Scope key_scope{Journal::Scope::Kind::key, 3};
 
-class JournalTest : public ::testing::Test {
+class JournalTest : public JournalOnDisk {
   protected:
-    JournalTest() { reopen(); }
-    void reopen() {
-        journal.reset();
-        auto opened = Journal::open(store, random);
-        ASSERT_TRUE(opened.has_value());
-        journal = std::move(*opened);
-    }
-    void write(Durability durability = Durability::power) {
-        ASSERT_TRUE(store.write(batch, durability).has_value());
-        batch.clear();
-    }
     ClaimVerdict claim(const OpenRequest& request, std::int64_t at_ms = now_ms) {
         auto claimed = journal->claim(request, {1, 2, 3}, at_ms, batch);
         EXPECT_TRUE(claimed.has_value());
@@ -42,10 +31,6 @@ class JournalTest : public ::testing::Test {
         ASSERT_TRUE(journal->finish(samples::finish(request, amount), batch).has_value());
     }
 
-    SimStore store;
-    SeededRandom random{1};
-    std::unique_ptr<Journal> journal;
-    Batch batch;
     ClaimOutcome outcome;
 };
 

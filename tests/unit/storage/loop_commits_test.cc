@@ -123,12 +123,9 @@ TEST_F(LoopCommitsTest, ATurnThatOnlyLooksWritesNothing) {
 
 TEST_F(LoopCommitsTest, AReadGoesToTheThreadAndSeesItsTurnsWrites) {
     AppendOperation append;
-    append.arena = "onetwo";
-    append.chunks.push_back({samples::id<BodyId>(1), 0, 0, 3, 0, 0});
-    append.chunks.push_back({samples::id<BodyId>(1), 1, 3, 3, 0, 0});
+    samples::append_two_chunks(append);
     ReadOperation read;
-    read.body = samples::id<BodyId>(1);
-    read.count = 5;
+    samples::read_body(read);
     loop->submit(append);
     loop->submit(read);
     turn();

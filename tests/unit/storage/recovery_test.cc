@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "storage/keyspace.h"
-#include "storage/sim_store.h"
+#include "tests/unit/storage/journal_on_disk.h"
 #include "tests/unit/storage/samples.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -13,25 +13,15 @@ namespace {
 
 constexpr AccountId account{7};
 
-class RecoveryTest : public ::testing::Test {
+class RecoveryTest : public JournalOnDisk {
   protected:
     RecoveryTest() {
         auto made = Vault::open(directory.path() + "/node.key", true, random);
         NX_ASSERT(made.has_value());
         vault = std::move(*made);
         vault->activate(vault->wrap(account, 1, crypto::SecretKey::generate(random), random));
-        reopen();
         options.now_ms = 5'000'000;
         options.answer_lifetime_ms = 86'400'000;
-    }
-    void reopen() {
-        auto opened = Journal::open(store, random);
-        NX_ASSERT(opened.has_value());
-        journal = std::move(*opened);
-    }
-    void write() {
-        ASSERT_TRUE(store.write(batch, Durability::power).has_value());
-        batch.clear();
     }
     // A running request whose answer log holds these chunks, as the crash left it.
     OpenRequest run(std::uint64_t number, const std::vector<std::string>& chunks,
@@ -63,11 +53,7 @@ class RecoveryTest : public ::testing::Test {
     }
 
     TemporaryDirectory directory;
-    SeededRandom random{3};
-    SimStore store;
     std::unique_ptr<Vault> vault;
-    std::unique_ptr<Journal> journal;
-    Batch batch;
     RecoveryOptions options;
 };
 

@@ -7,25 +7,15 @@
 #include <fstream>
 
 #include "storage/keyspace.h"
-#include "storage/sim_store.h"
+#include "tests/unit/storage/journal_on_disk.h"
 #include "tests/unit/storage/samples.h"
 #include "tests/unit/storage/temporary_directory.h"
 
 namespace nodex::storage {
 namespace {
 
-class ReinstallTest : public ::testing::Test {
+class ReinstallTest : public JournalOnDisk {
   protected:
-    ReinstallTest() { reopen(); }
-    void reopen() {
-        auto opened = Journal::open(store, random);
-        NX_ASSERT(opened.has_value());
-        journal = std::move(*opened);
-    }
-    void write() {
-        ASSERT_TRUE(store.write(batch, Durability::power).has_value());
-        batch.clear();
-    }
     void claim(std::uint64_t number) {
         EXPECT_TRUE(journal->claim(samples::request(number), {}, 1, batch).has_value());
         write();
@@ -43,10 +33,6 @@ class ReinstallTest : public ::testing::Test {
         return all;
     }
     TemporaryDirectory directory;
-    SeededRandom random{6};
-    SimStore store;
-    std::unique_ptr<Journal> journal;
-    Batch batch;
 };
 
 TEST_F(ReinstallTest, SetsTheOutboxAsideAndBeginsAnew) {

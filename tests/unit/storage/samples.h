@@ -2,6 +2,7 @@
 #pragma once
 #include "edge/base/codec.h"
 #include "storage/journal.h"
+#include "storage/operation.h"
 
 namespace nodex::storage::samples {
 
@@ -73,6 +74,17 @@ inline Finish finish(const OpenRequest& open, Nano amount,
     settlement.settled_ms = open.created_ms + 500;
     end.settlement = settlement;
     return end;
+}
+
+// Chunks 0 and 1 of body 1, "one" and "two", and how to read all that it has.
+inline void append_two_chunks(AppendOperation& append) {
+    append.arena = "onetwo";
+    append.chunks.push_back({id<BodyId>(1), 0, 0, 3, 0, 0});
+    append.chunks.push_back({id<BodyId>(1), 1, 3, 3, 0, 0});
+}
+inline void read_body(ReadOperation& read) {
+    read.body = id<BodyId>(1);
+    read.count = 5;
 }
 
 }  // namespace nodex::storage::samples

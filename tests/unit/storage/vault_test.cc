@@ -98,7 +98,7 @@ TEST_F(VaultTest, ABodyIsSmallerThanItsTextWhereThatCompresses) {
 TEST_F(VaultTest, RefusesAnAccountWithoutAKey) {
     const Result<BodyWriter> writer = vault->create_body(account, 1, random);
     ASSERT_FALSE(writer);
-    EXPECT_EQ(writer.error().code, ErrorCode::not_found);
+    EXPECT_EQ(writer.error().code, ErrorCode::unavailable);
     EXPECT_EQ(vault->current_version(account), std::nullopt);
 }
 
@@ -107,9 +107,41 @@ TEST_F(VaultTest, ShreddingMakesOldBodiesUnreadableEvenUnderANewKey) {
     const Sealed sealed = seal({"secret"});
     vault->shred(account);
     EXPECT_EQ(open_code(account, sealed), ErrorCode::forbidden);
-    EXPECT_FALSE(vault->create_body(account, 1, random));
+    const Result<BodyWriter> writer = vault->create_body(account, 1, random);
+    ASSERT_FALSE(writer);
+    EXPECT_EQ(writer.error().code, ErrorCode::unavailable) << "until the next key comes";
     add_key(account);  // version 1 again, another key
     EXPECT_EQ(open_code(account, sealed), ErrorCode::corrupt);
+}
+
+// Both were "no key", and a customer whose key was on its way was told that his account is blocked.
+TEST_F(VaultTest, AKeyThatHasYetToComeIsToldFromOneThatIsGone) {
+    const auto key = [this](std::uint32_t version) {
+        return vault->wrap(account, version, crypto::SecretKey::generate(random), random);
+    };
+    const Vault::KekRecord first = key(70'000), third = key(70'002);
+    vault->activate(first);
+    const Sealed of_first = seal({"first"});
+    vault->activate(third);
+    const Sealed of_third = seal({"third"});
+
+    vault = open(folder + "/node.key");
+    EXPECT_EQ(open_code(account, of_first), ErrorCode::unavailable);
+    ASSERT_TRUE(vault->load(first));
+    EXPECT_EQ(open_code(account, of_first), ErrorCode::none);
+    EXPECT_EQ(open_code(account, of_third), ErrorCode::unavailable);
+    EXPECT_EQ(vault->shred(account), 70'000u);
+    EXPECT_EQ(open_code(account, of_first), ErrorCode::forbidden);
+    EXPECT_EQ(open_code(account, of_third), ErrorCode::unavailable) << "it was never here";
+    EXPECT_EQ(vault->shred(account), 70'000u) << "again, before another key came";
+    vault->activate(key(70'003));
+    EXPECT_EQ(open_code(account, of_third), ErrorCode::forbidden) << "its successor is here";
+    EXPECT_EQ(vault->shred(other_account), 0u);
+
+    vault = open(folder + "/node.key");
+    vault->load_destroyed(account, 70'000);
+    EXPECT_EQ(open_code(account, of_first), ErrorCode::forbidden) << "in the next life too";
+    EXPECT_EQ(open_code(account, of_third), ErrorCode::unavailable);
 }
 
 TEST_F(VaultTest, ShreddingOneAccountLeavesTheOthers) {
@@ -163,7 +195,7 @@ TEST_F(VaultTest, StoredKeysOpenAfterARestartWithTheSameNodeKey) {
     const Vault::KekRecord record = add_key(account);
     const Sealed sealed = seal({"text"});
     vault = open(folder + "/node.key");
-    EXPECT_EQ(open_code(account, sealed), ErrorCode::forbidden);
+    EXPECT_EQ(open_code(account, sealed), ErrorCode::unavailable);
     ASSERT_TRUE(vault->load(record));
     EXPECT_EQ(open_code(account, sealed), ErrorCode::none);
 }
@@ -192,7 +224,7 @@ TEST_F(VaultTest, RefusesAKeyRecordAlteredAnywhere) {
         altered.record[i] = static_cast<char>(altered.record[i] ^ 0x20);
         const bool in_version = i >= 1 && i < 5;  // names a key that does not exist
         EXPECT_EQ(open_code(account, altered),
-                  in_version ? ErrorCode::forbidden : ErrorCode::corrupt)
+                  in_version ? ErrorCode::unavailable : ErrorCode::corrupt)
             << i;
     }
     for (std::size_t size = 0; size < sealed.record.size(); ++size) {
