@@ -55,10 +55,10 @@ void Exchange::ask_done() noexcept {
         case Verdict::unavailable:
             // Where the store has failed the centre's answer could not be kept either.
             otherwise_ = {gateway_.shared().commits.failed() ? api::Code::storage_unavailable
-                                                                 : api::Code::budget_unavailable,
-                              {},
-                              {},
-                              2'000};
+                                                             : api::Code::budget_unavailable,
+                          {},
+                          {},
+                          2'000};
             break;
     }
     claim(true);  // a replay or a join needs no money
