@@ -12,12 +12,12 @@
 // from the second repetition on twice the wait lies between, for a centre that is slow in this
 // alone.
 //
-// A road that was cut is not therefore thin. When nobody was heard for two seconds, and then a
-// batch is answered as soon as any answer is waited for, the window is whole at once: those behind
-// it are answered as closely as it was, so that none is missed, and what the road takes at a time
-// is TCP's to find out. After any other loss (a hub, one of several processes of the centre, a line
-// that drops or is thin) the window grows by doubling: all that follows a lost batch is sent for
-// nothing.
+// A road that was cut is not therefore thin. When nobody was heard for two seconds the next batch is
+// a small one, which a new connection takes in one piece. Is it answered as soon as any answer is
+// waited for, then the window is whole at once: those behind it are answered as closely as it was,
+// so that none is missed, and what the road takes at a time is TCP's to find out. After any other
+// loss (a hub, one of several processes of the centre, a line that drops or is thin) the window
+// grows by doubling: all that follows a lost batch is sent for nothing.
 #pragma once
 #include <deque>
 #include <functional>
