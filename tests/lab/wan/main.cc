@@ -37,7 +37,10 @@
 namespace nodex::lab {
 namespace {
 
-constexpr std::size_t packet_bytes_max = 65536;
+// What the kernel puts before each packet (struct virtio_net_hdr: how TCP's segments are to be cut, where
+// a checksum is missing). The other end's kernel reads it as it is.
+constexpr std::size_t virtio_header_bytes = 10;
+constexpr std::size_t packet_bytes_max = virtio_header_bytes + 65536;
 constexpr std::size_t reads_per_turn =
     64;  // of one device, so that a busy host cannot starve the others
 std::int64_t now_ns() {
@@ -127,11 +130,12 @@ int Wan::run() {
 
 void Wan::read_packets(std::size_t from) {
     static std::array<char, packet_bytes_max> buffer;
-    constexpr std::size_t header_bytes = 20, destination_at = 16;
+    constexpr std::size_t header_bytes = virtio_header_bytes + 20;
+    constexpr std::size_t destination_at = virtio_header_bytes + 16;
     for (std::size_t turn = 0; turn < reads_per_turn; ++turn) {
         const ssize_t size = read(hosts_[from].tun, buffer.data(), buffer.size());
         if (size < static_cast<ssize_t>(header_bytes)) return;
-        if ((static_cast<unsigned char>(buffer[0]) >> 4) != 4)
+        if ((static_cast<unsigned char>(buffer[virtio_header_bytes]) >> 4) != 4)
             continue;  // IPv6 chatter of the kernel
         in_addr_t to{};
         std::memcpy(&to, buffer.data() + destination_at, sizeof to);
