@@ -98,20 +98,22 @@ Result<std::vector<Journal::OutboxEntry>> Outbox::read(Store& store, std::uint64
     if (first_sequence <= retention_.erased()) return Error{ErrorCode::stale, ErrorSource::self};
     std::vector<Journal::OutboxEntry> entries;
     std::size_t bytes = 0;
-    for (std::uint64_t sequence = first_sequence;
-         sequence <= bounds_.last && entries.size() < records_max; ++sequence) {
-        std::string record;
-        if (in_window(sequence)) {
-            record = slot(sequence).record;
-        } else {
-            auto loaded = load(store, sequence);
-            if (!loaded) return loaded.error();
-            record = std::move(loaded->record);
-        }
+    const auto take = [&](std::uint64_t sequence, std::string record) {
         bytes += record.size();
-        if (bytes > bytes_max && !entries.empty()) break;  // one record always fits
+        if (bytes > bytes_max && !entries.empty()) return false;  // one record always fits
         entries.push_back({sequence, std::move(record)});
-    }
+        return true;
+    };
+    const std::uint64_t end = std::min(first_sequence + records_max, bounds_.last + 1);
+    std::uint64_t next = first_sequence;
+    while (next < end && !in_window(next)) ++next;
+    bool more = true;
+    const Status read =
+        load(store, first_sequence, next, [&](std::uint64_t sequence, Entry& row) {
+            return more = take(sequence, std::move(row.record));
+        });
+    if (!read) return read.error();
+    for (; more && next < end; ++next) more = take(next, slot(next).record);
     return entries;
 }
 
@@ -156,11 +158,12 @@ Status Outbox::rewind(Store& store, std::uint64_t sequence, Batch& batch) {
     const std::uint64_t window_from =
         std::max(sequence, bounds_.last - std::min<std::uint64_t>(bounds_.last, window_.size()));
     std::vector<std::pair<std::uint64_t, Entry>> rows;
-    for (std::uint64_t next = window_from + 1; next <= bounds_.applied; ++next) {
-        auto row = load(store, next);
-        if (!row) return row.error();
-        rows.emplace_back(next, std::move(*row));
-    }
+    const Status read = load(store, window_from + 1, bounds_.applied + 1,
+                             [&](std::uint64_t number, Entry& row) {
+                                 rows.emplace_back(number, std::move(row));
+                                 return true;
+                             });
+    if (!read) return read;
     for (auto& [number, row] : rows) slot(number) = std::move(row);
     bounds_.applied = sequence;
     bounds_.chain_at_applied = chain;
@@ -185,13 +188,35 @@ const Outbox::Entry& Outbox::slot(std::uint64_t sequence) const noexcept {
 }
 
 Result<Outbox::Entry> Outbox::load(Store& store, std::uint64_t sequence) {
-    const auto row = store.get(Family::outbox, outbox_key(sequence).view());
-    if (!row) return row.error();
-    if (!row->has_value() || (*row)->size() <= ChainHash::size) return corrupt_row(sequence);
-    const Bytes bytes = **row;
-    if (!decode_settlement(bytes.substr(ChainHash::size))) return corrupt_row(sequence);
-    return Entry{ChainHash::from(bytes.substr(0, ChainHash::size)),
-                 std::string(bytes.substr(ChainHash::size))};
+    Entry entry;
+    const Status read = load(store, sequence, sequence + 1, [&](std::uint64_t, Entry& row) {
+        entry = std::move(row);
+        return true;
+    });
+    if (!read) return read.error();
+    return entry;
+}
+
+Status Outbox::load(Store& store, std::uint64_t from, std::uint64_t to,
+                    const std::function<bool(std::uint64_t sequence, Entry& row)>& visit) {
+    if (from >= to) return {};
+    std::uint64_t expected = from;
+    bool enough = false;
+    Status verdict;
+    const Status scanned = store.scan(
+        Family::outbox, outbox_key(from).view(), outbox_key(to).view(), [&](Bytes key, Bytes row) {
+            const Bytes record = row.size() > ChainHash::size ? row.substr(ChainHash::size) : Bytes{};
+            if (key != outbox_key(expected).view() || !decode_settlement(record)) {
+                verdict = corrupt_row(expected);
+                return false;
+            }
+            Entry entry{ChainHash::from(row.substr(0, ChainHash::size)), std::string(record)};
+            enough = !visit(expected++, entry);
+            return !enough;
+        });
+    if (!scanned) return scanned;
+    if (verdict && !enough && expected < to) return corrupt_row(expected);
+    return verdict;
 }
 
 }  // namespace nodex::storage

@@ -3,6 +3,7 @@
 // of Journal; same thread, same batch rules.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ class Outbox {
     Entry& slot(std::uint64_t sequence) noexcept;
     [[nodiscard]] const Entry& slot(std::uint64_t sequence) const noexcept;
     static Result<Entry> load(Store& store, std::uint64_t sequence);
+    // The rows of [from, to), each in its place, in one pass: a POP that was cut off for minutes ships a
+    // hundred thousand that have left the window. Until the visitor answers false. corrupt, storage_failed.
+    static Status load(Store& store, std::uint64_t from, std::uint64_t to,
+                       const std::function<bool(std::uint64_t sequence, Entry& row)>& visit);
 
     Journal::OutboxBounds bounds_;
     OutboxRetention retention_;
