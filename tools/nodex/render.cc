@@ -149,8 +149,8 @@ bool is_of_paging(std::string_view name) {
 // How to get the rows after these; nothing when there are none. Lists are paged by a cursor, or by
 // the identifier that stands first in a row.
 std::string page_after(const Json& value, const Json& list) {
-    const std::string_view cursor = value.text_of("next_cursor");
-    if (!cursor.empty()) return "--cursor " + printable(cursor, false);
+    const std::string_view next = value.text_of("next_cursor");
+    if (!next.empty()) return "--cursor " + printable(next, false);
     if (value.text_of("has_more") != "true" || list.items().empty()) return {};
     const Json& last = list.items().back();
     return last.members().empty()
