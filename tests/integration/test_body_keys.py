@@ -3,8 +3,10 @@ key is held up by the POP's own nats-server, which does not let the POP ask for 
 import json
 import signal
 
+from test_bodies import fetched
+
 from support.cluster import Cluster
-from support.pop import UnixConnection, chat_body, unique
+from support.pop import chat_body, unique
 from support.runner import test
 from support.waiting import until
 
@@ -33,14 +35,8 @@ def refusal(answer):
 
 def body_refusal(pop, request):
     """Status and code of an operator's read of an answer."""
-    connection = UnixConnection(pop.admin.path)
-    try:
-        connection.request("GET", f"/admin/bodies/{request}/answer")
-        answer = connection.getresponse()
-        octets = answer.read()
-        return answer.status, json.loads(octets)["error"]["code"] if answer.status != 200 else None
-    finally:
-        connection.close()
+    status, _, octets = fetched(pop, request)
+    return status, json.loads(octets)["error"]["code"] if status != 200 else None
 
 
 @test
