@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "edge/base/limits.h"
-#include "tests/unit/replication/pop_world.h"
-#include "tests/unit/replication/request_ids.h"
+#include "tests/unit/replication/unpaid_calls.h"
 
 namespace nodex::replication::shipper_test {
 namespace {
@@ -49,24 +48,7 @@ struct ShipperTest : testing::Test {
             answers.pop_front();
         }
     }
-    void settle(unsigned count) {
-        storage::Batch batch;
-        for (unsigned i = 0; i < count; ++i) {
-            storage::OpenRequest open;
-            ++requests;
-            open.request_id = request_of(PopId{1}, requests);
-            open.account = account;
-            NX_ASSERT(pop().journal->claim(open, {}, world.clock.wall_ms(), batch).has_value());
-            storage::Finish done;
-            done.request_id = done.answer.request_id = open.request_id;
-            done.settlement.emplace();
-            done.settlement->request_id = open.request_id;
-            done.settlement->account = account;
-            NX_ASSERT(pop().journal->finish(done, batch).has_value());
-        }
-        NX_ASSERT(pop().store.write(batch, storage::Durability::power).has_value());
-        pop().core->outbox_grew();
-    }
+    void settle(unsigned count) { settle_unpaid(world, account, count, requests); }
     std::uint64_t applied() { return (*world.ledger.mark(PopId{1}, 1))->applied; }
 };
 

@@ -2,6 +2,7 @@
 // chance, and it answers none, while the other answers at once.
 #include "edge/base/limits.h"
 #include "tests/unit/replication/paying_pop.h"
+#include "tests/unit/replication/unpaid_calls.h"
 
 namespace nodex::replication {
 namespace {
@@ -94,21 +95,7 @@ TEST_F(TwoCentresTest, ABacklogIsNotSentManyTimes) {
     const std::uint64_t before = pop().core->shipper().shipped_count();
     const Nanoseconds began_ns = world.clock.now_ns();
     world.network.cut(0, true);
-    for (unsigned i = 0; i < backlog; ++i) {
-        storage::Batch batch;
-        open = {};
-        open.request_id = request_of(PopId{1}, ++requests);
-        open.account = account;
-        ASSERT_TRUE(pop().journal->claim(open, {}, world.clock.wall_ms(), batch).has_value());
-        storage::Finish done;
-        done.request_id = done.answer.request_id = open.request_id;
-        done.settlement.emplace();
-        done.settlement->request_id = open.request_id;
-        done.settlement->account = account;
-        ASSERT_TRUE(pop().journal->finish(done, batch).has_value());
-        ASSERT_TRUE(pop().store.write(batch, storage::Durability::power));
-    }
-    pop().core->outbox_grew();
+    settle_unpaid(world, account, backlog, requests);
     world.until([] { return false; }, second);
     world.network.cut(0, false);
     ASSERT_TRUE(world.until([&] { return all_applied(); }, 20 * second));
