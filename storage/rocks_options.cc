@@ -10,6 +10,7 @@
 #include <rocksdb/table.h>
 
 #include "storage/keyspace.h"
+#include "storage/point_memtable.h"
 #include "storage/rocks_slice.h"
 
 namespace nodex::storage {
@@ -60,36 +61,23 @@ class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
     const std::int64_t retention_ms_;
 };
 
-// Where a new key of a family that grows at its end belongs: beside the one before it. The memtable keeps a
-// hint for each prefix and searches from there; without one every insert that is not strictly in order (two
-// bodies of one millisecond, the end of a request among the beginnings of others) searches from the top.
-// Only for families of which may_erase_range() is false (store.h).
-class RecentKeys : public rocksdb::SliceTransform {
+// Where a new key of a family that grows at its end (usage: at its beginning) belongs: beside the
+// one before it. The memtable keeps a hint and searches from there; without one every insert that is
+// not strictly in order (two bodies of one millisecond) searches from the top. Only for families of
+// which may_erase_range() is false (store.h).
+class RecentKeys final : public rocksdb::SliceTransform {
   public:
     const char* Name() const override { return "nodex.recent_keys"; }
     rocksdb::Slice Transform(const rocksdb::Slice&) const override { return {}; }
     bool InDomain(const rocksdb::Slice&) const override { return true; }
 };
 
-// Of chunks, the first goes beside other first ones, a later one beside the one before it in its body.
-class RecentChunks final : public RecentKeys {
-  public:
-    const char* Name() const override { return "nodex.recent_chunks"; }
-    rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
-        constexpr Bytes first("\0\0\0\0", sizeof(std::uint32_t));
-        if (bytes_of(key).ends_with(first)) return {};
-        return {key.data(), BodyId::size};
-    }
-    bool InDomain(const rocksdb::Slice& key) const override {
-        return key.size() == BodyId::size + sizeof(std::uint32_t);
-    }
-};
+void insert_beside_the_last(rocksdb::ColumnFamilyOptions& family) {
+    family.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentKeys>();
+}
 
-// A key of chance is asked for before it is first written (a claim, a charge): the memtable's own bloom
-// filter answers that without a search.
-void ask_memtable_filter_first(rocksdb::ColumnFamilyOptions& family) {
-    family.memtable_prefix_bloom_size_ratio = 0.05;
-    family.memtable_whole_key_filtering = true;
+void only_asked_for_by_key(rocksdb::ColumnFamilyOptions& family) {
+    family.memtable_factory = point_memtables(family.write_buffer_size);
 }
 
 std::shared_ptr<rocksdb::TableFactory> table_factory(const std::shared_ptr<rocksdb::Cache>& cache) {
@@ -176,13 +164,10 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
     result.compression = rocksdb::kNoCompression;
     switch (family) {
         case Family::idem:
-            ask_memtable_filter_first(result);
-            [[fallthrough]];
         case Family::dek:
         case Family::buddy:
             result.write_buffer_size = 16 * mebibyte;
-            if (family == Family::dek)
-                result.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentKeys>();
+            only_asked_for_by_key(result);
             result.compaction_filter_factory =
                 std::make_shared<ExpiryFilterFactory>(family, options);
             // Files that no write touches any more are merged once a day all the same, so that they
@@ -191,21 +176,22 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             break;
         case Family::body:
             result.write_buffer_size = 32 * mebibyte;
-            result.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentChunks>();
+            only_asked_for_by_key(result);
             use_fifo(result, options);
             break;
         case Family::c_claim:
             result.write_buffer_size = 16 * mebibyte;
-            ask_memtable_filter_first(result);
+            // A key of chance that is asked for before it is first written: the memtable's own bloom filter
+            // answers without a search.
+            result.memtable_prefix_bloom_size_ratio = 0.05;
+            result.memtable_whole_key_filtering = true;
             break;
         case Family::outbox:
             // Written once, erased by range within seconds: most rows die in the memtable, if it is
             // large enough.
             result.write_buffer_size = 16 * mebibyte;
             break;
-        case Family::open:
-            result.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentKeys>();
-            break;
+        case Family::open: only_asked_for_by_key(result); break;  // scanned at start, and for a new buddy
         case Family::meta:
         case Family::c_kek:
             // A row that was replaced leaves the disk within a day without a purge (purge_thread.h):
@@ -215,7 +201,12 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
         case Family::lease:
         case Family::feed: break;
         case Family::c_charge:
-            ask_memtable_filter_first(result);
+            only_asked_for_by_key(result);
+            result.compression = rocksdb::kLZ4Compression;
+            break;
+        case Family::c_usage:
+        case Family::c_reference:
+            insert_beside_the_last(result);
             [[fallthrough]];
         case Family::c_account:
         case Family::c_key:
@@ -225,8 +216,6 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
         case Family::c_mark:
         case Family::c_meta:
         case Family::c_key_hash:
-        case Family::c_usage:
-        case Family::c_reference:
             result.compression = rocksdb::kLZ4Compression;
             break;  // rows with text, kept for good
         case Family::count: NX_ASSERT(false);

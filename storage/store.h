@@ -46,7 +46,7 @@ const char* name(Family family) noexcept;
 // Families whose memtables insert from a hint (rocks_options.cc) take no range erasure: RocksDB 7.8
 // (MemTable::Add) would use the hint of the rows in its list of erased ranges and corrupt both.
 constexpr bool may_erase_range(Family family) noexcept {
-    return family != Family::open && family != Family::body && family != Family::dek;
+    return family != Family::c_usage && family != Family::c_reference;
 }
 
 // How far a write must have gone when write() returns.

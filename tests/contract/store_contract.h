@@ -190,7 +190,7 @@ TEST_P(StoreContract, ATriedWriteWaitsForNobodyAndMayBeWrittenLater) {
 // RocksDB used a row's insert hint for an erased range and ended the process: the memory of one
 // list was read as the other's (found with MALLOC_PERTURB_).
 TEST(Batch, EndsAtARangeErasureThatAHintedFamilyCannotTake) {
-    for (const Family family : {Family::open, Family::body, Family::dek}) {
+    for (const Family family : {Family::c_usage, Family::c_reference}) {
         EXPECT_FALSE(may_erase_range(family));
         EXPECT_DEATH(Batch().erase_range(family, "a", "b"), "may_erase_range");
     }
