@@ -1,6 +1,7 @@
 // The envelope around every message: layout, checksum, MAC. Payloads are in messages.cc.
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
+#include "replication/crc32c.h"
 #include "replication/decoding.h"
 #include "replication/messages.h"
 
@@ -11,42 +12,7 @@ constexpr std::uint16_t magic = 0x584E;
 constexpr std::uint8_t envelope_version = 1;
 constexpr std::size_t mac_bytes = 16;
 
-// CRC-32C (Castagnoli, reflected 0x82f63b78), eight octets a step: tables[k][b] is the CRC of b
-// followed by k zeros.
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
-constexpr CrcTables make_tables() {
-    CrcTables tables{};
-    for (std::uint32_t octet = 0; octet < 256; ++octet) {
-        std::uint32_t value = octet;
-        for (int bit = 0; bit < 8; ++bit)
-            value = (value >> 1) ^ ((value & 1) != 0 ? 0x82f63b78u : 0);
-        tables[0][octet] = value;
-    }
-    for (std::size_t table = 1; table < 8; ++table)
-        for (std::size_t octet = 0; octet < 256; ++octet) {
-            const std::uint32_t before = tables[table - 1][octet];
-            tables[table][octet] = (before >> 8) ^ tables[0][before & 0xff];
-        }
-    return tables;
-}
-constexpr CrcTables tables = make_tables();
-
 }  // namespace
-
-std::uint32_t crc32c(Bytes data) noexcept {
-    std::uint32_t crc = ~0u;
-    while (data.size() >= 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, data.data(), 8);
-        word ^= crc;
-        crc = 0;
-        for (std::size_t i = 0; i < 8; ++i) crc ^= tables[7 - i][(word >> (8 * i)) & 0xff];
-        data.remove_prefix(8);
-    }
-    for (const char octet : data)
-        crc = (crc >> 8) ^ tables[0][(crc ^ static_cast<unsigned char>(octet)) & 0xff];
-    return ~crc;
-}
 
 std::string seal(const Envelope& envelope, Bytes payload, const crypto::SecretKey& link_key) {
     NX_ASSERT(payload.size() <= limits::message_bytes_max);

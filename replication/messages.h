@@ -88,7 +88,6 @@ std::optional<PopId> claimed_sender(Bytes message) noexcept;
 // malformed(central): size, magic, version, type or checksum; forbidden(central): the MAC is not
 // the key's.
 Result<OpenedMessage> open(Bytes message, const crypto::SecretKey& link_key) noexcept;
-std::uint32_t crc32c(Bytes data) noexcept;
 
 using LeaseKey = storage::Journal::Scope;  // {kind, id}
 
