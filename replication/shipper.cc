@@ -121,9 +121,9 @@ void Shipper::watch_clock() noexcept {
 
 void Shipper::read_more() {
     reading_ = true;
+    was_cut_ = was_cut_ || is_cut_off();
     const auto read = std::make_shared<Read>();
-    const unsigned records_max =
-        was_cut_ || is_cut_off() ? first_records_max : limits::ship_records_max;
+    const unsigned records_max = was_cut_ ? first_records_max : limits::ship_records_max;
     commits_.call(
         [read, records_max, from = next_](storage::Journal& journal, storage::Store&,
                                           storage::Batch&) -> Status {
@@ -161,7 +161,6 @@ void Shipper::read_done(const Read& read, const Status& status) {
     next_ = read.entries.back().sequence + 1;
     sent_.push_back({next_ - 1, chain_at_next_});
     if (in_flight_++ == 0) waits_since_ns_ = clock_.now_ns();
-    was_cut_ = was_cut_ || is_cut_off();
     shipped_count_ += request.records.size();
     link_.request(
         "ship", MessageType::ship_request, encode(request),

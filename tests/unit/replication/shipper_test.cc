@@ -48,6 +48,9 @@ struct ShipperTest : testing::Test {
             answers.pop_front();
         }
     }
+    bool level() {
+        return world.until([&] { return pop().core->shipper().idle(); });
+    }
     void settle(unsigned count) { settle_unpaid(world, account, count, requests); }
     std::uint64_t applied() { return (*world.ledger.mark(PopId{1}, 1))->applied; }
 };
@@ -153,6 +156,41 @@ TEST_F(ShipperTest, ARoadThatWasCutIsFilledBehindItsFirstAnswer) {
     world.network.cut(0, false);
     while (applied() == before) world.step(pace);
     EXPECT_LE(applied() - before, 32u);  // fits into what TCP sends before it has heard anything
+    const Nanoseconds first_ns = world.clock.now_ns();
+    while (!pop().core->shipper().idle()) world.step(pace);
+    const auto batches = limits::outbox_window_records / limits::ship_records_max;
+    EXPECT_LT(world.clock.now_ns() - first_ns, 4 * one_way + batches * pace);
+}
+
+// It was looked at again when the batch had been read. When something else was answered between the
+// two, a small batch left and its answer did not open the window.
+TEST_F(ShipperTest, WhetherTheRoadWasCutIsDecidedWhenABatchIsRead) {
+    constexpr Nanoseconds one_way = 80 * millisecond;
+    constexpr Nanoseconds pace = 2 * millisecond;
+    SimFaults road;
+    road.delay_min = road.delay_max = one_way;
+    world.network.set_faults(road);
+    for (int i = 0; i < 20; ++i) {
+        settle(1);
+        ASSERT_TRUE(level());
+    }
+    const std::uint64_t before = applied();
+    const PopLink& link = pop().core->link();
+    const auto step_without_reading = [&] {
+        world.clock.advance(pace);
+        world.network.step();
+        pop().core->tick();
+        world.central->tick();
+    };
+    world.network.cut(0, true);
+    settle(limits::outbox_window_records);
+    world.until([] { return false; }, 1'500 * millisecond);  // lost twice, not yet cut off
+    const Nanoseconds cut_ns = link.last_contact_ns();
+    while (world.clock.now_ns() - cut_ns < 6 * second) step_without_reading();  // lost, and asked for
+    world.network.cut(0, false);
+    while (link.last_contact_ns() == cut_ns) step_without_reading();
+    while (applied() == before) world.step(pace);
+    EXPECT_LE(applied() - before, 32u);
     const Nanoseconds first_ns = world.clock.now_ns();
     while (!pop().core->shipper().idle()) world.step(pace);
     const auto batches = limits::outbox_window_records / limits::ship_records_max;
