@@ -73,6 +73,7 @@ class Shipper {
     struct Read;
     void read_more();
     void read_done(const Read& read, const Status& status);
+    void send(const ShipRequest& request);
     void replied(std::uint64_t first, std::uint64_t round, const Result<std::string>& payload);
     void unanswered(Error error);
     void take(const ShipReply& reply);

@@ -18,6 +18,8 @@ struct ShipperTest : testing::Test {
     Nanoseconds works_until = 0;
     std::deque<std::pair<Nanoseconds, std::function<void()>>> answers;  // when they are ready
     ShipRequest newest;                                                 // that the centre got
+    MessageType newest_type{};
+    std::uint16_t protocol = protocol_version;  // of the process that settles
 
     PopWorld::Pop& pop() { return *world.pops[0]; }
     void SetUp() override {
@@ -28,11 +30,17 @@ struct ShipperTest : testing::Test {
                 const Result<OpenedMessage> opened = open(message, world.link_keys[0]);
                 NX_ASSERT(opened.has_value());
                 Envelope envelope = opened->envelope;
-                newest = *decode_ship_request(opened->payload);
+                const bool packed = envelope.type == MessageType::packed_ship_request;
+                if (packed && protocol < packed_ship_protocol) return;  // no message to it
+                newest_type = envelope.type;
+                newest = packed ? *decode_packed_ship_request(opened->payload)
+                                : *decode_ship_request(opened->payload);
                 const Result<ShipReply> reply = world.ledger.ship(
                     envelope.pop, envelope.incarnation, newest, world.clock.wall_ms());
                 NX_ASSERT(reply.has_value());
-                envelope.type = MessageType::ship_reply;
+                envelope.type =
+                    packed ? MessageType::packed_ship_reply : MessageType::ship_reply;
+                envelope.protocol = protocol;
                 if (mute) return;
                 works_until = std::max(works_until, world.clock.now_ns()) + work;
                 answers.emplace_back(
@@ -195,6 +203,41 @@ TEST_F(ShipperTest, WhetherTheRoadWasCutIsDecidedWhenABatchIsRead) {
     while (!pop().core->shipper().idle()) world.step(pace);
     const auto batches = limits::outbox_window_records / limits::ship_records_max;
     EXPECT_LT(world.clock.now_ns() - first_ns, 4 * one_way + batches * pace);
+}
+
+// A small one may be read by any centre; what was sent before was read.
+TEST_F(ShipperTest, ABatchIsPackedForACentreThatKnowsItUnlessItIsSmall) {
+    settle(1);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::packed_ship_request);
+    EXPECT_EQ(newest.records.size(), 100u);
+    EXPECT_EQ(applied(), 101u);
+}
+
+// Its processes are upgraded one after the other: heartbeats are answered by one that is, here.
+TEST_F(ShipperTest, NothingIsPackedWhileOneOfTheCentresProcessesDoesNotKnowIt) {
+    protocol = packed_ship_protocol - 1;
+    settle(1);
+    ASSERT_TRUE(level());
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    EXPECT_EQ(applied(), 101u);
+    world.step(limits::older_centre_kept / 2);
+    world.until([] { return false; }, second);  // the other one's words count for nothing yet
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    protocol = protocol_version;
+    world.step(limits::older_centre_kept);
+    world.until([] { return false; }, second);
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::packed_ship_request);
+    EXPECT_EQ(applied(), 301u);
 }
 
 // The ledger takes the difference for a record's age.
