@@ -205,6 +205,32 @@ TEST_F(ShipperTest, WhetherTheRoadWasCutIsDecidedWhenABatchIsRead) {
     EXPECT_LT(world.clock.now_ns() - first_ns, 4 * one_way + batches * pace);
 }
 
+// Copies for the buddy give way then (AgentCore), and not while the centre is away: whoever lives on
+// without it needs its buddy most.
+TEST_F(ShipperTest, LagsWhenTheCentreIsHeardAndMoreThanAWindowBehind) {
+    const Shipper& shipper = pop().core->shipper();
+    settle(1);
+    ASSERT_TRUE(level());
+    EXPECT_FALSE(shipper.lags());
+    world.network.cut(0, true);
+    settle(limits::outbox_window_records + 2'000);
+    world.until([] { return false; }, 10 * second);
+    EXPECT_FALSE(shipper.lags());
+    work = 20 * millisecond;
+    world.network.cut(0, false);
+    const auto lags = [&] {
+        answer();
+        return shipper.lags();
+    };
+    ASSERT_TRUE(world.until(lags, 10 * second));
+    ASSERT_TRUE(world.until([&] { return !lags(); }));
+    EXPECT_LE(pop().journal->outbox().last - applied(), limits::outbox_window_records);
+    ASSERT_TRUE(world.until([&] {
+        answer();
+        return shipper.idle();
+    }));
+}
+
 // A small one may be read by any centre; what was sent before was read.
 TEST_F(ShipperTest, ABatchIsPackedForACentreThatKnowsItUnlessItIsSmall) {
     settle(1);
