@@ -42,6 +42,7 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
     link_.on_hints([this](const FeedHint& hint) { feed_.seen(hint.version); },
                    [this](const ClaimHint& hint) { claims_.hinted(hint); });
     shipper_.on_other_history([this] { register_again(); });
+    peers_.copies_give_way_while([this] { return shipper_.lags(); });
     claims_.on_dead_owner([this](const ClaimRequest::Entry& entry, const ClaimReply::Entry& word,
                                  std::function<void(bool kept)> told) {
         peers_.remote().is_kept(entry, word, std::move(told));

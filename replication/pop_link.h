@@ -70,7 +70,7 @@ class PopLink {
     [[nodiscard]] Nanoseconds failover_ends_ns() const noexcept {
         return last_contact_ns_ == 0 ? 0 : last_contact_ns_ + limits::centre_failover_max;
     }
-    // messages.h; of the last reply.
+    // messages.h; the lowest of the replies within limits::older_centre_kept.
     [[nodiscard]] std::uint16_t centre_protocol() const noexcept { return centre_protocol_; }
     [[nodiscard]] PopId pop() const noexcept { return pop_; }
     // What the centre seals body keys for this POP with.
@@ -86,10 +86,12 @@ class PopLink {
     const crypto::SecretKey body_key_key_;
     const PlantedBug bug_;
     bool is_current(const Envelope& envelope);
+    void note_protocol(std::uint16_t protocol) noexcept;
     std::uint32_t incarnation_ = 0;
     std::uint64_t epoch_max_ = 0;  // 0: never registered
     std::uint64_t register_epoch_ = 0;
-    std::uint16_t centre_protocol_ = protocol_version;
+    std::uint16_t centre_protocol_ = 0;
+    Nanoseconds centre_protocol_ns_ = 0;  // when it was heard last; 0: never
     unsigned queries_in_flight_ = 0;
     std::function<void()> new_epoch_;
     std::uint64_t last_correlation_;

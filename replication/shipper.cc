@@ -20,8 +20,10 @@ constexpr Nanoseconds unserved_backoff_max = 200 * millisecond;
 // One dead process of two takes every other request: that all are lost for so long, when heartbeats
 // and the batch have asked some five times, is seldom chance.
 constexpr Nanoseconds cut_min = 2 * second;
+// A record alone takes 2 us to pack, for 110 octets less; of eight each takes 0.8 us, for 200 less.
+constexpr std::size_t packed_bytes_min = 2'048;
 // What TCP sends before it has heard anything (ten segments: RFC 6928), so that the first answer after
-// a cut takes one round trip. 256 records are 90 KB, three more.
+// a cut takes one round trip, packed or not. 256 records are 90 KB, three more; packed 34 KB, two.
 constexpr unsigned first_records_max = 32;
 constexpr Nanoseconds rejected_pause = 30 * second;  // a refused record needs an operator
 
@@ -121,9 +123,9 @@ void Shipper::watch_clock() noexcept {
 
 void Shipper::read_more() {
     reading_ = true;
+    was_cut_ = was_cut_ || is_cut_off();
     const auto read = std::make_shared<Read>();
-    const unsigned records_max =
-        was_cut_ || is_cut_off() ? first_records_max : limits::ship_records_max;
+    const unsigned records_max = was_cut_ ? first_records_max : limits::ship_records_max;
     commits_.call(
         [read, records_max, from = next_](storage::Journal& journal, storage::Store&,
                                           storage::Batch&) -> Status {
@@ -161,20 +163,29 @@ void Shipper::read_done(const Read& read, const Status& status) {
     next_ = read.entries.back().sequence + 1;
     sent_.push_back({next_ - 1, chain_at_next_});
     if (in_flight_++ == 0) waits_since_ns_ = clock_.now_ns();
-    was_cut_ = was_cut_ || is_cut_off();
     shipped_count_ += request.records.size();
-    link_.request(
-        "ship", MessageType::ship_request, encode(request),
-        RetryTimer::longest,  // overdue() looks before; a late answer still moves the mark
-        [this, first = request.first_sequence, life = life_,
-         round = round_](const Result<std::string>& payload) {
-            if (life == life_) replied(first, round, payload);
-        });
+    send(request);
     if (options_.planted_bug == PlantedBug::truncate_on_send) {
         applied_ = next_ - 1;
         chain_at_applied_ = chain_at_next_;
     }
     if (next_ <= last_) ship_at_ns_ = clock_.now_ns();  // more is waiting: no need to gather
+}
+
+void Shipper::send(const ShipRequest& request) {
+    std::string payload = encode(request);
+    MessageType type = MessageType::ship_request;
+    if (payload.size() >= packed_bytes_min && link_.centre_protocol() >= packed_ship_protocol) {
+        type = MessageType::packed_ship_request;
+        payload = pack(payload);
+    }
+    link_.request(
+        "ship", type, payload,
+        RetryTimer::longest,  // overdue() looks before; a late answer still moves the mark
+        [this, first = request.first_sequence, life = life_,
+         round = round_](const Result<std::string>& reply) {
+            if (life == life_) replied(first, round, reply);
+        });
 }
 
 void Shipper::replied(std::uint64_t first, std::uint64_t round,

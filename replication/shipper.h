@@ -23,6 +23,7 @@
 #include <functional>
 #include <optional>
 
+#include "edge/base/limits.h"
 #include "replication/commit_port.h"
 #include "replication/planted_bug.h"
 #include "replication/pop_link.h"
@@ -58,6 +59,10 @@ class Shipper {
     // Everything seen in the outbox is on its way or applied.
     [[nodiscard]] bool caught_up() const noexcept { return started_ && next_ > last_; }
     [[nodiscard]] bool idle() const noexcept { return started_ && applied_ == last_; }
+    // The centre is heard, and further behind than a window: as after a cut.
+    [[nodiscard]] bool lags() const noexcept {
+        return started_ && !is_cut_off() && last_ - applied_ > limits::outbox_window_records;
+    }
     // When the next batch is due, where that is all there is to wait for.
     [[nodiscard]] std::optional<Nanoseconds> gathers_until_ns() const noexcept {
         const bool at_rest =
@@ -73,6 +78,7 @@ class Shipper {
     struct Read;
     void read_more();
     void read_done(const Read& read, const Status& status);
+    void send(const ShipRequest& request);
     void replied(std::uint64_t first, std::uint64_t round, const Result<std::string>& payload);
     void unanswered(Error error);
     void take(const ShipReply& reply);

@@ -141,6 +141,10 @@ static_assert(inline_commit_rows_max < commit_batch_operations_max);
 // --- replication (replication/README.md) ---
 inline constexpr unsigned ship_records_max = 256;
 inline constexpr std::size_t ship_bytes_max = 256 * 1024;
+// Of a ship request's payload: its records, a length for each, and what stands around them. A packed
+// one that would unfold to more is malformed.
+inline constexpr std::size_t ship_payload_bytes_max =
+    ship_bytes_max + ship_records_max * sizeof(std::uint32_t) + 64;
 inline constexpr Nanoseconds outbox_kept =
     72LL * 3'600 * second;  // applied records, for a ledger restored from a backup
 inline constexpr std::uint64_t outbox_kept_records =
@@ -153,6 +157,9 @@ inline constexpr Nanoseconds lease_ask_deadline =
 // the database is promised to take (10 s), far below where clients give up (official SDKs 600 s,
 // balancers 60 s).
 inline constexpr Nanoseconds centre_failover_max = 15 * second;
+// So long a POP sends nothing that one of the centre's processes did not know, after the last word
+// of that one: they are upgraded one after the other, and any of them may get the next message.
+inline constexpr Nanoseconds older_centre_kept = 30 * second;
 inline constexpr Nanoseconds lease_ttl = 600 * second;
 inline constexpr std::size_t message_bytes_max = 1024 * 1024;  // NATS max_payload
 inline constexpr unsigned lease_entries_max = 4'096;  // scopes in one request; the rest in the next

@@ -125,6 +125,8 @@ struct Central::State {
                                       MessageType& type);
     std::optional<std::string> answer_service(const OpenedMessage& message, Bytes subject,
                                               MessageType& type);
+    std::optional<std::string> answer_ship(const Envelope& from, const Result<ShipRequest>& request,
+                                           std::int64_t now_ms);
     std::optional<std::string> answer_claims(const Envelope& from, Bytes payload,
                                              std::int64_t now_ms);
     std::optional<std::string> answer_query(const Envelope& from, Bytes subject, Bytes payload);
@@ -168,11 +170,11 @@ std::optional<std::string> Central::State::answer(const OpenedMessage& message, 
         }
         case MessageType::ship_request: {
             type = MessageType::ship_reply;
-            const Result<ShipRequest> request = decode_ship_request(message.payload);
-            if (!request) return malformed();
-            Result<ShipReply> reply = ledger.ship(from.pop, from.incarnation, *request, now_ms);
-            count_settlements(reply);
-            return payload_of(std::move(reply));
+            return answer_ship(from, decode_ship_request(message.payload), now_ms);
+        }
+        case MessageType::packed_ship_request: {
+            type = MessageType::packed_ship_reply;
+            return answer_ship(from, decode_packed_ship_request(message.payload), now_ms);
         }
         case MessageType::feed_request: {
             type = MessageType::feed_reply;
@@ -218,6 +220,15 @@ std::optional<std::string> Central::State::answer_service(const OpenedMessage& m
         default: break;
     }
     return malformed();
+}
+
+std::optional<std::string> Central::State::answer_ship(const Envelope& from,
+                                                       const Result<ShipRequest>& request,
+                                                       std::int64_t now_ms) {
+    if (!request) return malformed();
+    Result<ShipReply> reply = ledger.ship(from.pop, from.incarnation, *request, now_ms);
+    count_settlements(reply);
+    return payload_of(std::move(reply));
 }
 
 void Central::State::count_settlements(const Result<ShipReply>& reply) {

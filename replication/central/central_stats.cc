@@ -25,7 +25,8 @@ CentralStats::Verb CentralStats::verb_of(MessageType type) noexcept {
     switch (type) {
         case MessageType::register_request: return Verb::registration;
         case MessageType::lease_request: return Verb::lease;
-        case MessageType::ship_request: return Verb::ship;
+        case MessageType::ship_request:
+        case MessageType::packed_ship_request: return Verb::ship;
         case MessageType::feed_request: return Verb::feed;
         case MessageType::claim_request: return Verb::claim;
         case MessageType::body_key_request: return Verb::body_keys;

@@ -75,6 +75,15 @@ bool sealed_reply(Bytes bytes) {
     return open_reply(CommandId{}, key, bytes).has_value();
 }
 
+// What was unfolded packs again, to the same batch.
+bool packed_ship_request(Bytes bytes) {
+    const Result<ShipRequest> request = decode_packed_ship_request(bytes);
+    if (!request) return false;
+    const std::string plain = encode(*request);
+    NX_ASSERT(encode(*decode_packed_ship_request(pack(plain))) == plain);
+    return true;
+}
+
 constexpr Decoder message_table[] = {
     {"register_request", stable<decode_register_request>},
     {"register_reply", stable<decode_register_reply>},
@@ -107,6 +116,7 @@ constexpr Decoder message_table[] = {
     {"body_reply", stable<decode_body_reply>},
     {"sealed_command", sealed_command},
     {"sealed_reply", sealed_reply},
+    {"packed_ship_request", packed_ship_request},
 };
 
 }  // namespace

@@ -173,6 +173,12 @@ void write_messages(const Folder& folder) {
     piece.answer = encode(answer());
     piece.chunks = {"one", "two"};
     folder.write("copy_request_whole", 21, encode(copy));
+    storage::Settlement settlement;
+    settlement.request_id = numbered<RequestId>(1);
+    settlement.account = AccountId{7};
+    const std::string record = encode(settlement);
+    folder.write("packed_ship_request", 31,
+                 pack(encode(ShipRequest{1, numbered<ChainHash>(5), {record, record}, time_ms, 1})));
 }
 
 void write_sealed(const Folder& folder) {

@@ -6,9 +6,11 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
+import urllib.request
 
 from support import built, programs
-from support.cluster import NatsServer, Net
+from support.cluster import GENERATE, NatsServer, Net
 from support.nats_wire import Nats
 from support.runner import test
 from support.waiting import until
@@ -54,6 +56,20 @@ def leaf_handshake(net, certificate=None):
         with context.wrap_socket(plain, server_hostname=host) as secure:
             secure.sendall(b"CONNECT {}\r\nPING\r\n")
             return secure.recv(100)
+
+
+@test
+def leaves_do_not_compress(folder):
+    # nats-server 2.10 would; an older one knows nothing of it, and does not start when it is told.
+    with Network(folder) as network:
+        with urllib.request.urlopen(f"http://{network.net.addresses['hub-a.monitor']}/leafz", timeout=10) as reply:
+            leaves = json.load(reply)["leafs"]
+        assert len(leaves) == 3 and all(leaf.get("compression", "off") == "off" for leaf in leaves), leaves
+    for version, told in (("2.9.25", False), ("v2.10.0", True), ("3.0", True)):
+        net = os.path.join(folder, version)
+        subprocess.run([sys.executable, str(GENERATE), net, "--nats-version", version], check=True, capture_output=True, timeout=60)
+        with open(os.path.join(net, "hub-a", "nats.conf"), encoding="ascii") as file:
+            assert ("compression: off" in file.read()) == told, version
 
 
 @test

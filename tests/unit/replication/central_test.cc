@@ -8,7 +8,9 @@
 
 #include "edge/base/limits.h"
 #include "replication/body_messages.h"
+#include "replication/central/central_stats.h"
 #include "tests/unit/replication/pop_world.h"
+#include "tests/unit/replication/request_ids.h"
 
 namespace nodex::replication::central_test {
 namespace {
@@ -112,6 +114,36 @@ TEST_F(CentralTest, ACommandThatSomebodyKeptIsNotCarriedOutAgain) {
     world.start_centre();
     EXPECT_EQ(adjust(1'064), 409) << "it is in the ledger";
     EXPECT_EQ(balance(), 76 * unit);
+}
+
+// Plain ones come from POPs of before, and from this one when a batch is small.
+TEST_F(CentralTest, TakesBatchesPackedAndPlain) {
+    std::vector<std::string> records;
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        storage::Settlement settlement;
+        settlement.request_id = request_of(PopId{1}, i);
+        settlement.account = account;
+        records.push_back(storage::encode(settlement));
+    }
+    const std::string plain = encode(ShipRequest{1, {}, {records[0], records[1]}});
+    const std::string both = encode(ShipRequest{1, {}, records});
+    const auto shipped = [&](MessageType type, Bytes payload) -> std::optional<std::uint64_t> {
+        std::optional<Result<ShipReply>> reply;
+        world.pops[0]->core->link().request("ship", type, payload, 2 * second,
+                                            [&](const Result<std::string>& answer) {
+                                                reply = answer ? decode_ship_reply(*answer)
+                                                               : Result<ShipReply>(answer.error());
+                                            });
+        NX_ASSERT(world.until([&] { return reply.has_value(); }));
+        return *reply ? std::optional((*reply)->applied) : std::nullopt;
+    };
+    EXPECT_EQ(shipped(MessageType::ship_request, plain), 2u);
+    EXPECT_EQ(shipped(MessageType::packed_ship_request, pack(both)), 3u);
+    EXPECT_EQ(shipped(MessageType::packed_ship_request, both), std::nullopt);
+    EXPECT_EQ(shipped(MessageType::ship_request, pack(both)), std::nullopt);
+    EXPECT_EQ(shipped(MessageType::packed_ship_request, pack(both) + "x"), std::nullopt);
+    const auto malformed = static_cast<std::size_t>(CentralStats::Refusal::malformed);
+    EXPECT_EQ(world.central->stats().refused[malformed].load(), 3u);
 }
 
 // A flood of questions while the centre is slow: a POP that could not tell that it lives would be

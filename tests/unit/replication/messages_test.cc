@@ -6,6 +6,7 @@
 #include "edge/base/limits.h"
 #include "replication/central/ledger_records.h"
 #include "replication/feed_records.h"
+#include "storage/zstd_frame.h"
 
 namespace nodex::replication {
 namespace {
@@ -145,6 +146,62 @@ TEST(Messages, ShippingGoesBothWaysUpToItsLimit) {
     const Result<ShipReply> read_reply = decode_ship_reply(encode(reply));
     ASSERT_TRUE(read_reply);
     EXPECT_EQ(encode(*read_reply), encode(reply));
+}
+
+ShipRequest batch_of(unsigned records) {
+    ShipRequest request{7, filled<ChainHash>(2), {}, 77, 5};
+    SeededRandom random(1);
+    for (unsigned i = 0; i < records; ++i) {
+        storage::Settlement settlement;
+        random.fill(settlement.idempotency.octets.data(), settlement.idempotency.octets.size());
+        settlement.account = AccountId{7};
+        settlement.amount = static_cast<Nano>(i);
+        request.records.push_back(storage::encode(settlement));
+    }
+    return request;
+}
+
+TEST(Messages, APackedBatchIsSmallerAndTheSame) {
+    for (const unsigned records : {0u, 1u, 9u, limits::ship_records_max}) {
+        const std::string plain = encode(batch_of(records));
+        const Result<ShipRequest> read = decode_packed_ship_request(pack(plain));
+        ASSERT_TRUE(read);
+        EXPECT_EQ(encode(*read), plain);
+        if (records > 1) {
+            EXPECT_LT(3 * pack(plain).size(), plain.size());
+        }
+    }
+}
+
+TEST(Messages, APackedBatchThatWasCutOrHasSomethingBehindItIsMalformed) {
+    const std::string packed = pack(encode(batch_of(9)));
+    for (std::size_t size = 0; size < packed.size(); ++size) {
+        const Result<ShipRequest> cut = decode_packed_ship_request(Bytes(packed).substr(0, size));
+        ASSERT_FALSE(cut) << size;
+        EXPECT_EQ(cut.error().code, ErrorCode::malformed);
+        EXPECT_EQ(cut.error().source, ErrorSource::central);
+    }
+    EXPECT_FALSE(decode_packed_ship_request(packed + "x"));
+    EXPECT_FALSE(decode_packed_ship_request(packed + packed));
+    EXPECT_FALSE(decode_packed_ship_request(packed + pack("")));
+    const std::string skippable("\x50\x2a\x4d\x18\0\0\0\0", 8);
+    EXPECT_FALSE(decode_packed_ship_request(packed + skippable));
+    EXPECT_FALSE(decode_packed_ship_request(skippable + packed));
+    EXPECT_FALSE(decode_packed_ship_request(encode(batch_of(9)))) << "it is not packed";
+    EXPECT_FALSE(decode_packed_ship_request(pack("no batch")));
+    EXPECT_FALSE(decode_packed_ship_request(pack(packed))) << "twice";
+}
+
+// What is behind a payload's fields is a newer sender's, so only the size decides.
+TEST(Messages, APackedBatchUnfoldsUpToItsLimitAndNoFurther) {
+    std::string plain = encode(batch_of(1));
+    plain.resize(limits::ship_payload_bytes_max, 'x');
+    std::string packed = pack(plain);
+    ASSERT_TRUE(decode_packed_ship_request(packed));
+    plain.push_back('x');
+    packed.clear();
+    ASSERT_TRUE(storage::append_frame(plain, 1, plain.size(), packed));
+    EXPECT_FALSE(decode_packed_ship_request(packed));
 }
 
 TEST(Messages, AShipRequestOfAnOlderPopTellsNoTimes) {

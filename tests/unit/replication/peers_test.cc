@@ -216,6 +216,35 @@ TEST_F(Peers, CopiesCatchUpAfterTheBuddyWasAway) {
     }
 }
 
+TEST_F(Peers, CopiesGiveWayToWhatIsUrgentAndStillArrive) {
+    constexpr Nanoseconds one_way = 50 * millisecond;
+    SimFaults road;
+    road.delay_min = road.delay_max = one_way;
+    world.network().set_faults(road);
+    const CopySender& sender = world.peers(0).sender();
+    std::uint64_t request = 0;
+    for (const bool urgent : {true, false}) {
+        world.peers(0).copies_give_way_while([urgent] { return urgent; });
+        for (int answers = 0; answers < 20; ++answers) {
+            const auto open = world.open(0, ++request);
+            for (std::uint32_t i = 0; i < 10; ++i) world.append(0, open, i, std::string(3'000, 'a'));
+            world.finish(0, open, 10);
+        }
+        ASSERT_EQ(sender.lag_bytes(), 0u) << "no news yet";
+        world.run(10 * millisecond);
+        Nanoseconds took = 0;
+        for (; sender.lag_bytes() > 0 && took < 60 * second; took += 10 * millisecond)
+            world.run(10 * millisecond);
+        const auto messages = static_cast<Nanoseconds>(20 * 10 * 3'000 / limits::buddy_batch_bytes);
+        if (urgent) {
+            EXPECT_GT(took, messages * 2 * one_way);
+        } else {
+            EXPECT_LT(took, messages * one_way);
+        }
+        EXPECT_LT(took, 60 * second);
+    }
+}
+
 TEST_F(Peers, ABuddyThatRestartedGoesOnWithTheSameCopies) {
     const auto open = world.open(0, 1);
     world.append(0, open, 0);

@@ -18,6 +18,8 @@ struct ShipperTest : testing::Test {
     Nanoseconds works_until = 0;
     std::deque<std::pair<Nanoseconds, std::function<void()>>> answers;  // when they are ready
     ShipRequest newest;                                                 // that the centre got
+    MessageType newest_type{};
+    std::uint16_t protocol = protocol_version;  // of the process that settles
 
     PopWorld::Pop& pop() { return *world.pops[0]; }
     void SetUp() override {
@@ -28,11 +30,17 @@ struct ShipperTest : testing::Test {
                 const Result<OpenedMessage> opened = open(message, world.link_keys[0]);
                 NX_ASSERT(opened.has_value());
                 Envelope envelope = opened->envelope;
-                newest = *decode_ship_request(opened->payload);
+                const bool packed = envelope.type == MessageType::packed_ship_request;
+                if (packed && protocol < packed_ship_protocol) return;  // no message to it
+                newest_type = envelope.type;
+                newest = packed ? *decode_packed_ship_request(opened->payload)
+                                : *decode_ship_request(opened->payload);
                 const Result<ShipReply> reply = world.ledger.ship(
                     envelope.pop, envelope.incarnation, newest, world.clock.wall_ms());
                 NX_ASSERT(reply.has_value());
-                envelope.type = MessageType::ship_reply;
+                envelope.type =
+                    packed ? MessageType::packed_ship_reply : MessageType::ship_reply;
+                envelope.protocol = protocol;
                 if (mute) return;
                 works_until = std::max(works_until, world.clock.now_ns()) + work;
                 answers.emplace_back(
@@ -47,6 +55,9 @@ struct ShipperTest : testing::Test {
             answers.front().second();
             answers.pop_front();
         }
+    }
+    bool level() {
+        return world.until([&] { return pop().core->shipper().idle(); });
     }
     void settle(unsigned count) { settle_unpaid(world, account, count, requests); }
     std::uint64_t applied() { return (*world.ledger.mark(PopId{1}, 1))->applied; }
@@ -157,6 +168,102 @@ TEST_F(ShipperTest, ARoadThatWasCutIsFilledBehindItsFirstAnswer) {
     while (!pop().core->shipper().idle()) world.step(pace);
     const auto batches = limits::outbox_window_records / limits::ship_records_max;
     EXPECT_LT(world.clock.now_ns() - first_ns, 4 * one_way + batches * pace);
+}
+
+// It was looked at again when the batch had been read. When something else was answered between the
+// two, a small batch left and its answer did not open the window.
+TEST_F(ShipperTest, WhetherTheRoadWasCutIsDecidedWhenABatchIsRead) {
+    constexpr Nanoseconds one_way = 80 * millisecond;
+    constexpr Nanoseconds pace = 2 * millisecond;
+    SimFaults road;
+    road.delay_min = road.delay_max = one_way;
+    world.network.set_faults(road);
+    for (int i = 0; i < 20; ++i) {
+        settle(1);
+        ASSERT_TRUE(level());
+    }
+    const std::uint64_t before = applied();
+    const PopLink& link = pop().core->link();
+    const auto step_without_reading = [&] {
+        world.clock.advance(pace);
+        world.network.step();
+        pop().core->tick();
+        world.central->tick();
+    };
+    world.network.cut(0, true);
+    settle(limits::outbox_window_records);
+    world.until([] { return false; }, 1'500 * millisecond);  // lost twice, not yet cut off
+    const Nanoseconds cut_ns = link.last_contact_ns();
+    while (world.clock.now_ns() - cut_ns < 6 * second) step_without_reading();  // lost, and asked for
+    world.network.cut(0, false);
+    while (link.last_contact_ns() == cut_ns) step_without_reading();
+    while (applied() == before) world.step(pace);
+    EXPECT_LE(applied() - before, 32u);
+    const Nanoseconds first_ns = world.clock.now_ns();
+    while (!pop().core->shipper().idle()) world.step(pace);
+    const auto batches = limits::outbox_window_records / limits::ship_records_max;
+    EXPECT_LT(world.clock.now_ns() - first_ns, 4 * one_way + batches * pace);
+}
+
+// Copies for the buddy give way then (AgentCore), and not while the centre is away: whoever lives on
+// without it needs its buddy most.
+TEST_F(ShipperTest, LagsWhenTheCentreIsHeardAndMoreThanAWindowBehind) {
+    const Shipper& shipper = pop().core->shipper();
+    settle(1);
+    ASSERT_TRUE(level());
+    EXPECT_FALSE(shipper.lags());
+    world.network.cut(0, true);
+    settle(limits::outbox_window_records + 2'000);
+    world.until([] { return false; }, 10 * second);
+    EXPECT_FALSE(shipper.lags());
+    work = 20 * millisecond;
+    world.network.cut(0, false);
+    const auto lags = [&] {
+        answer();
+        return shipper.lags();
+    };
+    ASSERT_TRUE(world.until(lags, 10 * second));
+    ASSERT_TRUE(world.until([&] { return !lags(); }));
+    EXPECT_LE(pop().journal->outbox().last - applied(), limits::outbox_window_records);
+    ASSERT_TRUE(world.until([&] {
+        answer();
+        return shipper.idle();
+    }));
+}
+
+// A small one may be read by any centre; what was sent before was read.
+TEST_F(ShipperTest, ABatchIsPackedForACentreThatKnowsItUnlessItIsSmall) {
+    settle(1);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::packed_ship_request);
+    EXPECT_EQ(newest.records.size(), 100u);
+    EXPECT_EQ(applied(), 101u);
+}
+
+// Its processes are upgraded one after the other: heartbeats are answered by one that is, here.
+TEST_F(ShipperTest, NothingIsPackedWhileOneOfTheCentresProcessesDoesNotKnowIt) {
+    protocol = packed_ship_protocol - 1;
+    settle(1);
+    ASSERT_TRUE(level());
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    EXPECT_EQ(applied(), 101u);
+    world.step(limits::older_centre_kept / 2);
+    world.until([] { return false; }, second);  // the other one's words count for nothing yet
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    protocol = protocol_version;
+    world.step(limits::older_centre_kept);
+    world.until([] { return false; }, second);
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::packed_ship_request);
+    EXPECT_EQ(applied(), 301u);
 }
 
 // The ledger takes the difference for a record's age.
