@@ -40,7 +40,7 @@ struct Agent::State {
                 options.lease_slice,   {options.copies_bytes_max, options.copies_retention_ms},
                 options.answer_ttl_ms, PlantedBug::none,
                 options.pop_name,      options.version,
-                options.copies_awaited};
+                options.copies_awaited, options.batches_packed};
     }
 
     Transport& transport;

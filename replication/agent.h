@@ -165,6 +165,7 @@ struct AgentOptions {
     std::uint32_t answer_ttl_ms =
         86'400'000;  // how long an answer is kept, and so its key taken at every POP
     bool copies_awaited = false;  // durability.stream "buddy": CopyAsk has a meaning
+    bool batches_packed = true;   // settlements travel
 };
 
 class Agent {

@@ -30,7 +30,7 @@ AgentCore::AgentCore(Transport& transport, CommitPort& commits, storage::Vault* 
       claims_(link_, commits, clock,
               {options.heartbeat_ns, options.answer_ttl_ms, options.planted_bug}),
       feed_(link_, commits, clock, leases_, vault, random, std::move(published)),
-      shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug}),
+      shipper_(link_, commits, clock, {options.ship_delay_ns, options.planted_bug, options.batches_packed}),
       peers_(transport, link_, options.link_key, commits, clock, random.next_u64(), options.copies,
              options.copies_awaited),
       bodies_(link_, peers_.link(), peers_.roster(), commits, clock, vault),

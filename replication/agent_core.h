@@ -32,6 +32,7 @@ class AgentCore {
         std::string name = "pop";  // what operators are shown
         std::string version;       // same
         bool copies_awaited = false;  // clients see what the buddy has (CopyWaits)
+        bool batches_packed = true;   // Shipper::Options
     };
     AgentCore(Transport& transport, CommitPort& commits, storage::Vault* vault, Clock& clock,
               Random& random, const Options& options, FeedFollower::Published published);

@@ -175,7 +175,8 @@ void Shipper::read_done(const Read& read, const Status& status) {
 void Shipper::send(const ShipRequest& request) {
     std::string payload = encode(request);
     MessageType type = MessageType::ship_request;
-    if (payload.size() >= packed_bytes_min && link_.centre_protocol() >= packed_ship_protocol) {
+    if (options_.packed && payload.size() >= packed_bytes_min &&
+        link_.centre_protocol() >= packed_ship_protocol) {
         type = MessageType::packed_ship_request;
         payload = pack(payload);
     }

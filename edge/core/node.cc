@@ -236,7 +236,10 @@ Status Node::register_pop(const std::function<bool()>& stop_asked) {
     options.copies_bytes_max = static_cast<std::uint64_t>(config_.copies_bytes_max);
     options.copies_retention_ms = config_.gateway.answer_retention_ms + 2 * 3'600'000;
     options.copies_awaited = config_.gateway.copies_first;
-    if (standalone_ != nullptr) options.ship_delay_ns = Standalone::ship_delay_ns;
+    if (standalone_ != nullptr) {
+        options.ship_delay_ns = Standalone::ship_delay_ns;
+        options.batches_packed = false;  // they go from one thread to another
+    }
     options.answer_ttl_ms = static_cast<std::uint32_t>(
         std::min<std::int64_t>(config_.gateway.answer_retention_ms, UINT32_MAX));
     replication::Transport& transport =

@@ -76,6 +76,7 @@ struct PopWorld {
     DriftingClock pop_clock{clock, 0};  // of all POPs: its wall time can be set
     SimNetwork network{clock, 3};
     Nanoseconds heartbeat_ns = 200 * millisecond;  // of POPs started from now on
+    bool batches_packed = true;                    // the same
     MemoryLedgerStore ledger_store;
     Ledger ledger{ledger_store};
     // Nothing: a centre that is started from now on gives nobody a body key.
@@ -133,6 +134,7 @@ struct PopWorld {
         options.pop = PopId{static_cast<std::uint16_t>(number + 1)};
         options.link_key = link_keys[number];
         options.heartbeat_ns = heartbeat_ns;
+        options.batches_packed = batches_packed;
         pop.core = std::make_unique<AgentCore>(
             *pop.transport, *pop.commits, pop.vault.get(), pop_clock, random, options,
             [&pop](std::shared_ptr<const Directory> next) { pop.directory = std::move(next); });

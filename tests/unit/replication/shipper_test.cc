@@ -243,6 +243,16 @@ TEST_F(ShipperTest, ABatchIsPackedForACentreThatKnowsItUnlessItIsSmall) {
     EXPECT_EQ(applied(), 101u);
 }
 
+struct ShipperInOneProcess : ShipperTest {
+    ShipperInOneProcess() { world.batches_packed = false; }
+};
+TEST_F(ShipperInOneProcess, PacksNothing) {
+    settle(100);
+    ASSERT_TRUE(level());
+    EXPECT_EQ(newest_type, MessageType::ship_request);
+    EXPECT_EQ(applied(), 100u);
+}
+
 // Its processes are upgraded one after the other: heartbeats are answered by one that is, here.
 TEST_F(ShipperTest, NothingIsPackedWhileOneOfTheCentresProcessesDoesNotKnowIt) {
     protocol = packed_ship_protocol - 1;
