@@ -159,6 +159,7 @@ def a_pop_that_may_not_administer_spends_but_makes_no_money(folder):
 def a_pop_waits_for_its_centre_and_says_so(folder):
     with Cluster(pops=1) as cluster:
         pop = cluster.pops[0]
+        assert pay(pop.client()).status == 200  # it has heard of something, and kept it
         pop.kill()
         cluster.central.kill()
         pop.launch()
