@@ -29,11 +29,12 @@ constexpr std::size_t sequence_bytes = 8;  // behind the user key in an internal
 
 using Compare = rocksdb::MemTableRep::KeyComparator;
 
-// In front of each row, in the memtable's arena; never changed once it is in a bucket.
+// In front of each row, in the memtable's arena; never changed once it is in a bucket. `next` is the
+// row before this one in its bucket, `before` in the memtable: to walk those is to read memory in
+// order.
 struct Node {
-    const Node* next = nullptr;  // the bucket's row before this one
-    const Node* before =
-        nullptr;  // the memtable's row before this one: walked, it is memory in order
+    const Node* next = nullptr;
+    const Node* before = nullptr;
     std::size_t hash = 0;
 
     [[nodiscard]] const char* row() const noexcept {
