@@ -3,7 +3,7 @@
 import json
 
 import svg
-from summary import MORE_IS_BETTER
+from summary import MORE_IS_BETTER, OTHERS
 
 UNITS = {
     "server_cpu_us_per_request": "CPU, us a request", "server_cpu_us_per_event": "CPU, us an event",
@@ -40,6 +40,7 @@ def markdown(outcome):
         "Versions: " + "; ".join(f"{name}: {text}" for name, text in about["versions"].items()) + ".", ""]
     lines += [f"Not run: {reason}." for reason in outcome["skipped"]] + [""] * bool(outcome["skipped"])
     lines += bars_table(outcome["bars"])
+    lines += rounds_table(outcome["within_rounds"])
     for case in outcome["cases"]:
         lines += case_table(case, outcome["summary"].get(case["name"], {}))
     lines += memory_table(outcome["memory"])
@@ -56,6 +57,21 @@ def bars_table(bars):
         doubt = " (noisy: no undisturbed round)" if row["noisy"] else ""
         lines.append(f"| {row['name']} | {number(row['value'])} | {row['first_bar']} | {row['goal']} "
                      f"| {row['met']}{doubt} |")
+    return lines + [""]
+
+
+def rounds_table(rows):
+    if not rows:
+        return []
+    lines = ["## Round by round", "",
+             "The speed of a virtual machine's host may change within seconds, and medians over all rounds then compare fast moments with "
+             "slow ones: this table says more than the others. In each round Nodex against the other server; medians [least-most] of that, over "
+             "all rounds.", "",
+             "| measure | nginx | HAProxy | Portkey | the plain provider | rounds |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        figures = [row.get(other) for other in OTHERS]
+        rounds = max(found["rounds"] for found in figures if found)
+        lines.append(f"| {row['name']} | " + " | ".join(spread(found) if found else "" for found in figures) + f" | {rounds} |")
     return lines + [""]
 
 

@@ -20,6 +20,22 @@ BARS = (
 )
 MORE_IS_BETTER = {"requests_per_s", "events_per_s"}
 
+# What is compared within each round: title, case, metric, kind as above.
+WITHIN_ROUNDS = (
+    ("CPU a request, 64 at a time", "closed-64", "server_cpu_us_per_request", "ratio"),
+    ("requests/s, 64 at a time", "closed-64", "requests_per_s", "ratio"),
+    ("CPU a request, 1 at a time", "closed-1", "server_cpu_us_per_request", "ratio"),
+    ("CPU a request, open loop of 64", "open-64", "server_cpu_us_per_request", "ratio"),
+    ("CPU an event, 512 streams", "streams-512", "server_cpu_us_per_event", "ratio"),
+    ("p50, 1 at a time, us more", "closed-1", "call.p50_us", "added"),
+    ("p99, 1 at a time, us more", "closed-1", "call.p99_us", "added"),
+    ("p50, 1 connection, 100/s, us more", "open-1", "call.p50_us", "added"),
+    ("p99, 1 connection, 100/s, us more", "open-1", "call.p99_us", "added"),
+    ("first token p50, us more", "streams-512", "first_token.p50_us", "added"),
+    ("first token p99, us more", "streams-512", "first_token.p99_us", "added"),
+)
+OTHERS = ("nginx", "haproxy", "portkey", "direct")
+
 
 def figure(values):
     """Median, least and most of one metric over rounds; None when there is nothing."""
@@ -76,6 +92,37 @@ def bars(summary):
         met = "goal" if reached(goal) else "first bar" if reached(first_bar) else "not met"
         rows.append({"name": name, "case": case, "value": value, "first_bar": first_bar, "goal": goal,
                      "met": met, "noisy": is_noisy(summary, case, us, other)})
+    return rows
+
+
+def rounds_of(measurements):
+    """[{(case, server): values}], a round each. Parts that were joined count their rounds from the beginning."""
+    rounds, last = [], None
+    for one in measurements:
+        place = one["case"], one["server"]
+        if one["round"] != last or place in rounds[-1]:
+            rounds.append({})
+            last = one["round"]
+        rounds[-1][place] = one["values"]
+    return rounds
+
+
+def within_rounds(measurements):
+    """[{"name", "kind", server: figure}]: ours against another server's in the same round, which ran seconds before or after
+    it. All rounds count, also those in which a stranger used a processor: he met both."""
+    rounds = rounds_of(measurements)
+    rows = []
+    for name, case, metric, kind in WITHIN_ROUNDS:
+        row = {"name": name, "kind": kind}
+        for other in OTHERS:
+            pairs = [(one[case, "nodex"][metric], one[case, other][metric]) for one in rounds
+                     if (case, "nodex") in one and (case, other) in one]
+            if other == "direct" and kind == "ratio":
+                continue  # the provider, on the other processor
+            row[other] = figure([ours / theirs if kind == "ratio" else ours - theirs
+                                 for ours, theirs in pairs if ours is not None and theirs])
+        if any(row.get(other) for other in OTHERS):
+            rows.append(row)
     return rows
 
 

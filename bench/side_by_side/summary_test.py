@@ -52,6 +52,16 @@ class Summary(unittest.TestCase):
             [measurement("nodex", 190, **where), measurement("direct", 100, ["strangers"], **where)]))
         self.assertEqual([(row["value"], row["met"], row["noisy"]) for row in rows], [(90, "not met", True)])
 
+    def test_compares_within_each_round_also_of_joined_parts(self):
+        rounds = [(0, 20, 10), (1, 90, 30), (0, 40, 40), (0, 5, 10)]  # three parts, two of one round
+        rows = summary.within_rounds(
+            [measurement(server, value, ["strangers"]) | {"round": number} for number, ours, theirs in rounds
+             for server, value in (("nodex", ours), ("nginx", theirs), ("direct", 1))])
+        self.assertEqual(len(rows), 1)
+        self.assertEqual(rows[0]["nginx"], {"median": 1.5, "least": 0.5, "most": 3, "rounds": 4})
+        self.assertIsNone(rows[0].get("direct"))
+        self.assertIn("| CPU a request, open loop of 64 | 1.50 [0.50-3.00] |  |  |  | 4 |", report.rounds_table(rows))
+
     def test_joins_two_parts_of_a_comparison(self):
         def part(command, case, *servers):
             return {"about": {"command": command, "commit": "c", "versions": {name: name for name in servers}},
