@@ -76,6 +76,13 @@ void insert_beside_the_last(rocksdb::ColumnFamilyOptions& family) {
     family.memtable_insert_with_hint_prefix_extractor = std::make_shared<RecentKeys>();
 }
 
+// Of references half of a file of level 0 stands behind all rows by request, half behind all rows by
+// session: to merge it is to write every row by session again. So seldom, and many at a time.
+void merge_seldom(rocksdb::ColumnFamilyOptions& family) {
+    family.write_buffer_size = std::size_t{16} * 1024 * 1024;
+    family.level0_file_num_compaction_trigger = 8;
+}
+
 void only_asked_for_by_key(rocksdb::ColumnFamilyOptions& family) {
     family.memtable_factory = point_memtables(family.write_buffer_size);
 }
@@ -204,8 +211,8 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& o
             only_asked_for_by_key(result);
             result.compression = rocksdb::kLZ4Compression;
             break;
+        case Family::c_reference: merge_seldom(result); [[fallthrough]];
         case Family::c_usage:
-        case Family::c_reference:
             insert_beside_the_last(result);
             [[fallthrough]];
         case Family::c_account:
