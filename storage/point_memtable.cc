@@ -29,9 +29,9 @@ constexpr std::size_t sequence_bytes = 8;  // behind the user key in an internal
 
 using Compare = rocksdb::MemTableRep::KeyComparator;
 
-// In front of each row, in the memtable's arena; never changed once it is in a bucket. `next` is the
-// row before this one in its bucket, `before` in the memtable: to walk those is to read memory in
-// order.
+// In front of each row, in the memtable's arena; never changed once it is in a bucket. `next` is
+// the row before this one in its bucket, `before` in the memtable: to walk those is to read memory
+// in order.
 struct Node {
     const Node* next = nullptr;
     const Node* before = nullptr;
@@ -88,8 +88,8 @@ class SortedIterator final : public rocksdb::MemTableRep::Iterator {
 
   private:
     void sort();
-    template <class Before>
-    void go_behind(const Before& before);  // all rows of which `before` is true
+    // To the first row at or behind the target, or with `behind` behind it.
+    void go_to(const rocksdb::Slice& internal_key, const char* row, bool behind);
     const PointMemtable& table_;
     std::shared_ptr<const View> view_;
     std::size_t at_ = 0;
@@ -232,26 +232,23 @@ void SortedIterator::sort() {
     if (!view_) view_ = table_.sorted();
 }
 
-template <class Before>
-void SortedIterator::go_behind(const Before& before) {
+void SortedIterator::go_to(const rocksdb::Slice& internal_key, const char* row, bool behind) {
     sort();
-    const auto found = std::partition_point(view_->begin(), view_->end(),
-                                            [&](const Place& place) { return before(place.row); });
+    const Compare& compare = table_.compare();
+    const auto found = std::partition_point(view_->begin(), view_->end(), [&](const Place& place) {
+        const int order =
+            row != nullptr ? compare(place.row, row) : compare(place.row, internal_key);
+        return order < 0 || (behind && order == 0);
+    });
     at_ = static_cast<std::size_t>(found - view_->begin());
 }
 
 void SortedIterator::Seek(const rocksdb::Slice& internal_key, const char* row) {
-    const Compare& compare = table_.compare();
-    go_behind([&](const char* one) {
-        return (row != nullptr ? compare(one, row) : compare(one, internal_key)) < 0;
-    });
+    go_to(internal_key, row, false);
 }
 
 void SortedIterator::SeekForPrev(const rocksdb::Slice& internal_key, const char* row) {
-    const Compare& compare = table_.compare();
-    go_behind([&](const char* one) {
-        return (row != nullptr ? compare(one, row) : compare(one, internal_key)) <= 0;
-    });
+    go_to(internal_key, row, true);
     Prev();
 }
 

@@ -16,6 +16,8 @@
 namespace nodex::storage {
 namespace {
 
+constexpr std::size_t mebibyte = 1024 * 1024;
+
 // Drops rows that have expired while their file is merged anyway. What does not parse is kept: a
 // reader must see that it is corrupt.
 class ExpiryFilter final : public rocksdb::CompactionFilter {
@@ -63,7 +65,7 @@ class ExpiryFilterFactory final : public rocksdb::CompactionFilterFactory {
 
 // Where a new key of a family that grows at its end (usage: at its beginning) belongs: beside the
 // one before it. The memtable keeps a hint and searches from there; without one every insert that is
-// not strictly in order (two bodies of one millisecond) searches from the top. Only for families of
+// not strictly in order (two requests of one millisecond) searches from the top. Only for families of
 // which may_erase_range() is false (store.h).
 class RecentKeys final : public rocksdb::SliceTransform {
   public:
@@ -79,7 +81,7 @@ void insert_beside_the_last(rocksdb::ColumnFamilyOptions& family) {
 // Of references half of a file of level 0 stands behind all rows by request, half behind all rows by
 // session: to merge it is to write every row by session again. So seldom, and many at a time.
 void merge_seldom(rocksdb::ColumnFamilyOptions& family) {
-    family.write_buffer_size = std::size_t{16} * 1024 * 1024;
+    family.write_buffer_size = 16 * mebibyte;
     family.level0_file_num_compaction_trigger = 8;
 }
 
@@ -162,7 +164,6 @@ rocksdb::DBOptions database_options(const RocksOptions& options) {
 
 rocksdb::ColumnFamilyOptions family_options(Family family, const RocksOptions& options,
                                             const std::shared_ptr<rocksdb::Cache>& cache) {
-    constexpr std::size_t mebibyte = 1024 * 1024;
     constexpr std::uint64_t day_s = 24 * 3600;
     rocksdb::ColumnFamilyOptions result;
     result.table_factory = table_factory(cache);
