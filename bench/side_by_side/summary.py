@@ -115,10 +115,10 @@ def within_rounds(measurements):
     for name, case, metric, kind in WITHIN_ROUNDS:
         row = {"name": name, "kind": kind}
         for other in OTHERS:
-            pairs = [(one[case, "nodex"][metric], one[case, other][metric]) for one in rounds
-                     if (case, "nodex") in one and (case, other) in one]
             if other == "direct" and kind == "ratio":
                 continue  # the provider, on the other processor
+            pairs = [(one[case, "nodex"][metric], one[case, other][metric]) for one in rounds
+                     if (case, "nodex") in one and (case, other) in one]
             row[other] = figure([ours / theirs if kind == "ratio" else ours - theirs
                                  for ours, theirs in pairs if ours is not None and theirs])
         if any(row.get(other) for other in OTHERS):
